@@ -1,0 +1,406 @@
+#include "daemon/conn.h"
+#include "daemon/dispatch.h"
+#include "daemon/log.h"
+#include "proto/frame.h"
+#include "proto/mem.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+	READ_SIZE = 64 << 10,
+	KEEP_SIZE = 64 << 10,         /* of the buffers of a quiet connection */
+	LONG_LINE = 64 << 10,         /* an unfinished line above this counts against limits.unfinished */
+	SLICE_CALLS = 128,            /* begun in one go before other connections have their turn */
+	SLICE_MICROS = 1000,
+};
+
+struct conn {
+	struct origin origin;         /* first */
+	struct session session;
+	struct conns *all;
+	uv_pipe_t pipe;
+	uv_write_t write;
+	struct frame frame;
+	struct bundle *bundle;        /* a batch whose calls are still being begun */
+	struct buf out, writing;
+	size_t written;               /* of `writing` */
+	uint64_t unfinished;          /* counted in counters.unfinished_bytes */
+	bool reading, ended, write_pending, closing, is_runnable, is_dirty;
+	struct conn *next, *previous, *next_runnable, *next_dirty;
+};
+
+static void conn_close(struct conn *c);
+
+static struct counters *counters(struct conn *c) { return &c->all->service->counters; }
+static size_t queued(const struct conn *c) { return c->out.len + c->writing.len - c->written; }
+
+static void mark_dirty(struct conn *c)
+{
+	if (c->is_dirty)
+		return;
+	c->is_dirty = true;
+	c->next_dirty = c->all->dirty;
+	c->all->dirty = c;
+}
+
+static void on_idle(uv_idle_t *idle);
+
+static void mark_runnable(struct conn *c)
+{
+	if (c->is_runnable || c->closing)
+		return;
+	c->is_runnable = true;
+	c->next_runnable = c->all->runnable;
+	c->all->runnable = c;
+	uv_idle_start(&c->all->idle, on_idle);
+}
+
+static struct buf *conn_reply_buffer(struct origin *o) { return &((struct conn *)o)->out; }
+
+static void conn_replied(struct origin *o, bool notification)
+{
+	struct conn *c = (struct conn *)o;
+	if (!notification)
+		buf_char(&c->out, '\n');
+	mark_dirty(c); /* also where nothing was written: the connection may have waited for this call */
+}
+
+/* ---- reading */
+
+static bool must_wait(struct conn *c)
+{
+	const struct limits *l = &c->all->service->limits;
+	if (c->session.busy)
+		return true;
+	if (queued(c) > l->queued) {
+		counters(c)->paused_queued += c->reading;
+		return true;
+	}
+	if (c->session.calls >= l->calls) {
+		counters(c)->paused_calls += c->reading;
+		return true;
+	}
+	if (c->session.calls && (c->session.bytes > l->queued || counters(c)->in_flight_bytes > l->in_flight)) {
+		counters(c)->paused_in_flight += c->reading;
+		return true;
+	}
+	return false;
+}
+
+static void fail_line(struct conn *c, enum fault_code code, const char *message, const char *hint)
+{
+	struct fault fault;
+	fault_set(&fault, code, "%s", message);
+	fault_hint(&fault, "%s", hint);
+	origin_fail(c->all->service, &c->origin, (struct span){0}, &fault);
+}
+
+static void line_too_long(struct conn *c)
+{
+	char message[128];
+	counters(c)->lines_too_long++;
+	snprintf(message, sizeof message, "the line is longer than %llu bytes and was skipped",
+	         (unsigned long long)c->all->service->limits.line);
+	fail_line(c, FAULT_TOO_LARGE, message, "send less in one call; a large artifact can be split");
+}
+
+/* True: something was done and there may be more. */
+static bool conn_step(struct conn *c)
+{
+	if (c->bundle) {
+		if (!bundle_step(c->bundle))
+			c->bundle = NULL;
+		return true;
+	}
+	struct span line;
+	switch (frame_next(&c->frame, &line)) {
+	case FRAME_LINE:
+		c->bundle = dispatch_line(c->all->service, &c->origin, line);
+		return true;
+	case FRAME_TOO_LONG:
+		line_too_long(c);
+		return true;
+	case FRAME_MORE:
+		return false;
+	}
+	abort();
+}
+
+static void count_unfinished(struct conn *c)
+{
+	size_t pending = frame_pending(&c->frame);
+	uint64_t now = pending > LONG_LINE ? pending : 0;
+	counters(c)->unfinished_bytes += now - c->unfinished;
+	c->unfinished = now;
+	if (now && counters(c)->unfinished_bytes > c->all->service->limits.unfinished) {
+		frame_discard(&c->frame);
+		counters(c)->unfinished_bytes -= c->unfinished;
+		c->unfinished = 0;
+		counters(c)->unfinished_dropped++;
+		fail_line(c, FAULT_LIMIT, "too many bytes of unfinished lines are held for all connections together; this line was skipped",
+		          "send the line again later");
+	}
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *to)
+{
+	struct conn *c = handle->data;
+	(void)suggested;
+	size_t got;
+	to->base = frame_room(&c->frame, READ_SIZE, &got);
+	to->len = got;
+}
+
+static void conn_run(struct conn *c);
+
+static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
+{
+	struct conn *c = stream->data;
+	(void)buf;
+	if (bytes == 0)
+		return;
+	if (bytes < 0) {
+		uv_read_stop(stream);
+		c->reading = false;
+		if (bytes != UV_EOF) {
+			conn_close(c);
+			return;
+		}
+		c->ended = true;
+		frame_end(&c->frame);
+	} else {
+		counters(c)->bytes_in += (uint64_t)bytes;
+		frame_filled(&c->frame, (size_t)bytes);
+	}
+	conn_run(c);
+}
+
+static void read_on(struct conn *c, bool on)
+{
+	if (on == c->reading || c->ended || c->closing)
+		return;
+	c->reading = on;
+	if (on)
+		uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
+	else
+		uv_read_stop((uv_stream_t *)&c->pipe);
+}
+
+/* Goes on with what the connection has sent, for a slice of time, then lets others have theirs. */
+static void conn_run(struct conn *c)
+{
+	uint64_t begun = service_micros();
+	bool more = true;
+	for (int i = 0; more && !must_wait(c); i++) {
+		if (i >= SLICE_CALLS || service_micros() - begun > SLICE_MICROS) {
+			mark_runnable(c);
+			read_on(c, false);
+			return;
+		}
+		more = conn_step(c);
+	}
+	if (!c->bundle)
+		count_unfinished(c);
+	read_on(c, !more);
+	if (!more)
+		mark_dirty(c); /* an ended connection closes once all is said */
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	struct conns *all = idle->data;
+	struct conn *list = all->runnable;
+	all->runnable = NULL;
+	while (list) {
+		struct conn *c = list;
+		list = c->next_runnable;
+		c->is_runnable = false;
+		conn_run(c);
+	}
+	if (!all->runnable)
+		uv_idle_stop(idle);
+}
+
+/* ---- writing */
+
+static void writing_done(struct conn *c)
+{
+	c->writing.len = c->written = 0;
+	buf_trim(&c->writing, KEEP_SIZE);
+}
+
+static void conn_write(struct conn *c);
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct conn *c = request->data;
+	c->write_pending = false;
+	if (c->closing)
+		return;
+	if (status < 0) {
+		conn_close(c);
+		return;
+	}
+	writing_done(c);
+	mark_dirty(c);
+}
+
+static bool nothing_outstanding(const struct conn *c)
+{
+	return !c->session.calls && !c->session.bundles && queued(c) == 0 && !c->write_pending && !c->is_runnable;
+}
+
+static void conn_write(struct conn *c)
+{
+	if (!c->write_pending && c->out.len) {
+		struct buf swap = c->writing;
+		c->writing = c->out;
+		c->out = swap;
+		counters(c)->bytes_out += c->writing.len;
+		uv_buf_t part = {.base = c->writing.at, .len = c->writing.len};
+		int sent = uv_try_write((uv_stream_t *)&c->pipe, &part, 1);
+		if (sent < 0 && sent != UV_EAGAIN) {
+			conn_close(c);
+			return;
+		}
+		c->written = sent > 0 ? (size_t)sent : 0;
+		if (c->written == c->writing.len) {
+			writing_done(c);
+		} else {
+			part = (uv_buf_t){.base = c->writing.at + c->written, .len = c->writing.len - c->written};
+			c->write.data = c;
+			c->write_pending = true;
+			if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &part, 1, on_written) < 0) {
+				c->write_pending = false;
+				conn_close(c);
+				return;
+			}
+		}
+	}
+	if (!c->reading && !c->is_runnable && !must_wait(c) && (!c->ended || frame_pending(&c->frame) || c->bundle))
+		mark_runnable(c);
+	else if (c->ended && nothing_outstanding(c))
+		conn_close(c);
+}
+
+void conns_write(struct conns *all)
+{
+	while (all->dirty) {
+		struct conn *c = all->dirty;
+		all->dirty = c->next_dirty;
+		c->is_dirty = false;
+		if (!c->closing)
+			conn_write(c);
+	}
+}
+
+/* ---- opening and closing */
+
+static void remove_from(struct conn **list, struct conn *c, bool runnable)
+{
+	while (*list && *list != c)
+		list = runnable ? &(*list)->next_runnable : &(*list)->next_dirty;
+	if (*list)
+		*list = runnable ? c->next_runnable : c->next_dirty;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct conn *c = handle->data;
+	frame_free(&c->frame);
+	buf_free(&c->out);
+	buf_free(&c->writing);
+	free(c);
+}
+
+/* Its calls go on to their ends; nobody hears of them. */
+static void conn_close(struct conn *c)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	c->reading = false;
+	counters(c)->connections_open--;
+	counters(c)->unfinished_bytes -= c->unfinished;
+	c->bundle = NULL;
+	dispatch_detach(&c->session);
+	origin_detach(&c->origin);
+	if (c->is_runnable)
+		remove_from(&c->all->runnable, c, true);
+	if (c->is_dirty)
+		remove_from(&c->all->dirty, c, false);
+	if (c->previous)
+		c->previous->next = c->next;
+	else
+		c->all->all = c->next;
+	if (c->next)
+		c->next->previous = c->previous;
+	uv_close((uv_handle_t *)&c->pipe, on_closed);
+}
+
+static void conn_link(struct conn *c)
+{
+	c->next = c->all->all;
+	if (c->next)
+		c->next->previous = c;
+	c->all->all = c;
+	counters(c)->connections_open++;
+	counters(c)->connections_accepted++;
+}
+
+/* Over the limit: said in one line, so that the client knows why. */
+static void conn_refuse(struct conn *c)
+{
+	counters(c)->connections_refused++;
+	c->ended = true;
+	char message[128];
+	snprintf(message, sizeof message, "the daemon has %llu connections open, which is its limit",
+	         (unsigned long long)c->all->service->limits.connections);
+	fail_line(c, FAULT_LIMIT, message, "close idle connections, or raise --max-connections");
+	log_limited(LOG_LEVEL_WARNING, "a connection was refused: the limit of %llu is reached",
+	            (unsigned long long)c->all->service->limits.connections);
+}
+
+void conns_accept(struct conns *all, uv_stream_t *listener)
+{
+	struct conn *c = mem_zero(sizeof *c);
+	c->all = all;
+	c->origin = (struct origin){.session = &c->session, .reply_buffer = conn_reply_buffer, .replied = conn_replied};
+	frame_init(&c->frame, all->service->limits.line);
+	uv_pipe_init(all->loop, &c->pipe, 0);
+	c->pipe.data = c;
+	conn_link(c);
+	int failed = uv_accept(listener, (uv_stream_t *)&c->pipe);
+	if (failed) {
+		log_limited(LOG_LEVEL_WARNING, "accepting a connection failed: %s", uv_strerror(failed));
+		conn_close(c);
+		return;
+	}
+	if (counters(c)->connections_open > all->service->limits.connections)
+		conn_refuse(c);
+	else
+		read_on(c, true);
+}
+
+void conns_init(struct conns *all, struct service *s, uv_loop_t *loop)
+{
+	*all = (struct conns){.service = s, .loop = loop};
+	uv_idle_init(loop, &all->idle);
+	all->idle.data = all;
+}
+
+bool conns_quiet(const struct conns *all)
+{
+	for (const struct conn *c = all->all; c; c = c->next)
+		if (c->session.calls || c->session.bundles || queued(c) || c->write_pending)
+			return false;
+	return true;
+}
+
+void conns_close(struct conns *all)
+{
+	while (all->all)
+		conn_close(all->all);
+	uv_close((uv_handle_t *)&all->idle, NULL);
+}

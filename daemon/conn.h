@@ -1,0 +1,25 @@
+/* conn: one client's connection: bytes in, lines to dispatch, replies out.
+ *
+ * It reads only as long as it may: not while too many of its calls wait, too many reply bytes are queued to a slow reader, or a bulk call of it
+ * is under way. What a turn of the loop produces goes out in one write. After a half-close everything outstanding is answered, then it closes. */
+#pragma once
+#include "daemon/call.h"
+#include <uv.h>
+
+struct conn;
+
+/* All connections of one daemon, and which of them have something to do. */
+struct conns {
+	struct service *service;
+	uv_loop_t *loop;
+	struct conn *all;
+	struct conn *runnable; /* have lines to go on with */
+	struct conn *dirty;    /* have replies to write */
+	uv_idle_t idle;        /* runs while there are runnable ones */
+};
+
+void conns_init(struct conns *all, struct service *s, uv_loop_t *loop);
+void conns_accept(struct conns *all, uv_stream_t *listener);
+void conns_write(struct conns *all);        /* at the end of a turn */
+bool conns_quiet(const struct conns *all);  /* nothing is under way or queued on any connection */
+void conns_close(struct conns *all);        /* closes every connection now, and the idle handle */

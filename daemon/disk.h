@@ -1,0 +1,85 @@
+/* disk: every byte that reaches the disk goes through here.
+ *
+ * One way to write a file: disk_begin makes NAME.<random>.tmp in the same directory, disk_write adds, disk_finish does fsync, rename over NAME,
+ * fsync of the directory, and opens NAME once more. The system calls are a struct of function pointers, so that tests can make each fail in its turn.
+ * Blocking: worker threads (and the start and the check, which have no loop yet). An open file belongs to one thread at a time. */
+#pragma once
+#include "proto/span.h"
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct disk_ops {
+	int (*openat)(void *context, int dir, const char *name, int flags, mode_t mode);
+	ssize_t (*writev)(void *context, int fd, const struct iovec *parts, int count);
+	ssize_t (*pread)(void *context, int fd, void *to, size_t bytes, off_t at);
+	int (*fsync)(void *context, int fd);
+	int (*fdatasync)(void *context, int fd);
+	int (*renameat)(void *context, int dir, const char *from, const char *to);
+	int (*unlinkat)(void *context, int dir, const char *name);
+	int (*mkdirat)(void *context, int dir, const char *name, mode_t mode);
+	int (*fchmod)(void *context, int fd, mode_t mode);
+	int (*fstat)(void *context, int fd, struct stat *to);
+	int (*list)(void *context, int dir, void (*each)(void *argument, const char *name), void *argument); /* names but . and .. */
+	int (*close)(void *context, int fd);
+};
+/* Like the system calls: -1 and errno. */
+
+struct disk {
+	const struct disk_ops *ops;
+	void *context;
+	uint64_t bytes_written; /* by disk_write, ever; atomic relaxed */
+};
+
+extern const struct disk_ops disk_system;
+
+/* A directory kept open. `path` is for messages. */
+struct disk_dir {
+	int fd;
+	char *path;
+};
+/* False: errno. `make`: makes it where it is missing, with this mode whatever the umask, and syncs the directory that it is in. */
+bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char *name, const char *path, bool make, mode_t mode);
+void disk_dir_close(struct disk *d, struct disk_dir *dir);
+
+enum disk_result {
+	DISK_OK,
+	DISK_FAILED,  /* nothing happened: the tmp is removed, NAME is as it was */
+	DISK_UNKNOWN, /* the rename was tried: NAME may be the old or the new one, now or after a power cut */
+};
+
+/* What failed, for logs, replies and server.info. */
+struct disk_error {
+	int number;         /* errno */
+	char what[160];     /* "fsync journal/00…43.json" */
+};
+
+struct disk_file {
+	struct disk *disk;
+	const struct disk_dir *dir;
+	char name[224], tmp[256];
+	int fd;             /* -1: not open */
+	uint64_t size;
+};
+
+/* Of these, each failure ends the file: the tmp is removed and it is not open any more (after a failed fsync nothing may be hoped of it). */
+bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name, mode_t mode, struct disk_error *e);
+bool disk_write(struct disk_file *f, const struct iovec *parts, int count, struct disk_error *e); /* all of it; short writes and EINTR are gone on with */
+bool disk_settle(struct disk_file *f, struct disk_error *e); /* fdatasync of what is written so far, so that the last fsync is short */
+void disk_abort(struct disk_file *f); /* removes the tmp; harmless on a file that is not open */
+/* Ends the file in any case. With sync_dir false the directory's fsync and the re-open are left to the caller's disk_sync_dir (several files, one sync). */
+enum disk_result disk_finish(struct disk_file *f, bool sync_dir, struct disk_error *e);
+bool disk_sync_dir(struct disk *d, const struct disk_dir *dir, struct disk_error *e); /* fsync, and one more open of the directory */
+bool disk_exists(struct disk *d, const struct disk_dir *dir, const char *name); /* opens it */
+bool disk_unlink(struct disk *d, const struct disk_dir *dir, const char *name, struct disk_error *e); /* a missing file is success */
+
+/* Is it the name of a tmp file as disk_begin makes them? */
+bool disk_is_tmp(const char *name);
+
+/* Reading. A regular file only, never through a link: what else is there is ELOOP or EINVAL. -1 and errno. *size (may be NULL): at this moment. */
+int disk_open(struct disk *d, const struct disk_dir *dir, const char *name, uint64_t *size);
+/* Up to `bytes`, fewer only at the end of the file; -1 and errno. */
+ssize_t disk_read(struct disk *d, int fd, void *to, size_t bytes, uint64_t at);
+void disk_close(struct disk *d, int fd);
+bool disk_list(struct disk *d, const struct disk_dir *dir, void (*each)(void *argument, const char *name), void *argument); /* false: errno */

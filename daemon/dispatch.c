@@ -1,0 +1,299 @@
+#include "daemon/dispatch.h"
+#include "daemon/methods.h"
+#include "proto/mem.h"
+#include "proto/scan.h"
+#include <errno.h>
+#include <stdlib.h>
+
+static method_fn *const handlers[METHOD_COUNT] = {
+	[JOB_SAVE] = method_job_save,
+	[JOB_GET] = method_job_get,
+	[JOB_LIST] = method_job_list,
+	[JOB_COUNT] = method_job_count,
+	[JOB_UPDATE_PROGRESS] = method_job_update_progress,
+	[JOB_DELETE] = method_job_delete,
+	[JOB_CLEANUP] = method_job_cleanup,
+	[RUN_CREATE_OR_UPDATE] = method_run_create_or_update,
+	[RUN_GET] = method_run_get,
+	[RUN_LIST] = method_run_list,
+	[RUN_COUNT] = method_run_count,
+	[RUN_FIND_BY_META] = method_run_find_by_meta,
+	[RUN_DELETE] = method_run_delete,
+	[ARTIFACT_SAVE] = method_artifact_save,
+	[ARTIFACT_READ] = method_artifact_read,
+	[ARTIFACT_LIST] = method_artifact_list,
+	[ARTIFACT_DELETE] = method_artifact_delete,
+	[SERVER_IMPORT] = method_server_import,
+	[SERVER_PING] = method_server_ping,
+	[SERVER_INFO] = method_server_info,
+	[SERVER_STATS] = method_server_stats,
+	[SERVER_FLUSH] = method_server_flush,
+	[SERVER_SET_LOG_LEVEL] = method_server_set_log_level,
+	[RPC_DISCOVER] = method_rpc_discover,
+};
+
+enum order {
+	READS,       /* waits for its connection's mutations */
+	MUTATES,     /* is judged against them */
+	SEES_LISTS,  /* mutates what lists show: both */
+	AT_ONCE,     /* neither: progress, and what asks the daemon about itself */
+};
+
+static enum order order_of(enum method m)
+{
+	switch (m) {
+	case JOB_SAVE: case JOB_DELETE: case RUN_CREATE_OR_UPDATE: case RUN_DELETE:
+	case ARTIFACT_SAVE: case ARTIFACT_DELETE: case SERVER_IMPORT:
+		return MUTATES;
+	case JOB_CLEANUP:
+		return SEES_LISTS;
+	case JOB_GET: case JOB_LIST: case JOB_COUNT: case RUN_GET: case RUN_LIST: case RUN_COUNT: case RUN_FIND_BY_META:
+	case ARTIFACT_READ: case ARTIFACT_LIST: case SERVER_PING:
+		return READS;
+	case JOB_UPDATE_PROGRESS: case SERVER_INFO: case SERVER_STATS: case SERVER_FLUSH: case SERVER_SET_LOG_LEVEL:
+	case RPC_DISCOVER: case METHOD_COUNT:
+		return AT_ONCE;
+	}
+	abort();
+}
+
+static bool takes_mutations(struct service *s, struct fault *fault)
+{
+	struct disk_error why;
+	if (s->stopping) {
+		fault_set(fault, FAULT_SHUTTING_DOWN, "the daemon is stopping and takes no more changes");
+		fault_hint(fault, "try again when it has been started again");
+		return false;
+	}
+	if (journal_degraded(s->journal, &why)) {
+		fault_set(fault, FAULT_NOT_DURABLE, "the disk has failed (%s: %s), so no change is taken until it can be trusted again; it did not happen",
+		          why.what, strerror(why.number));
+		fault_hint(fault, "see server.info; reads still work; the daemon tries again by itself");
+		return false;
+	}
+	return true;
+}
+
+static enum outcome judge(struct call *c, struct span text, struct buf *result, struct fault *fault)
+{
+	static struct buf scratch;
+	static struct params params;
+	enum order order = order_of(c->method);
+	if ((order == READS || order == SEES_LISTS) && !c->waited && call_has_own_pending(c))
+		return call_wait_read(c, text);
+	if ((order == MUTATES || order == SEES_LISTS) && !takes_mutations(c->service, fault))
+		return OUTCOME_FAILED;
+	scratch.len = 0;
+	buf_trim(&scratch, 1 << 16);
+	if (!params_read(&spec_methods[c->method], text, &params, &scratch, fault))
+		return OUTCOME_FAILED;
+	return handlers[c->method](c, &params, result, fault);
+}
+
+/* What the line's scan found out about numbers concerns a request only where it lies in its parameters. `base`: what `report.number_at` counts from. */
+static bool numbers_held(struct span params, const char *base, size_t number_at, struct fault *fault)
+{
+	if (number_at == SIZE_MAX || !params.at || base + number_at >= params.at + params.len)
+		return true;
+	struct scan_report own; /* an earlier one may have been in the id, or in another request of the batch */
+	scan_check(params, SCAN_DEPTH_WIRE, &own);
+	return own.number_at == SIZE_MAX || params_numbers_held(params, own.number_at, fault);
+}
+
+static void refuse(struct service *s, struct origin *o, const struct rpc_message *m, enum rpc_shape shape, const struct fault *fault)
+{
+	if (shape == RPC_NOTIFICATION)
+		o->replied(o, true);
+	else
+		origin_fail(s, o, m->id, fault);
+}
+
+static void dispatch_request(struct service *s, struct origin *o, struct span request, const char *base, size_t number_at)
+{
+	struct rpc_message m;
+	struct fault fault;
+	enum rpc_shape shape = rpc_read(request, &m, &fault);
+	if (shape == RPC_REPLY) {
+		fault_set(&fault, FAULT_INVALID_REQUEST, "this is a reply, not a request: there is no \"method\"");
+		shape = RPC_INVALID;
+	}
+	if (shape == RPC_INVALID) {
+		refuse(s, o, &m, shape, &fault);
+		return;
+	}
+	s->counters.notifications += shape == RPC_NOTIFICATION;
+	const char *near;
+	const struct spec_method *method = spec_find(m.method, &near);
+	if (!method) {
+		fault_set(&fault, FAULT_METHOD_NOT_FOUND, "there is no method %.*s", (int)(m.method.len < 64 ? m.method.len : 64), m.method.at);
+		fault_expected(&fault, "a method of rpc.discover");
+		if (near)
+			fault_hint(&fault, "did you mean %s?", near);
+		refuse(s, o, &m, shape, &fault);
+		return;
+	}
+	if (!numbers_held(m.params, base, number_at, &fault)) {
+		refuse(s, o, &m, shape, &fault);
+		return;
+	}
+	call_run(call_new(s, o, (enum method)(method - spec_methods), judge, m.id, shape == RPC_NOTIFICATION), m.params);
+}
+
+static void refuse_line(struct service *s, struct origin *o, enum scan_result result, const struct scan_report *report)
+{
+	struct fault fault;
+	s->counters.lines_bad++;
+	switch (result) {
+	case SCAN_DEEP:
+		fault_set(&fault, FAULT_PARSE, "nested deeper than %d levels at byte %zu", SCAN_DEPTH_WIRE, report->at);
+		fault_expected(&fault, "at most %d levels of arrays and objects in a line", SCAN_DEPTH_WIRE);
+		break;
+	case SCAN_DUPLICATE:
+		fault_set(&fault, FAULT_PARSE, "an object has one name twice, at byte %zu", report->at);
+		fault_expected(&fault, "each name once in an object");
+		break;
+	case SCAN_OK: case SCAN_MORE: case SCAN_SYNTAX:
+		fault_set(&fault, FAULT_PARSE, "the line is not valid JSON at byte %zu", report->at);
+		fault_expected(&fault, "%s", report->expected);
+		break;
+	}
+	origin_fail(s, o, (struct span){0}, &fault);
+}
+
+/* ---- JSON-RPC batches */
+
+struct bundle {
+	struct origin origin;  /* of its calls; first */
+	struct service *service;
+	struct origin *parent; /* the connection's */
+	struct bundle *next_bundle, *previous_bundle;
+	struct buf text, out;
+	struct scan_iter next;
+	size_t number_at, unanswered;
+	bool begun_all;
+};
+
+static struct buf *bundle_reply_buffer(struct origin *o) { return &((struct bundle *)o)->out; }
+
+static void bundle_free(struct bundle *b)
+{
+	struct session *session = b->origin.session;
+	if (b->previous_bundle)
+		b->previous_bundle->next_bundle = b->next_bundle;
+	else
+		session->bundles = b->next_bundle;
+	if (b->next_bundle)
+		b->next_bundle->previous_bundle = b->previous_bundle;
+	buf_free(&b->text);
+	buf_free(&b->out);
+	free(b);
+}
+
+static void bundle_end_if_done(struct bundle *b)
+{
+	if (!b->begun_all || b->unanswered)
+		return;
+	struct origin *parent = b->parent;
+	bool silent = b->out.len == 1; /* all were notifications */
+	if (!silent) {
+		b->out.at[b->out.len - 1] = ']'; /* over the last comma */
+		buf_add(parent->reply_buffer(parent), b->out.at, b->out.len);
+	}
+	bundle_free(b);
+	parent->replied(parent, silent);
+}
+
+static void bundle_replied(struct origin *o, bool notification)
+{
+	struct bundle *b = (struct bundle *)o;
+	if (!notification)
+		buf_char(&b->out, ',');
+	b->unanswered--;
+	bundle_end_if_done(b);
+}
+
+static struct bundle *bundle_new(struct service *s, struct origin *parent, struct span line, size_t number_at)
+{
+	struct bundle *b = mem_zero(sizeof *b);
+	b->origin = (struct origin){.session = parent->session, .reply_buffer = bundle_reply_buffer, .replied = bundle_replied};
+	b->service = s;
+	b->parent = parent;
+	b->next_bundle = parent->session->bundles;
+	if (b->next_bundle)
+		b->next_bundle->previous_bundle = b;
+	parent->session->bundles = b;
+	buf_span(&b->text, line);
+	buf_char(&b->out, '[');
+	b->next = scan_elements(buf_as_span(&b->text));
+	b->number_at = number_at;
+	return b;
+}
+
+/* The replies of a batch are one line. Once they fill it, what has not been begun is refused: it did not happen. */
+static bool bundle_is_full(const struct bundle *b) { return b->out.len + b->origin.session->bytes > b->service->limits.reply; }
+
+bool bundle_step(struct bundle *b)
+{
+	struct span request;
+	if (!scan_next_element(&b->next, &request)) {
+		b->begun_all = true;
+		bundle_end_if_done(b);
+		return false;
+	}
+	b->unanswered++;
+	if (bundle_is_full(b)) {
+		struct fault fault;
+		struct rpc_message m;
+		fault_set(&fault, FAULT_TOO_LARGE, "the replies of this batch fill a line already (limit %llu bytes); this call was not begun",
+		          (unsigned long long)b->service->limits.reply);
+		fault_hint(&fault, "send fewer calls in a batch");
+		refuse(b->service, &b->origin, &m, rpc_read(request, &m, &(struct fault){0}), &fault);
+	} else {
+		dispatch_request(b->service, &b->origin, request, b->text.at, b->number_at);
+	}
+	return true;
+}
+
+void dispatch_detach(struct session *s)
+{
+	while (s->bundles) {
+		struct bundle *b = s->bundles;
+		origin_detach(&b->origin);
+		bundle_free(b);
+	}
+}
+
+struct bundle *dispatch_line(struct service *s, struct origin *o, struct span line)
+{
+	struct scan_report report;
+	s->counters.lines++;
+	enum scan_result result = scan_check(line, SCAN_DEPTH_WIRE, &report);
+	if (result != SCAN_OK) {
+		refuse_line(s, o, result, &report);
+		return NULL;
+	}
+	size_t start = 0;
+	while (line.at[start] == ' ' || line.at[start] == '\t')
+		start++;
+	struct span value = {line.at + start, line.len - start};
+	if (value.at[0] != '[') {
+		dispatch_request(s, o, value, line.at, report.number_at);
+		return NULL;
+	}
+	struct fault fault;
+	size_t count = scan_count(value);
+	if (count == 0) {
+		fault_set(&fault, FAULT_INVALID_REQUEST, "an empty batch");
+		fault_expected(&fault, "at least one request in the array");
+		origin_fail(s, o, (struct span){0}, &fault);
+		return NULL;
+	}
+	if (count > s->limits.batch_calls) {
+		fault_set(&fault, FAULT_LIMIT, "a batch of %zu calls; the limit is %llu; none was begun", count, (unsigned long long)s->limits.batch_calls);
+		fault_hint(&fault, "send them as lines of their own: those are pipelined without a limit");
+		origin_fail(s, o, (struct span){0}, &fault);
+		return NULL;
+	}
+	s->counters.batches++;
+	return bundle_new(s, o, value, report.number_at == SIZE_MAX ? SIZE_MAX : report.number_at - start);
+}

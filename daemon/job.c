@@ -1,0 +1,195 @@
+#include "daemon/job.h"
+
+#include "daemon/members.h"
+#include "proto/params.h"
+#include <assert.h>
+
+enum { PATH_ROOM = 64 };
+
+struct merge {
+	struct buf *out;
+	struct members sent, stored;
+	int64_t now;
+	struct fault *fault;
+};
+
+static bool is_null(struct span value)
+{
+	return scan_kind(value) == SCAN_NULL;
+}
+
+static bool check(const struct merge *m, const struct spec_field *field, struct span value)
+{
+	char path[PATH_ROOM] = "job.";
+	assert(strlen(field->name) < PATH_ROOM - 4);
+	strcpy(path + 4, field->name);
+	return field_check(field, value, path, m->fault);
+}
+
+/* Whether the client leaves the field as it is. */
+static bool keeps(const struct merge *m, enum job_field i)
+{
+	const struct spec_field *field = &spec_job_fields[i];
+	struct span sent = m->sent.value[i];
+	return !sent.at || (is_null(sent) && (field->type == SPEC_TIME || !field->nullable));
+}
+
+static bool merge_value(struct merge *m, enum job_field i)
+{
+	const struct spec_field *field = &spec_job_fields[i];
+	if (keeps(m, i)) {
+		members_put(m->out, field, m->stored.value[i]);
+		return true;
+	}
+	members_put_name(m->out, field);
+	size_t start = m->out->len;
+	scan_canonical(m->out, m->sent.value[i]);
+	struct span value = {m->out->at + start, m->out->len - start};
+	/* what is stored may be odd, if it comes from a file: sent back it stays, so that get, edit, save works */
+	return span_is(value, m->stored.value[i]) || check(m, field, value);
+}
+
+/* A time that the server sets once, when it is due and nobody has given one. */
+static bool merge_time(struct merge *m, enum job_field i, bool due)
+{
+	struct span stored = m->stored.value[i];
+	if (!due || !keeps(m, i) || (stored.at && !is_null(stored)))
+		return merge_value(m, i);
+	members_put_name(m->out, &spec_job_fields[i]);
+	stamp_json(m->out, m->now);
+	return true;
+}
+
+/* Canonical, without `percentage`: a reply has it, the store does not. */
+static void put_bare_progress(struct buf *out, struct span progress)
+{
+	if (scan_kind(progress) != SCAN_OBJECT) {
+		scan_canonical(out, progress);
+		return;
+	}
+	size_t start = out->len;
+	struct scan_iter it = scan_members(progress);
+	struct span name, value;
+	while (scan_next_member(&it, &name, &value)) {
+		if (scan_name_is(name, "percentage"))
+			continue;
+		buf_char(out, ',');
+		scan_canonical(out, (struct span){name.at - 1, name.len + 2});
+		buf_char(out, ':');
+		scan_canonical(out, value);
+	}
+	members_close(out, start);
+}
+
+static bool is_stored_progress(struct span bare, struct span stored)
+{
+	struct span percentage;
+	if (span_is(bare, stored))
+		return true;
+	if (!stored.at || scan_kind(stored) != SCAN_OBJECT || !scan_member(stored, "percentage", &percentage))
+		return false;
+	__attribute__((cleanup(buf_free))) struct buf stored_bare = {0};
+	put_bare_progress(&stored_bare, stored);
+	return span_is(bare, buf_as_span(&stored_bare));
+}
+
+static bool merge_progress(struct merge *m)
+{
+	const struct spec_field *field = &spec_job_fields[JOB_PROGRESS];
+	struct span sent = m->sent.value[JOB_PROGRESS], stored = m->stored.value[JOB_PROGRESS];
+	if (!sent.at || is_null(sent))
+		return merge_value(m, JOB_PROGRESS);
+	members_put_name(m->out, field);
+	size_t start = m->out->len;
+	put_bare_progress(m->out, sent);
+	struct span bare = {m->out->at + start, m->out->len - start};
+	bool same = is_stored_progress(bare, stored);
+	if (!same && !check(m, field, bare))
+		return false;
+	m->out->len = start;
+	double current, total;
+	if (same)
+		buf_span(m->out, stored);
+	else
+		progress_normal(m->out, sent, &current, &total);
+	return true;
+}
+
+/* Fields that the client sent and that are none of a job's: fine where a file brought them in, refused elsewhere. */
+static bool merge_unknown(struct merge *m)
+{
+	if (!m->sent.has_unknown) {
+		members_put_unknown(m->out, TABLE_JOBS, &m->stored);
+		return true;
+	}
+	__attribute__((cleanup(buf_free))) struct buf sent = {0}, stored = {0};
+	members_put_unknown(&sent, TABLE_JOBS, &m->sent);
+	members_close(&sent, 0);
+	members_put_unknown(&stored, TABLE_JOBS, &m->stored);
+	members_close(&stored, 0);
+	size_t start = m->out->len;
+	struct span alien = members_overlay(m->out, buf_as_span(&stored), buf_as_span(&sent));
+	if (alien.at) {
+		field_unknown(spec_job_fields, alien, "job", m->fault);
+		return false;
+	}
+	/* not an object of its own but members of this one */
+	m->out->at[start] = ',';
+	m->out->len--;
+	return true;
+}
+
+static bool merge_status(struct merge *m, bool *running, bool *terminal)
+{
+	size_t start = m->out->len;
+	if (!merge_value(m, JOB_STATUS))
+		return false;
+	size_t name_len = sizeof(",\"status\":") - 1;
+	struct span quoted = {m->out->at + start + name_len, m->out->len - start - name_len};
+	assert(quoted.len >= 2);
+	struct span status = {quoted.at + 1, quoted.len - 2};
+	*running = span_is(status, SPAN("running"));
+	*terminal = spec_status_is_terminal(TABLE_JOBS, status);
+	return true;
+}
+
+static bool merge_fields(struct merge *m, struct span id, bool is_new, uint64_t revision)
+{
+	struct buf *out = m->out;
+	bool running, terminal;
+	members_put_name(out, &spec_job_fields[JOB_ID]);
+	buf_char(out, '"');
+	buf_span(out, id);
+	buf_char(out, '"');
+	if (!merge_value(m, JOB_TYPE) || !merge_status(m, &running, &terminal) || !merge_value(m, JOB_PAYLOAD) ||
+	    !merge_progress(m) || !merge_value(m, JOB_RESULT) || !merge_time(m, JOB_CREATED_AT, is_new) ||
+	    !merge_time(m, JOB_STARTED_AT, running) || !merge_time(m, JOB_COMPLETED_AT, terminal) ||
+	    !merge_value(m, JOB_ERROR) || !merge_value(m, JOB_METADATA))
+		return false;
+	members_put_name(out, &spec_job_fields[JOB_UPDATED_AT]);
+	stamp_json(out, m->now);
+	members_put_name(out, &spec_job_fields[JOB_REVISION]);
+	buf_uint(out, revision);
+	return merge_unknown(m);
+}
+
+bool job_merge(struct buf *out, const struct record *old, const struct live *live, struct span object, struct span id,
+               int64_t now, uint64_t revision, struct fault *fault)
+{
+	struct merge m = {.out = out, .now = now, .fault = fault};
+	bool read = members_read(TABLE_JOBS, object, &m.sent);
+	assert(read);
+	if (old) {
+		read = members_read(TABLE_JOBS, record_text(old), &m.stored);
+		assert(read);
+	}
+	if (live)
+		m.stored.value[JOB_PROGRESS] = (struct span){live->text, live->len};
+	size_t start = out->len;
+	if (!merge_fields(&m, id, !old, revision)) {
+		out->len = start;
+		return false;
+	}
+	members_close(out, start);
+	return true;
+}

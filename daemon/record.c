@@ -1,0 +1,455 @@
+#include "daemon/record.h"
+
+#include "daemon/members.h"
+#include "proto/mem.h"
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEY_TEXT_MAX = 200, NO_FIELD = -1 };
+
+/* The fields that a record is found by, see struct record_keys. */
+static const struct keyed {
+	int a, b, time, ended, updated, revision;
+} keyed[TABLE_COUNT] = {
+	[TABLE_JOBS] = {JOB_STATUS, JOB_TYPE, JOB_CREATED_AT, JOB_COMPLETED_AT, JOB_UPDATED_AT, JOB_REVISION},
+	[TABLE_RUNS] = {RUN_STATUS, RUN_KIND, RUN_UPDATED_AT, RUN_FINISHED_AT, RUN_UPDATED_AT, RUN_REVISION},
+	[TABLE_ARTIFACTS] = {ARTIFACT_RUN_ID, ARTIFACT_KIND, ARTIFACT_CREATED_AT, NO_FIELD, NO_FIELD, ARTIFACT_REVISION},
+};
+
+static bool is_null(struct span value)
+{
+	return value.at && scan_kind(value) == SCAN_NULL;
+}
+
+/* The text of a string that needed no escape. */
+static bool plain_string(struct span value, struct span *text)
+{
+	if (value.len < 2 || value.at[0] != '"' || value.at[value.len - 1] != '"' || memchr(value.at, '\\', value.len))
+		return false;
+	*text = (struct span){value.at + 1, value.len - 2};
+	return true;
+}
+
+/* Absent and null are STAMP_NONE; false: something else than a time. */
+static bool read_time(struct span value, int64_t *micros)
+{
+	struct span text;
+	*micros = STAMP_NONE;
+	if (!value.at || is_null(value))
+		return true;
+	return plain_string(value, &text) && stamp_parse(text, micros);
+}
+
+static bool read_revision(struct span value, uint64_t *revision)
+{
+	int64_t whole;
+	double real;
+	if (scan_number(value, &whole, &real) != SCAN_INT || whole < 1)
+		return false;
+	*revision = (uint64_t)whole;
+	return true;
+}
+
+/* The allowlist of the record's id: its first field's. */
+static bool check_id(enum table_id t, struct span id)
+{
+	return id.len <= IDENT_MAX && ident_check(spec_fields(t)[0].ident, id);
+}
+
+/* ---- a record in memory */
+
+static bool read_id(enum table_id t, struct span text, const struct members *m, struct span *id)
+{
+	if (text.len < RECORD_ID_AT || memcmp(text.at, "{\"id\":\"", RECORD_ID_AT) != 0)
+		return false;
+	if (m->value[0].at != text.at + RECORD_ID_AT - 1 || m->end + 1 != text.at + text.len)
+		return false;
+	return plain_string(m->value[0], id) && check_id(t, *id);
+}
+
+static bool read_keys(enum table_id t, struct span text, const struct members *m, struct record_keys *keys)
+{
+	const struct keyed *k = &keyed[t];
+	*keys = (struct record_keys){.end = STAMP_NONE};
+	if (!read_id(t, text, m, &keys->id))
+		return false;
+	bool runless = t == TABLE_ARTIFACTS && is_null(m->value[k->a]);
+	if (runless)
+		keys->a = (struct span){m->value[k->a].at, 0};
+	else if (!plain_string(m->value[k->a], &keys->a))
+		return false;
+	if (!plain_string(m->value[k->b], &keys->b) || !read_time(m->value[k->time], &keys->time))
+		return false;
+	if (t == TABLE_RUNS)
+		keys->meta = m->value[RUN_META];
+	if (t == TABLE_ARTIFACTS || !spec_status_is_terminal(t, keys->a))
+		return true;
+	if (!read_time(m->value[k->ended], &keys->end))
+		return false;
+	return keys->end != STAMP_NONE || read_time(m->value[k->updated], &keys->end);
+}
+
+struct record *record_new(enum table_id t, struct span text, struct record_keys *keys)
+{
+	if (text.len > UINT32_MAX)
+		return NULL;
+	struct record *r = mem_alloc(sizeof(*r) + text.len);
+	*r = (struct record){.refs = 1, .len = (uint32_t)text.len};
+	if (text.len)
+		memcpy(r->text, text.at, text.len);
+	struct members m;
+	if (!members_read(t, record_text(r), &m) || !read_keys(t, record_text(r), &m, keys) ||
+	    !read_revision(m.value[keyed[t].revision], &r->revision) || (t == TABLE_JOBS && !m.value[JOB_PROGRESS].at)) {
+		free(r);
+		return NULL;
+	}
+	r->id_len = (uint8_t)keys->id.len;
+	if (t == TABLE_JOBS) {
+		r->progress_at = (uint32_t)(m.value[JOB_PROGRESS].at - r->text);
+		r->progress_len = (uint32_t)m.value[JOB_PROGRESS].len;
+	}
+	return r;
+}
+
+struct record *record_ref(struct record *r)
+{
+	assert(r->refs > 0 && r->refs < UINT32_MAX);
+	r->refs++;
+	return r;
+}
+
+void record_unref(struct record *r)
+{
+	if (!r)
+		return;
+	assert(r->refs > 0);
+	if (--r->refs == 0)
+		free(r);
+}
+
+bool record_keys(enum table_id t, const struct record *r, struct record_keys *keys)
+{
+	struct members m;
+	return members_read(t, record_text(r), &m) && read_keys(t, record_text(r), &m, keys);
+}
+
+bool record_field(enum table_id t, const struct record *r, int field, struct span *value)
+{
+	const struct spec_field *fields = spec_fields(t);
+	struct scan_iter it = scan_members(record_text(r));
+	struct span name;
+	for (int guess = 0; scan_next_member(&it, &name, value);) {
+		int found = members_field(fields, name, guess);
+		if (found == field)
+			return true;
+		if (found >= 0)
+			guess = found + 1;
+	}
+	return false;
+}
+
+/* ---- progress */
+
+double progress_percentage(double current, double total)
+{
+	if (total == 0.0)
+		return 0.0;
+	double percentage = 100.0 * current / total;
+	/* 100·current may overflow where the quotient does not. What is too big all the same is sent as the largest number there
+	 * is, because JSON has no infinity and a record that was accepted must be readable. */
+	if (!isfinite(percentage))
+		percentage = current / total * 100.0;
+	if (!isfinite(percentage))
+		percentage = copysign(DBL_MAX, percentage);
+	return percentage + 0.0; /* -0.0 to 0.0 */
+}
+
+enum { PROGRESS_CURRENT, PROGRESS_TOTAL, PROGRESS_MESSAGE, PROGRESS_PERCENTAGE, PROGRESS_FIELDS };
+enum { PROGRESS_STORED = PROGRESS_PERCENTAGE }; /* those before it */
+static const char *const progress_names[PROGRESS_FIELDS] = {"current", "total", "message", "percentage"};
+
+static void progress_read(struct span object, struct span value[PROGRESS_FIELDS])
+{
+	struct scan_iter it = scan_members(object);
+	struct span name, found;
+	while (scan_next_member(&it, &name, &found))
+		for (int i = 0; i < PROGRESS_FIELDS; i++)
+			if (scan_name_is(name, progress_names[i])) {
+				value[i] = found;
+				break;
+			}
+}
+
+/* False, and 0: no number, or one that cannot be held. */
+static bool read_number(struct span value, double *number)
+{
+	int64_t whole;
+	*number = 0.0;
+	if (!value.at)
+		return false;
+	enum scan_number is = scan_number(value, &whole, number);
+	if (is == SCAN_INT || is == SCAN_REAL)
+		return true;
+	*number = 0.0;
+	return false;
+}
+
+void progress_normal(struct buf *out, struct span object, double *current, double *total)
+{
+	static const char *const missing[PROGRESS_STORED] = {"0", "0", "\"\""};
+	struct span value[PROGRESS_FIELDS] = {0};
+	progress_read(object, value);
+	for (int i = 0; i < PROGRESS_STORED; i++) {
+		if (!value[i].at || is_null(value[i]))
+			value[i] = span_of(missing[i]);
+		buf_text(out, i == 0 ? "{\"" : ",\"");
+		buf_text(out, progress_names[i]);
+		buf_text(out, "\":");
+		scan_canonical(out, value[i]);
+	}
+	buf_char(out, '}');
+	read_number(value[PROGRESS_CURRENT], current);
+	read_number(value[PROGRESS_TOTAL], total);
+}
+
+/* The stored progress as it is sent. What is odd (files may hold anything) goes out as it is. */
+static void send_stored_progress(struct buf *out, struct span stored)
+{
+	struct span value[PROGRESS_FIELDS] = {0};
+	if (scan_kind(stored) == SCAN_OBJECT)
+		progress_read(stored, value);
+	double current, total;
+	if (!read_number(value[PROGRESS_CURRENT], &current) || !read_number(value[PROGRESS_TOTAL], &total)) {
+		buf_span(out, stored);
+		return;
+	}
+	double percentage = progress_percentage(current, total);
+	struct span old = value[PROGRESS_PERCENTAGE];
+	const char *end = stored.at + stored.len;
+	if (old.at) {
+		buf_add(out, stored.at, (size_t)(old.at - stored.at));
+		buf_real(out, percentage);
+		buf_add(out, old.at + old.len, (size_t)(end - old.at) - old.len);
+		return;
+	}
+	buf_add(out, stored.at, stored.len - 1);
+	buf_text(out, ",\"percentage\":");
+	buf_real(out, percentage);
+	buf_char(out, '}');
+}
+
+static void send_progress(struct buf *out, struct span stored, const struct live *live)
+{
+	if (!live) {
+		send_stored_progress(out, stored);
+		return;
+	}
+	assert(live->len > 2);
+	buf_add(out, live->text, live->len - 1);
+	buf_text(out, ",\"percentage\":");
+	buf_real(out, progress_percentage(live->current, live->total));
+	buf_char(out, '}');
+}
+
+/* ---- sending */
+
+static void put_path(struct buf *out, struct span id, const char *artifacts_dir)
+{
+	buf_string(out, span_of(artifacts_dir));
+	out->len--; /* the quote: the id goes on, and needs no escape */
+	buf_char(out, '/');
+	buf_span(out, id);
+	buf_text(out, ".json\"");
+}
+
+static void send_fields(struct buf *out, enum table_id t, const struct record *r, const struct live *live, uint32_t fields,
+                        const char *artifacts_dir)
+{
+	const struct spec_field *spec = spec_fields(t);
+	size_t start = out->len;
+	struct members m;
+	bool read = members_read(t, record_text(r), &m);
+	assert(read); /* record_new has read it, too */
+	for (int i = 0; spec[i].name; i++) {
+		if ((fields != RECORD_ALL && !(fields & UINT32_C(1) << i)) || (t == TABLE_ARTIFACTS && i == ARTIFACT_REVISION))
+			continue;
+		if (t == TABLE_ARTIFACTS && i == ARTIFACT_PATH) {
+			members_put_name(out, &spec[i]);
+			put_path(out, record_id(r), artifacts_dir);
+		} else if (t == TABLE_JOBS && i == JOB_PROGRESS) {
+			members_put_name(out, &spec[i]);
+			send_progress(out, m.value[i], live);
+		} else {
+			members_put(out, &spec[i], m.value[i]);
+		}
+	}
+	if (fields == RECORD_ALL)
+		members_put_unknown(out, t, &m);
+	members_close(out, start);
+}
+
+void record_send(struct buf *out, enum table_id t, const struct record *r, const struct live *live, uint32_t fields,
+                 const char *artifacts_dir)
+{
+	if (t == TABLE_ARTIFACTS || fields != RECORD_ALL) {
+		send_fields(out, t, r, live, fields, artifacts_dir);
+		return;
+	}
+	struct span progress = {r->text + r->progress_at, r->progress_len};
+	if (t != TABLE_JOBS || (!live && progress.at[0] != '{')) {
+		buf_span(out, record_text(r));
+		return;
+	}
+	buf_room(out, r->len + (live ? live->len : 0) + 64);
+	buf_add(out, r->text, r->progress_at);
+	send_progress(out, progress, live);
+	buf_add(out, progress.at + progress.len, r->len - r->progress_at - r->progress_len);
+}
+
+void record_with_live(struct buf *out, const struct record *r, const struct live *live)
+{
+	if (!live) {
+		buf_span(out, record_text(r));
+		return;
+	}
+	size_t behind = (size_t)r->progress_at + r->progress_len;
+	buf_add(out, r->text, r->progress_at);
+	buf_add(out, live->text, live->len);
+	buf_add(out, r->text + behind, r->len - behind);
+}
+
+/* ---- reading what anybody may have written */
+
+static bool refuse(struct fault *fault, const char *field, const char *expected)
+{
+	fault_set(fault, FAULT_INVALID_PARAMS, "%s: %s", field, expected);
+	fault_field(fault, field);
+	fault_expected(fault, "%s", expected);
+	return false;
+}
+
+static bool refuse_number(struct span object, size_t number_at, struct fault *fault)
+{
+	struct buf path = {0};
+	scan_path(&path, object, number_at);
+	buf_char(&path, '\0');
+	refuse(fault, path.at, "a number that can be held (an integer of 64 bits, or what a double can hold)");
+	buf_free(&path);
+	return false;
+}
+
+static bool check_object(enum table_id t, struct span object, struct fault *fault, size_t *at)
+{
+	struct scan_report report;
+	*at = 0;
+	if (scan_kind(object) != SCAN_OBJECT)
+		return refuse(fault, spec_record_name(t), "an object");
+	enum scan_result result = scan_check(object, SCAN_DEPTH_FILE, &report);
+	if (result != SCAN_OK) {
+		*at = report.at;
+		return refuse(fault, spec_record_name(t), report.expected ? report.expected : "valid JSON");
+	}
+	if (report.number_at == SIZE_MAX)
+		return true;
+	*at = report.number_at;
+	return refuse_number(object, report.number_at, fault);
+}
+
+/* `value` is canonical, or absent where the file has no such field and it has no fallback. */
+static bool check_field(enum table_id t, int field, struct span value, struct fault *fault)
+{
+	const struct spec_field *f = &spec_fields(t)[field];
+	const struct keyed *k = &keyed[t];
+	struct span text;
+	int64_t micros;
+	uint64_t revision;
+	if (field == 0) {
+		if (plain_string(value, &text) && check_id(t, text))
+			return true;
+		char expected[128];
+		snprintf(expected, sizeof(expected), "a string that matches %s", ident_pattern(f->ident));
+		return refuse(fault, f->name, expected);
+	}
+	if (field == k->a || field == k->b) {
+		bool runless = t == TABLE_ARTIFACTS && field == ARTIFACT_RUN_ID && is_null(value);
+		if (runless || (plain_string(value, &text) && text.len <= KEY_TEXT_MAX))
+			return true;
+		return refuse(fault, f->name, "a string of at most 200 bytes, without quotes, backslashes and control characters");
+	}
+	if (f->type == SPEC_TIME && !read_time(value, &micros))
+		return refuse(fault, f->name, "an RFC 3339 time or null");
+	if (field == k->revision && !read_revision(value, &revision))
+		return refuse(fault, f->name, "a positive integer");
+	return true;
+}
+
+/* When a record that does not say so was last changed: at the latest time that it does tell of. */
+static int64_t latest_time(enum table_id t, const struct members *m, int64_t now)
+{
+	const struct spec_field *fields = spec_fields(t);
+	int64_t latest = STAMP_NONE, micros;
+	for (int i = 0; fields[i].name; i++)
+		if (fields[i].type == SPEC_TIME && read_time(m->value[i], &micros) && micros > latest)
+			latest = micros;
+	return latest == STAMP_NONE ? now : latest;
+}
+
+static void put_missing(struct buf *out, enum table_id t, int field, const struct members *m, uint64_t revision, int64_t now)
+{
+	const struct spec_field *f = &spec_fields(t)[field];
+	if (field == keyed[t].revision)
+		buf_uint(out, revision);
+	else if (field == keyed[t].updated)
+		stamp_json(out, latest_time(t, m, now));
+	else
+		buf_text(out, f->fallback ? f->fallback : "null");
+}
+
+static bool read_fields(struct buf *out, enum table_id t, const struct members *m, uint64_t revision, bool renumber, int64_t now,
+                        struct fault *fault, const char **offending)
+{
+	const struct spec_field *fields = spec_fields(t);
+	for (int i = 0; fields[i].name; i++) {
+		if (t == TABLE_ARTIFACTS && i == ARTIFACT_PATH)
+			continue;
+		struct span value = m->value[i];
+		members_put_name(out, &fields[i]);
+		size_t start = out->len;
+		if (value.at)
+			scan_canonical(out, value);
+		else
+			put_missing(out, t, i, m, revision, now);
+		if (!check_field(t, i, (struct span){out->at + start, out->len - start}, fault)) {
+			*offending = value.at;
+			return false;
+		}
+		if (renumber && i == keyed[t].revision) {
+			out->len = start;
+			buf_uint(out, revision);
+		}
+	}
+	return true;
+}
+
+bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber, int64_t now,
+                 struct fault *fault, size_t *at)
+{
+	size_t start = out->len;
+	struct members m;
+	const char *offending = NULL;
+	if (!check_object(t, object, fault, at))
+		return false;
+	bool read = members_read(t, object, &m);
+	assert(read && revision > 0);
+	if (!read_fields(out, t, &m, revision, renumber, now, fault, &offending)) {
+		out->len = start;
+		*at = offending ? (size_t)(offending - object.at) : 0;
+		return false;
+	}
+	members_put_unknown(out, t, &m);
+	members_close(out, start);
+	return true;
+}

@@ -1,0 +1,304 @@
+#include "daemon/server.h"
+#include "daemon/conn.h"
+#include "daemon/listener.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ *     loading ──► serving ──► finishing ──► folding ──► closing
+ *
+ * finishing: no new connections, mutations are refused, what is in flight is answered. folding: the clean stop's fold. */
+enum phase { SERVING, FINISHING, FOLDING, CLOSING };
+
+enum { TICK_MS = 250, FINISH_MS = 5000 };
+
+struct server {
+	struct service service;
+	struct disk disk;
+	struct state_dir dirs;
+	struct listener listener;
+	struct conns conns;
+	uv_loop_t loop;
+	uv_pipe_t pipe;
+	uv_prepare_t turn;
+	uv_timer_t tick;
+	uv_signal_t signals[3];
+	enum phase phase;
+	uint64_t finish_until;  /* monotonic microseconds: slow readers are waited for no longer */
+	bool folded;
+};
+
+static int64_t wall_clock(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static uint64_t milliseconds(void) { return service_micros() / 1000; }
+
+/* ---- loading */
+
+struct refusal {
+	struct load_finding first;
+	bool any;
+};
+
+static void report_finding(void *context, const struct load_finding *f)
+{
+	struct refusal *refusal = context;
+	if (f->fatal && !refusal->any) {
+		refusal->any = true;
+		refusal->first = *f;
+	} else {
+		log_warning("%s:%" PRIu64 ":%" PRIu64 ": %s", f->file, f->line, f->byte, f->message);
+	}
+}
+
+static bool committer_ready(void *context) { return journal_ready(context); }
+static void committer_commit(void *context, struct journal_batch *b) { journal_commit(context, b); }
+
+static void on_state_changed(void *context)
+{
+	struct server *s = context;
+	struct disk_error why;
+	if (journal_degraded(s->service.journal, &why))
+		log_error("degraded: %s: %s; changes are refused until the disk can be trusted again, reads go on", why.what, strerror(why.number));
+	else
+		log_info("sound again: changes are taken");
+}
+
+static bool load(struct server *s)
+{
+	uint64_t begun = service_micros();
+	struct refusal refusal = {0};
+	struct load_result loaded = {0};
+	s->service.store = store_new(wall_clock);
+	struct load_sink sink = store_sink(s->service.store);
+	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal, &loaded)) {
+		const struct load_finding *f = &refusal.first;
+		log_error("not started: %s/%s:%" PRIu64 ":%" PRIu64 ": %s", s->dirs.state.path, f->file, f->line, f->byte, f->message);
+		load_result_free(&loaded);
+		return false;
+	}
+	store_loaded(s->service.store, loaded.revision);
+	struct journal_options options = {
+		.disk = &s->disk, .dirs = &s->dirs, .flush = s->service.flush, .source = store_source(s->service.store),
+		.now = wall_clock, .ticks = milliseconds, .state_changed = on_state_changed, .context = s,
+	};
+	s->service.journal = journal_new(&options, &loaded);
+	load_result_free(&loaded);
+	store_set_committer(s->service.store,
+	                    (struct committer){.context = s->service.journal, .ready = committer_ready, .commit = committer_commit});
+	s->service.load_micros = service_micros() - begun;
+	return true;
+}
+
+/* ---- serving */
+
+static void tick_if_wanted(struct server *s);
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+	journal_tick(s->service.journal);
+	store_flush(s->service.store); /* a repair may have made it ready again */
+	tick_if_wanted(s);
+}
+
+/* An idle daemon does not wake up: the timer runs only while the journal has something to come back to. */
+static void tick_if_wanted(struct server *s)
+{
+	bool wanted = s->phase != CLOSING && journal_wants_tick(s->service.journal);
+	if (wanted && !uv_is_active((uv_handle_t *)&s->tick))
+		uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+	else if (!wanted)
+		uv_timer_stop(&s->tick);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct server *s = listener->data;
+	if (status < 0)
+		log_limited(LOG_LEVEL_WARNING, "a connection could not be accepted: %s", uv_strerror(status));
+	else
+		conns_accept(&s->conns, listener);
+}
+
+/* ---- stopping */
+
+static void close_everything(struct server *s)
+{
+	s->phase = CLOSING;
+	conns_close(&s->conns);
+	uv_close((uv_handle_t *)&s->turn, NULL);
+	uv_close((uv_handle_t *)&s->tick, NULL);
+	for (int i = 0; i < 3; i++)
+		uv_close((uv_handle_t *)&s->signals[i], NULL);
+}
+
+static void on_folded(void *context, bool folded)
+{
+	struct server *s = context;
+	s->folded = folded;
+	if (!folded)
+		log_warning("the last fold failed; nothing is lost: the journal holds everything and the next start reads it");
+	close_everything(s);
+}
+
+static void stop_step(struct server *s)
+{
+	if (s->phase != FINISHING || !store_idle(s->service.store) || s->service.artifact_reads)
+		return;
+	if (!conns_quiet(&s->conns) && service_micros() < s->finish_until)
+		return;
+	s->phase = FOLDING;
+	journal_stop(s->service.journal, on_folded, s);
+}
+
+static void stop_begin(struct server *s, int signal)
+{
+	if (s->phase != SERVING) {
+		log_warning("%s again: leaving at once; nothing acknowledged is lost", signal == SIGINT ? "SIGINT" : "SIGTERM");
+		_exit(1);
+	}
+	log_info("stopping (%s)", signal == SIGINT ? "SIGINT" : "SIGTERM");
+	s->phase = FINISHING;
+	s->service.stopping = true;
+	s->finish_until = service_micros() + FINISH_MS * 1000;
+	uv_close((uv_handle_t *)&s->pipe, NULL);
+	s->listener.fd = -1; /* the pipe's */
+	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+	struct server *s = handle->data;
+	if (signal == SIGHUP)
+		log_info("SIGHUP: all settings are flags, there is nothing to read again");
+	else
+		stop_begin(s, signal);
+}
+
+/* The end of each turn of the loop: what it has gathered becomes one commit, what it has answered one write a connection. */
+static void on_turn(uv_prepare_t *prepare)
+{
+	struct server *s = prepare->data;
+	if (s->phase == CLOSING)
+		return;
+	store_flush(s->service.store);
+	conns_write(&s->conns);
+	tick_if_wanted(s);
+	stop_step(s);
+}
+
+/* ---- the whole life */
+
+/* Descriptors for as many connections as are allowed, where the system lets us. */
+static void raise_descriptor_limit(struct limits *limits)
+{
+	struct rlimit r;
+	const rlim_t reserve = 64;
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	rlim_t wanted = limits->connections + reserve;
+	if (r.rlim_cur < wanted) {
+		r.rlim_cur = wanted < r.rlim_max ? wanted : r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+	getrlimit(RLIMIT_NOFILE, &r);
+	if (r.rlim_cur > reserve && limits->connections > r.rlim_cur - reserve) {
+		limits->connections = r.rlim_cur - reserve;
+		log_warning("at most %" PRIu64 " connections: the system allows %" PRIu64 " open files", limits->connections, (uint64_t)r.rlim_cur);
+	}
+}
+
+static void watch_signal(struct server *s, int place, int signal)
+{
+	uv_signal_init(&s->loop, &s->signals[place]);
+	s->signals[place].data = s;
+	uv_signal_start(&s->signals[place], on_signal, signal);
+}
+
+static void handles_open(struct server *s)
+{
+	signal(SIGPIPE, SIG_IGN);
+	watch_signal(s, 0, SIGTERM);
+	watch_signal(s, 1, SIGINT);
+	watch_signal(s, 2, SIGHUP);
+	uv_prepare_init(&s->loop, &s->turn);
+	s->turn.data = s;
+	uv_prepare_start(&s->turn, on_turn);
+	uv_timer_init(&s->loop, &s->tick);
+	s->tick.data = s;
+	conns_init(&s->conns, &s->service, &s->loop);
+	uv_pipe_init(&s->loop, &s->pipe, 0);
+	s->pipe.data = s;
+	uv_pipe_open(&s->pipe, s->listener.fd);
+	uv_listen((uv_stream_t *)&s->pipe, 1024, on_connection);
+}
+
+static void report_ready(const struct server *s)
+{
+	const struct store *store = s->service.store;
+	log_info("ready: %" PRIu64 " jobs, %" PRIu64 " runs, %" PRIu64 " artifacts, revision %" PRIu64 ", loaded in %.3f s; socket %s, state %s",
+	         table_count(store_table(store, TABLE_JOBS)), table_count(store_table(store, TABLE_RUNS)),
+	         table_count(store_table(store, TABLE_ARTIFACTS)), store_revision(store), (double)s->service.load_micros / 1e6,
+	         s->listener.path, s->dirs.state.path);
+}
+
+static bool open_all(struct server *s, const struct options *o)
+{
+	char why[1024] = "";
+	s->disk = (struct disk){.ops = &disk_system};
+	s->listener = (struct listener){.fd = -1, .lock = -1};
+	s->service = (struct service){.disk = &s->disk, .dirs = &s->dirs, .socket_path = o->socket, .limits = o->limits,
+	                              .started_at = wall_clock(), .started_micros = service_micros()};
+	raise_descriptor_limit(&s->service.limits);
+	ident_init();
+	if (!state_dir_open(&s->dirs, &s->disk, o->state_dir, true, why, sizeof why)) {
+		log_error("not started: %s", why);
+		return false;
+	}
+	uv_loop_init(&s->loop);
+	s->service.flush = flush_uv_new(&s->loop);
+	if (!load(s))
+		return false;
+	if (!listener_open(&s->listener, o->socket, why, sizeof why)) {
+		log_error("not started: %s", why);
+		return false;
+	}
+	return true;
+}
+
+static void close_all(struct server *s)
+{
+	journal_free(s->service.journal);
+	store_free(s->service.store);
+	flush_uv_free(s->service.flush);
+	uv_loop_close(&s->loop);
+	listener_close(&s->listener);
+	state_dir_close(&s->dirs, &s->disk);
+	ident_free();
+}
+
+int server_run(const struct options *o)
+{
+	static struct server s;
+	log_set_level(o->log_level);
+	if (!open_all(&s, o))
+		return 1; /* the process ends here: its descriptors, locks and memory go with it */
+	handles_open(&s);
+	report_ready(&s);
+	if (journal_degraded(s.service.journal, NULL))
+		on_state_changed(&s);
+	uv_run(&s.loop, UV_RUN_DEFAULT);
+	close_all(&s);
+	log_info("stopped");
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* frame: bytes in, lines out.
+ *
+ * A frame is one direction of one connection: what has been read and not yet been taken as lines. A line ends with \n or
+ * \r\n; blank lines are skipped; what is left at the end of the stream counts as a line. A line over the limit is reported
+ * once, as soon as it is over, and skipped up to its newline without being stored. Needs no allocation while
+ * nothing is buffered: after frame_next has said FRAME_MORE with nothing pending, the memory above `keep` is given back. */
+#pragma once
+#include "proto/buf.h"
+
+enum frame_next { FRAME_LINE, FRAME_MORE, FRAME_TOO_LONG };
+
+struct frame {
+	struct buf in;
+	size_t taken;   /* bytes of `in` that frame_next has handed out or skipped */
+	size_t scanned; /* bytes of `in` known to hold no newline after `taken` */
+	size_t limit;   /* bytes of a line, its newline not counted */
+	bool skipping, ended;
+};
+
+void frame_init(struct frame *f, size_t limit);
+void frame_free(struct frame *f);
+
+char *frame_room(struct frame *f, size_t want, size_t *got); /* where to read to; *got >= want. Invalidates lines handed out. */
+void frame_filled(struct frame *f, size_t bytes);
+void frame_end(struct frame *f); /* no more bytes will come */
+
+/* The line is without its newline and stays valid until frame_room, frame_free or the next frame_next. */
+enum frame_next frame_next(struct frame *f, struct span *line);
+
+size_t frame_pending(const struct frame *f); /* bytes held and not yet handed out */
+void frame_discard(struct frame *f);         /* drop what is held of an unfinished line and skip up to its newline */

@@ -1,0 +1,52 @@
+#include "proto/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* No stdio and no atexit handlers: both may want memory, and another thread may hold their locks. */
+static _Noreturn void give_up(void)
+{
+	static const char line[] = "out of memory; what was acknowledged is on the disk\n";
+	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+
+	(void)written;
+	_exit(EX_OSERR);
+}
+
+void *mem_alloc(size_t bytes)
+{
+	void *at = malloc(bytes > 0 ? bytes : 1);
+
+	if (!at)
+		give_up();
+	return at;
+}
+
+void *mem_zero(size_t bytes)
+{
+	void *at = calloc(1, bytes > 0 ? bytes : 1);
+
+	if (!at)
+		give_up();
+	return at;
+}
+
+void *mem_resize(void *old, size_t bytes)
+{
+	void *at = realloc(old, bytes > 0 ? bytes : 1);
+
+	if (!at)
+		give_up();
+	return at;
+}
+
+void *mem_copy(const void *from, size_t bytes)
+{
+	void *at = mem_alloc(bytes);
+
+	if (bytes > 0)
+		memcpy(at, from, bytes);
+	return at;
+}

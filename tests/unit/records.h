@@ -1,0 +1,52 @@
+/* records: what the tests of records, jobs, runs and artifacts make their records with. */
+#pragma once
+#include "daemon/record.h"
+#include "proto/scan.h"
+#include "tests/unit/unit.h"
+
+#define CLEAN __attribute__((cleanup(buf_free))) struct buf
+#define NOW_TEXT "2026-11-22T16:50:00.123456+00:00"
+
+static inline int64_t records_time(const char *text)
+{
+	int64_t micros;
+	ck_assert_msg(stamp_parse(span_of(text), &micros), "%s", text);
+	return micros;
+}
+
+static inline int64_t records_now(void)
+{
+	return records_time(NOW_TEXT);
+}
+
+static inline void records_expect(const struct buf *got, const char *expected)
+{
+	ck_assert_msg(span_is(buf_as_span(got), span_of(expected)), "\n     got %.*s\nexpected %s", (int)got->len, got->at, expected);
+}
+
+static inline void records_expect_end(const struct buf *got, const char *expected)
+{
+	size_t len = strlen(expected);
+	ck_assert_msg(got->len >= len && memcmp(got->at + got->len - len, expected, len) == 0, "%.*s does not end with %s", (int)got->len,
+	              got->at, expected);
+}
+
+/* As a file has it: read, and made a record with one reference. */
+static inline struct record *records_make(enum table_id t, const char *json)
+{
+	CLEAN text = {0};
+	struct fault fault;
+	struct record_keys keys;
+	size_t at;
+	ck_assert_msg(record_read(&text, t, span_of(json), 7, false, records_now(), &fault, &at), "%s: %s", json, fault.message);
+	struct record *r = record_new(t, buf_as_span(&text), &keys);
+	ck_assert_ptr_nonnull(r);
+	return r;
+}
+
+static inline void records_drop(struct record **r)
+{
+	record_unref(*r);
+}
+
+#define RECORD __attribute__((cleanup(records_drop))) struct record
