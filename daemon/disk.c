@@ -330,7 +330,7 @@ bool disk_settle(struct disk_file *f, struct disk_error *e)
 
 void disk_abort(struct disk_file *f)
 {
-	if (f->fd < 0)
+	if (f->fd < 0 || !f->disk)
 		return;
 	int number = errno;
 	close_fd(f->disk, f->fd);

@@ -79,8 +79,11 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	static struct buf scratch;
 	static struct params params;
 	enum order order = order_of(c->method);
-	if ((order == READS || order == SEES_LISTS) && !c->waited && call_has_own_pending(c))
+	if ((order == READS || order == SEES_LISTS) && !c->waited && call_has_own_pending(c)) {
+		if (order == SEES_LISTS)
+			call_hold_connection(c); /* what comes after it must see what it will have changed */
 		return call_wait_read(c, text);
+	}
 	if ((order == MUTATES || order == SEES_LISTS) && !takes_mutations(c->service, fault))
 		return OUTCOME_FAILED;
 	scratch.len = 0;

@@ -37,7 +37,8 @@ static bool keeps(const struct merge *m, enum job_field i)
 static bool merge_value(struct merge *m, enum job_field i)
 {
 	const struct spec_field *field = &spec_job_fields[i];
-	if (keeps(m, i)) {
+	/* sent back byte for byte as it was got: need not be read */
+	if (keeps(m, i) || span_is(m->sent.value[i], m->stored.value[i])) {
 		members_put(m->out, field, m->stored.value[i]);
 		return true;
 	}
@@ -115,7 +116,7 @@ static bool merge_progress(struct merge *m)
 	return true;
 }
 
-/* Fields that the client sent and that are none of a job's: fine where a file brought them in, refused elsewhere. */
+/* What the client sent that is no field of a job: fine where a file brought it in, refused elsewhere. */
 static bool merge_unknown(struct merge *m)
 {
 	if (!m->sent.has_unknown) {

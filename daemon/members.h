@@ -1,7 +1,7 @@
 /* members: a record's object as its fields, and how a record's text is put together from them.
  *
- * record, job, run and artifact all do the same three things: place the members of an object by the fields that they are, in one pass and
- * without a tree; write the fields in the spec's order; carry along what is no field. Any thread. */
+ * record, job, run and artifact all do the same three things: place the members of an object by the fields that they
+ * are, in one pass and without a tree; write the fields in the spec's order; carry along what is no field. Any thread. */
 #pragma once
 #include "proto/scan.h"
 #include "proto/spec.h"
@@ -15,16 +15,18 @@ struct members {
 
 /* False: no object, or (text that nobody has checked) not JSON. */
 bool members_read(enum table_id t, struct span object, struct members *m);
-int members_field(const struct spec_field *fields, struct span raw_name, int guess); /* as field_find, faster where the guess is right */
+/* As field_find, and faster where the guess (a place in the list, its end included) is right. */
+int members_field(const struct spec_field *fields, struct span raw_name, int guess);
 
 void members_put_name(struct buf *out, const struct spec_field *field); /* ,"status": */
 /* `value` is canonical; absent: the field's fallback */
 void members_put(struct buf *out, const struct spec_field *field, struct span value);
-void members_put_unknown(struct buf *out, enum table_id t, const struct members *m); /* canonical, each with a comma before it */
+/* What is no field, canonical, each member with a comma before it. */
+void members_put_unknown(struct buf *out, enum table_id t, const struct members *m);
 /* Makes an object of the members appended since `start`, each of which has a comma before it. */
 void members_close(struct buf *out, size_t start);
 
-/* Appends the object `base` with the values of `over` where that has the same name, and behind them what only `over` has. Both are
- * canonical objects. Returns the raw name of the first member that only `over` has, absent if there is none.
- * Linear in both, whoever chose the names. */
+/* Appends the object `base` with the values of `over` where that has the same name, and behind them what only `over`
+ * has. Both are canonical objects. Returns the raw name of the first member that only `over` has, absent if there is
+ * none. Linear in both, whoever chose the names. */
 struct span members_overlay(struct buf *out, struct span base, struct span over);

@@ -162,12 +162,10 @@ static enum outcome cleanup_step(struct call *c, struct buf *result, struct faul
 {
 	struct store *store = c->service->store;
 	const struct table *table = store_table(store, TABLE_JOBS);
+	uint32_t count = table_ended_count(table, c->cutoff);
 	int removed = 0;
-	for (uint32_t place = 0; removed < BULK_STEP; place++) {
-		uint32_t e = table_ended_at(table, place);
-		const struct entry *entry = e ? table_entry(table, e) : NULL;
-		if (!entry || entry->end >= c->cutoff)
-			break;
+	for (uint32_t place = 0; place < count && removed < BULK_STEP; place++) {
+		const struct entry *entry = table_entry(table, table_ended_at(table, place));
 		if (entry->pending) /* somebody is changing it: what it becomes is judged another time */
 			continue;
 		store_remove(store, TABLE_JOBS, record_id(entry->record));

@@ -27,7 +27,9 @@ static bool is_null(struct span value)
 /* The text of a string that needed no escape. */
 static bool plain_string(struct span value, struct span *text)
 {
-	if (value.len < 2 || value.at[0] != '"' || value.at[value.len - 1] != '"' || memchr(value.at, '\\', value.len))
+	if (value.len < 2 || value.at[0] != '"' || value.at[value.len - 1] != '"')
+		return false;
+	if (memchr(value.at, '\\', value.len))
 		return false;
 	*text = (struct span){value.at + 1, value.len - 2};
 	return true;
@@ -58,8 +60,6 @@ static bool check_id(enum table_id t, struct span id)
 {
 	return id.len <= IDENT_MAX && ident_check(spec_fields(t)[0].ident, id);
 }
-
-/* ---- a record in memory */
 
 static bool read_id(enum table_id t, struct span text, const struct members *m, struct span *id)
 {
@@ -102,7 +102,8 @@ struct record *record_new(enum table_id t, struct span text, struct record_keys 
 		memcpy(r->text, text.at, text.len);
 	struct members m;
 	if (!members_read(t, record_text(r), &m) || !read_keys(t, record_text(r), &m, keys) ||
-	    !read_revision(m.value[keyed[t].revision], &r->revision) || (t == TABLE_JOBS && !m.value[JOB_PROGRESS].at)) {
+	    !read_revision(m.value[keyed[t].revision], &r->revision) ||
+	    (t == TABLE_JOBS && !m.value[JOB_PROGRESS].at)) {
 		free(r);
 		return NULL;
 	}
@@ -151,15 +152,13 @@ bool record_field(enum table_id t, const struct record *r, int field, struct spa
 	return false;
 }
 
-/* ---- progress */
-
 double progress_percentage(double current, double total)
 {
 	if (total == 0.0)
 		return 0.0;
 	double percentage = 100.0 * current / total;
-	/* 100·current may overflow where the quotient does not. What is too big all the same is sent as the largest number there
-	 * is, because JSON has no infinity and a record that was accepted must be readable. */
+	/* 100·current may overflow where the quotient does not. What is too big all the same is sent as the largest
+	 * number there is, because JSON has no infinity and a record that was accepted must be readable. */
 	if (!isfinite(percentage))
 		percentage = current / total * 100.0;
 	if (!isfinite(percentage))
@@ -254,8 +253,6 @@ static void send_progress(struct buf *out, struct span stored, const struct live
 	buf_char(out, '}');
 }
 
-/* ---- sending */
-
 static void put_path(struct buf *out, struct span id, const char *artifacts_dir)
 {
 	buf_string(out, span_of(artifacts_dir));
@@ -265,8 +262,8 @@ static void put_path(struct buf *out, struct span id, const char *artifacts_dir)
 	buf_text(out, ".json\"");
 }
 
-static void send_fields(struct buf *out, enum table_id t, const struct record *r, const struct live *live, uint32_t fields,
-                        const char *artifacts_dir)
+static void send_fields(struct buf *out, enum table_id t, const struct record *r, const struct live *live,
+                        uint32_t fields, const char *artifacts_dir)
 {
 	const struct spec_field *spec = spec_fields(t);
 	size_t start = out->len;
@@ -274,7 +271,9 @@ static void send_fields(struct buf *out, enum table_id t, const struct record *r
 	bool read = members_read(t, record_text(r), &m);
 	assert(read); /* record_new has read it, too */
 	for (int i = 0; spec[i].name; i++) {
-		if ((fields != RECORD_ALL && !(fields & UINT32_C(1) << i)) || (t == TABLE_ARTIFACTS && i == ARTIFACT_REVISION))
+		if (fields != RECORD_ALL && !(fields & UINT32_C(1) << i))
+			continue;
+		if (t == TABLE_ARTIFACTS && i == ARTIFACT_REVISION)
 			continue;
 		if (t == TABLE_ARTIFACTS && i == ARTIFACT_PATH) {
 			members_put_name(out, &spec[i]);
@@ -320,8 +319,6 @@ void record_with_live(struct buf *out, const struct record *r, const struct live
 	buf_add(out, live->text, live->len);
 	buf_add(out, r->text + behind, r->len - behind);
 }
-
-/* ---- reading what anybody may have written */
 
 static bool refuse(struct fault *fault, const char *field, const char *expected)
 {
@@ -377,7 +374,7 @@ static bool check_field(enum table_id t, int field, struct span value, struct fa
 		bool runless = t == TABLE_ARTIFACTS && field == ARTIFACT_RUN_ID && is_null(value);
 		if (runless || (plain_string(value, &text) && text.len <= KEY_TEXT_MAX))
 			return true;
-		return refuse(fault, f->name, "a string of at most 200 bytes, without quotes, backslashes and control characters");
+		return refuse(fault, f->name, "a string of at most 200 bytes without quotes, backslashes and control characters");
 	}
 	if (f->type == SPEC_TIME && !read_time(value, &micros))
 		return refuse(fault, f->name, "an RFC 3339 time or null");
@@ -397,39 +394,41 @@ static int64_t latest_time(enum table_id t, const struct members *m, int64_t now
 	return latest == STAMP_NONE ? now : latest;
 }
 
-static void put_missing(struct buf *out, enum table_id t, int field, const struct members *m, uint64_t revision, int64_t now)
+struct reading {
+	struct buf *out;
+	enum table_id table;
+	struct members members;
+	uint64_t revision; /* for a record that has none, or for every one */
+	bool renumber;
+	int64_t now;
+};
+
+static void put_missing(const struct reading *r, int field)
 {
-	const struct spec_field *f = &spec_fields(t)[field];
-	if (field == keyed[t].revision)
-		buf_uint(out, revision);
-	else if (field == keyed[t].updated)
-		stamp_json(out, latest_time(t, m, now));
+	const struct spec_field *f = &spec_fields(r->table)[field];
+	if (field == keyed[r->table].revision)
+		buf_uint(r->out, r->revision);
+	else if (field == keyed[r->table].updated)
+		stamp_json(r->out, latest_time(r->table, &r->members, r->now));
 	else
-		buf_text(out, f->fallback ? f->fallback : "null");
+		buf_text(r->out, f->fallback ? f->fallback : "null");
 }
 
-static bool read_fields(struct buf *out, enum table_id t, const struct members *m, uint64_t revision, bool renumber, int64_t now,
-                        struct fault *fault, const char **offending)
+static bool read_field(const struct reading *r, int field, struct fault *fault)
 {
-	const struct spec_field *fields = spec_fields(t);
-	for (int i = 0; fields[i].name; i++) {
-		if (t == TABLE_ARTIFACTS && i == ARTIFACT_PATH)
-			continue;
-		struct span value = m->value[i];
-		members_put_name(out, &fields[i]);
-		size_t start = out->len;
-		if (value.at)
-			scan_canonical(out, value);
-		else
-			put_missing(out, t, i, m, revision, now);
-		if (!check_field(t, i, (struct span){out->at + start, out->len - start}, fault)) {
-			*offending = value.at;
-			return false;
-		}
-		if (renumber && i == keyed[t].revision) {
-			out->len = start;
-			buf_uint(out, revision);
-		}
+	struct buf *out = r->out;
+	struct span value = r->members.value[field];
+	members_put_name(out, &spec_fields(r->table)[field]);
+	size_t start = out->len;
+	if (value.at)
+		scan_canonical(out, value);
+	else
+		put_missing(r, field);
+	if (!check_field(r->table, field, (struct span){out->at + start, out->len - start}, fault))
+		return false;
+	if (r->renumber && field == keyed[r->table].revision) {
+		out->len = start;
+		buf_uint(out, r->revision);
 	}
 	return true;
 }
@@ -437,19 +436,21 @@ static bool read_fields(struct buf *out, enum table_id t, const struct members *
 bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber, int64_t now,
                  struct fault *fault, size_t *at)
 {
+	struct reading r = {.out = out, .table = t, .revision = revision, .renumber = renumber, .now = now};
+	const struct spec_field *fields = spec_fields(t);
 	size_t start = out->len;
-	struct members m;
-	const char *offending = NULL;
 	if (!check_object(t, object, fault, at))
 		return false;
-	bool read = members_read(t, object, &m);
+	bool read = members_read(t, object, &r.members);
 	assert(read && revision > 0);
-	if (!read_fields(out, t, &m, revision, renumber, now, fault, &offending)) {
+	for (int i = 0; fields[i].name; i++) {
+		if ((t == TABLE_ARTIFACTS && i == ARTIFACT_PATH) || read_field(&r, i, fault))
+			continue;
 		out->len = start;
-		*at = offending ? (size_t)(offending - object.at) : 0;
+		*at = r.members.value[i].at ? (size_t)(r.members.value[i].at - object.at) : 0;
 		return false;
 	}
-	members_put_unknown(out, t, &m);
+	members_put_unknown(out, t, &r.members);
 	members_close(out, start);
 	return true;
 }

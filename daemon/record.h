@@ -5,7 +5,8 @@
  * of records that the loop holds for them.
  *
  * The text is canonical (scan.h), its known fields stand in the order of the spec's list, all of them present, unknown fields of files after
- * them; `id` is first, so a stored text begins with {"id":"…". Live progress is not in it, `percentage` and an artifact's `path` never are. */
+ * them; `id` is first, so a stored text begins with {"id":"…". Live progress is not in it, an artifact's `path` never is, `percentage` only
+ * where a file had it: the reply's is computed all the same. */
 #pragma once
 #include "proto/spec.h"
 #include "proto/stamp.h"

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <threads.h>
 
 enum { BUF_FIRST = 64 };
 
@@ -112,98 +113,137 @@ void buf_int(struct buf *b, int64_t n)
 	buf_uint(b, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
-/* A positive decimal: 0.DIGITS times 10 to the power of `point`, without zeros at either end of the digits. */
+/* A positive decimal: 0.DIGITS times 10 to the power of `point`, without zeros at the end of the digits. */
 struct decimal {
 	char digits[24];
 	int len, point;
 };
 
-/* Most reals that people write have few digits: n / 10^k with n below 10^15. Both are exact as doubles, so the division
- * is rounded once, and if it gives the real, then n / 10^k is a decimal of at most 15 digits that reads back to it. There
- * is only one such (a double holds 15 digits), so it is the shortest. */
-static bool decimal_few(struct decimal *d, double real)
-{
-	static const double tens[] = {1, 1e3, 1e6, 1e9, 1e12};
+/* Powers of ten as the next number above them (or a unit in the last place above, where they are exact) of 128 bits, the
+ * top bit set: 10^k is a little less than (high·2^64 + low) · 2^(floor(log2(10^k)) - 127). */
+enum { POWER_FIRST = -292, POWER_LAST = 324, BIG_WORDS = 20 };
 
-	if (real < 1e-3)
-		return false;
-	for (int i = 0; i < 5 && real * tens[i] < 1e15; i++) {
-		uint64_t n = (uint64_t)(real * tens[i] + 0.5);
-		if ((double)n / tens[i] != real)
-			continue;
-		char text[20];
-		char *start = digits_before(text + sizeof(text), n);
-		d->len = (int)(text + sizeof(text) - start);
-		d->point = d->len - 3 * i;
-		memcpy(d->digits, start, (size_t)d->len);
-		return true;
+__extension__ typedef unsigned __int128 uint128_t;
+
+struct power {
+	uint64_t high, low;
+};
+
+static struct power powers[POWER_LAST - POWER_FIRST + 1];
+static once_flag powers_once = ONCE_FLAG_INIT;
+
+/* The first 128 bits of a big number, least word first, and one more unit. */
+static struct power leading(const uint64_t big[BIG_WORDS])
+{
+	int top = BIG_WORDS - 1;
+
+	while (big[top] == 0)
+		top--;
+	uint64_t third = top > 1 ? big[top - 2] : 0, second = top > 0 ? big[top - 1] : 0;
+	int shift = __builtin_clzll(big[top]);
+	struct power p = {big[top] << shift, second << shift};
+	if (shift > 0) {
+		p.high |= second >> (64 - shift);
+		p.low |= third >> (64 - shift);
 	}
-	return false;
+	p.low++;
+	p.high += p.low == 0;
+	return p;
 }
 
-static double decimal_read(const struct decimal *d)
+/* Multiplying by ten is exact. Dividing drops what is below the unit, but as that is done after each step, 2^1279 / 10^n is
+ * still rounded down only once, and its first 128 bits are those of 10^-n. */
+static void powers_make(void)
 {
-	char text[48];
+	uint64_t big[BIG_WORDS] = {1};
 
-	snprintf(text, sizeof(text), "0.%.*se%d", d->len, d->digits, d->point);
-	return strtod(text, NULL);
-}
-
-/* The nearest decimal of `len` digits. */
-static void decimal_round(struct decimal *d, double real, int len)
-{
-	char text[48];
-
-	snprintf(text, sizeof(text), "%.*e", len - 1, real);
-	d->digits[0] = text[0];
-	memcpy(d->digits + 1, text + 2, (size_t)len - 1);
-	d->len = len;
-	d->point = atoi(strchr(text, 'e') + 1) + 1;
-}
-
-static void decimal_step_up(struct decimal *d)
-{
-	int i = d->len - 1;
-
-	while (i >= 0 && d->digits[i] == '9')
-		d->digits[i--] = '0';
-	if (i >= 0) {
-		d->digits[i]++;
-	} else {
-		d->digits[0] = '1';
-		d->point++;
+	for (int k = 0; k <= POWER_LAST; k++) {
+		powers[k - POWER_FIRST] = leading(big);
+		uint128_t carry = 0;
+		for (int i = 0; i < BIG_WORDS; i++) {
+			carry += (uint128_t)big[i] * 10;
+			big[i] = (uint64_t)carry;
+			carry >>= 64;
+		}
+	}
+	memset(big, 0, sizeof(big));
+	big[BIG_WORDS - 1] = (uint64_t)1 << 63;
+	for (int k = -1; k >= POWER_FIRST; k--) {
+		uint128_t rest = 0;
+		for (int i = BIG_WORDS - 1; i >= 0; i--) {
+			rest = rest << 64 | big[i];
+			big[i] = (uint64_t)(rest / 10);
+			rest %= 10;
+		}
+		powers[k - POWER_FIRST] = leading(big);
 	}
 }
 
-/* Below a power of two doubles lie half as far apart as above it. So the nearest decimal may lie under it and read back as
- * its lower neighbour, while the next decimal up, though farther away, reads back to it. */
-static bool decimal_fits(struct decimal *d, double real)
+static const struct power *power_of_ten(int k)
 {
-	int exponent;
-
-	if (decimal_read(d) == real)
-		return true;
-	if (frexp(real, &exponent) != 0.5)
-		return false;
-	decimal_step_up(d);
-	return decimal_read(d) == real;
+	assert(k >= POWER_FIRST && k <= POWER_LAST);
+	call_once(&powers_once, powers_make);
+	return &powers[k - POWER_FIRST];
 }
 
-static void decimal_shortest(struct decimal *d, double real)
+/* p·n / 2^128, where the lowest bit is set if anything was cut off. The power is up to a unit too large, which shows as at
+ * most 1 in the middle word and is not counted. */
+static uint64_t scale(const struct power *p, uint64_t n)
 {
-	if (real == 0) {
-		*d = (struct decimal){"0", 1, 1};
-		return;
-	}
-	if (!decimal_few(d, real)) {
-		/* subnormal numbers hold fewer digits than 15, so there 15 digits are not a sign of anything */
-		int len = fpclassify(real) == FP_SUBNORMAL ? 1 : 15;
-		do
-			decimal_round(d, real, len);
-		while (!decimal_fits(d, real) && ++len <= 17);
-	}
+	uint128_t low = (uint128_t)p->low * n;
+	uint128_t high = (uint128_t)p->high * n + (uint64_t)(low >> 64);
+
+	return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
+}
+
+static void decimal_set(struct decimal *d, uint64_t n, int exponent)
+{
+	char text[20];
+	char *start = digits_before(text + sizeof(text), n);
+
+	d->len = (int)(text + sizeof(text) - start);
+	d->point = d->len + exponent;
+	memcpy(d->digits, start, (size_t)d->len);
 	while (d->len > 1 && d->digits[d->len - 1] == '0')
 		d->len--;
+}
+
+/* The shortest decimal within the interval of reals that round to this double, and the nearest of that length; after
+ * Raffaello Giulietti, "The Schubfach way to render doubles". With the double c·2^q and 10^k the largest power of ten that
+ * is not above the interval's width, the interval holds a multiple of 10^k and at most one multiple of 10^(k+1); if it holds
+ * that one, it is the shortest, trailing zeros not counted. Everything is in quarters of 10^k, so that the interval's ends are
+ * whole multiples of 2^q / 4. An even c owns the ends of its interval. The integer products are floor(log10(2^q)),
+ * floor(log10(3/4·2^q)) and floor(log2(10^k)) for all exponents of doubles. */
+static void decimal_shortest(struct decimal *d, double real)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &real, sizeof(bits));
+	uint64_t fraction = bits & (((uint64_t)1 << 52) - 1);
+	int exponent = (int)(bits >> 52 & 0x7ff);
+	uint64_t c = exponent > 0 ? fraction | (uint64_t)1 << 52 : fraction;
+	int q = exponent > 0 ? exponent - 1075 : -1074;
+	/* below a power of two doubles are half as far apart as above */
+	bool uneven = fraction == 0 && exponent > 1;
+	int k = (q * 1262611 - (uneven ? 524031 : 0)) >> 22;
+	int shift = q + (-k * 1741647 >> 19) + 1;
+	const struct power *power = power_of_ten(-k);
+	uint64_t middle = scale(power, 4 * c << shift);
+	uint64_t lower = scale(power, (4 * c - (uneven ? 1 : 2)) << shift) + (c & 1);
+	uint64_t upper = scale(power, (4 * c + 2) << shift) - (c & 1);
+	uint64_t n = middle / 4, tens = n / 10;
+
+	if (n >= 10) {
+		bool below = lower <= 40 * tens, above = 40 * tens + 40 <= upper;
+		if (below != above) {
+			decimal_set(d, tens + above, k + 1);
+			return;
+		}
+	}
+	bool below = lower <= 4 * n, above = 4 * n + 4 <= upper;
+	if (below == above)
+		above = middle > 4 * n + 2 || (middle == 4 * n + 2 && n % 2 == 1);
+	decimal_set(d, n + above, k);
 }
 
 static void put_zeros(struct buf *b, int count)
@@ -241,12 +281,13 @@ static void put_exponent(struct buf *b, const struct decimal *d)
 
 void buf_real(struct buf *b, double d)
 {
-	struct decimal decimal;
+	struct decimal decimal = {"0", 1, 1};
 
 	assert(isfinite(d));
 	if (signbit(d))
 		buf_char(b, '-');
-	decimal_shortest(&decimal, fabs(d));
+	if (d != 0)
+		decimal_shortest(&decimal, fabs(d));
 	if (decimal.point > -4 && decimal.point <= 16)
 		put_plain(b, &decimal);
 	else
@@ -267,12 +308,10 @@ static void put_escape(struct buf *b, char c)
 		buf_add(b, (char[]){'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]}, 6);
 }
 
-void buf_string(struct buf *b, struct span utf8)
+void buf_string_part(struct buf *b, struct span utf8)
 {
 	const char *at = utf8.at, *end = utf8.at + utf8.len;
 
-	buf_room(b, utf8.len + 2);
-	buf_char(b, '"');
 	while (at < end) {
 		const char *run = at;
 		while (end - at >= 8 && !swar_special(swar_load(at)))
@@ -283,5 +322,12 @@ void buf_string(struct buf *b, struct span utf8)
 		if (at < end)
 			put_escape(b, *at++);
 	}
+}
+
+void buf_string(struct buf *b, struct span utf8)
+{
+	buf_room(b, utf8.len + 2);
+	buf_char(b, '"');
+	buf_string_part(b, utf8);
 	buf_char(b, '"');
 }

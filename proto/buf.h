@@ -29,5 +29,6 @@ void buf_real(struct buf *b, double d);
 /* Valid UTF-8 (decoded, any byte values below 0x20 included) as a JSON string with its quotes; only `"`, `\` and control
  * characters are escaped (\n \t \r \b \f, else \u00xx). */
 void buf_string(struct buf *b, struct span utf8);
+void buf_string_part(struct buf *b, struct span utf8); /* the same without the quotes */
 
 static inline struct span buf_as_span(const struct buf *b) { return (struct span){b->at, b->len}; }

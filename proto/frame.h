@@ -3,16 +3,18 @@
  * A frame is one direction of one connection: what has been read and not yet been taken as lines. A line ends with \n or
  * \r\n; blank lines are skipped; what is left at the end of the stream counts as a line. A line over the limit is reported
  * once, as soon as it is over, and skipped up to its newline without being stored. Needs no allocation while
- * nothing is buffered: after frame_next has said FRAME_MORE with nothing pending, the memory above `keep` is given back. */
+ * nothing is buffered: after frame_next has said FRAME_MORE with nothing pending, the memory above FRAME_KEEP is given back. */
 #pragma once
 #include "proto/buf.h"
+
+enum { FRAME_KEEP = 16384 }; /* reads of up to this size cost an idle connection no allocation */
 
 enum frame_next { FRAME_LINE, FRAME_MORE, FRAME_TOO_LONG };
 
 struct frame {
 	struct buf in;
 	size_t taken;   /* bytes of `in` that frame_next has handed out or skipped */
-	size_t scanned; /* bytes of `in` known to hold no newline after `taken` */
+	size_t scanned; /* bytes of `in` up to which there is no newline after `taken` */
 	size_t limit;   /* bytes of a line, its newline not counted */
 	bool skipping, ended;
 };

@@ -989,8 +989,11 @@ bool scan_name_is(struct span raw_name, const char *name)
 	const char *p = raw_name.at, *end = raw_name.at + raw_name.len;
 	size_t left = strlen(name);
 
+	/* nearly always the first byte tells; no escape is shorter than what it stands for */
+	if (raw_name.len < left || (left > 0 && *p != '\\' && *p != *name))
+		return false;
 	if (!find_backslash(raw_name))
-		return raw_name.len == left && memcmp(p, name, left) == 0;
+		return span_is(raw_name, (struct span){name, left});
 	while (p < end) {
 		char out[4] = {*p};
 		size_t len = 1;
@@ -1123,11 +1126,7 @@ static void put_string(struct buf *out, const char *p, const char *end)
 			return;
 		}
 		buf_add(out, p, (size_t)(slash - p));
-		if (len == 1 && ((unsigned char)text[0] < 0x20 || text[0] == '"' || text[0] == '\\')) {
-			buf_string(out, (struct span){text, 1});
-		} else {
-			buf_add(out, text, len);
-		}
+		buf_string_part(out, (struct span){text, len});
 		p = after;
 	}
 }

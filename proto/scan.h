@@ -9,8 +9,8 @@
  * only its checksum vouches for) it stays within the bounds and returns false where the text is no JSON, but does not
  * promise to notice every fault.
  *
- * No recursion: nesting costs one bit a level. No allocation but a scratch table for objects of many names, which is kept
- * for the thread's life. Any thread. */
+ * No recursion: nesting costs one bit a level. No allocation but for objects of many names, whose list and table are freed
+ * when the check ends. Any thread. */
 #pragma once
 #include "proto/buf.h"
 
@@ -33,8 +33,8 @@ struct scan_report {
 	size_t number_at;     /* offset of the first number that cannot be held (see scan_number), SIZE_MAX if none */
 };
 
-/* The value at the start of text (leading white space skipped). With `more`, the end of the text inside a value (or where a number could go
- * on) is SCAN_MORE; without, it is SCAN_SYNTAX. `depth` is the number of nested containers allowed. */
+/* The value at the start of text (leading white space skipped). With `more`, the end of the text inside a value (or right after a
+ * number or a word, which could go on) is SCAN_MORE; without, it is SCAN_SYNTAX. `depth` is the number of nested containers allowed. */
 enum scan_result scan_value(struct span text, unsigned depth, bool more, struct scan_report *report);
 
 /* Exactly one value, with white space around it allowed. */

@@ -113,9 +113,9 @@ const struct spec_field spec_artifact_fields[] = {
 	{.name = "fields", .type = SPEC_FIELDS, .table = (which),                                                          \
 	 .prose = "Only these fields of the record are sent, in the record's own order."}
 #define TIME_AFTER(what)                                                                                               \
-	{.name = what "_after", .type = SPEC_TIME, .prose = "Only what has " what "_at at or after this time."}
+	{.name = what "_after", .type = SPEC_TIME, .prose = "Only those whose " what "_at is this time or later."}
 #define TIME_BEFORE(what)                                                                                              \
-	{.name = what "_before", .type = SPEC_TIME, .prose = "Only what has " what "_at before this time."}
+	{.name = what "_before", .type = SPEC_TIME, .prose = "Only those whose " what "_at is before this time."}
 #define PAGE_LIMIT                                                                                                     \
 	{.name = "limit", .type = SPEC_INT, .min = 1, .max = PAGE_MAX, .fallback = "100",                                  \
 	 .prose = "The most records of one page."}

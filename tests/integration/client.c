@@ -1,8 +1,8 @@
 #include "tests/integration/client.h"
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,6 +264,14 @@ void expect_text_at(const json_t *root, const char *path, const char *expected)
 {
 	const char *actual = text_at(root, path);
 	ck_assert_msg(strcmp(actual, expected) == 0, "%s: expected %s, got %s", path, expected, actual);
+}
+
+void expect_pattern(const char *text, const char *pattern)
+{
+	regex_t compiled;
+	ck_assert_int_eq(regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	ck_assert_msg(regexec(&compiled, text, 0, NULL, 0) == 0, "%s does not match %s", text, pattern);
+	regfree(&compiled);
 }
 
 /* ---- calls */

@@ -55,6 +55,7 @@ json_t *json_parsed(const char *text);
 void expect_json(const json_t *actual, const char *expected);                     /* equal, order of members aside */
 void expect_at(const json_t *root, const char *path, const char *expected);
 void expect_text_at(const json_t *root, const char *path, const char *expected);
+void expect_pattern(const char *text, const char *pattern);                       /* an extended regular expression */
 void expect_error(const json_t *reply, int code, const char *id);                 /* id as JSON text */
 /* An error's data: its kind, and where not NULL, its field, and words that its hint has in it. */
 void expect_fault(const json_t *error, const char *kind, const char *field, const char *hint);

@@ -13,7 +13,7 @@ import sys
 import time
 import zlib
 
-from filesystem import FileSystem, files_of, power_on, state_of
+from filesystem import Killed, files_of, power_on, state_of
 from store import (
     TABLES,
     Refused,
@@ -104,7 +104,7 @@ class Examiner:
         if problem or zlib.crc32(repr(state).encode()) % 4:
             return problem
         fold_changed(store)  # for some of the states; this is dear
-        if [name for name in store.fs.names("journal") if not name.endswith(".tmp")]:
+        if segments_left(store):
             return "a fold of all that changed leaves segments"
         return self.all_show(store.fs.states_after_power_cut(), shows, "after a further commit and a fold")
 
@@ -114,6 +114,10 @@ class Examiner:
             if outcome.refusal or outcome.problem or outcome.shows != shows:
                 return f"{when}: {outcome.refusal or outcome.problem or outcome.shows + ' instead of ' + shows}"
         return None
+
+
+def segments_left(store):
+    return [name for name in store.fs.names("journal") if not name.endswith(".tmp")]
 
 
 def finish(job):
@@ -146,18 +150,26 @@ class Run:
         self.states = 0
         self.allowed = set()
         self.gone = set()
+        self.deleting = set()  # artifacts that the commit under way deletes
         self.history = {table: set() for table in TABLES}  # snapshots there have been
+        self.changed = dict.fromkeys(TABLES, 0)  # the last revision that a commit changed it at
         self.jobs = {}
         self.store = None
-        self.pick = random.Random(1)
 
     def execute(self, script, shows):
         self.allowed = {shows}
-        self.start()
-        for operation in script:
-            getattr(self, operation[0])(*operation[1:])
+        for operation in [("restart",), *script]:
+            try:
+                getattr(self, operation[0])(*operation[1:])
+            except Killed:
+                self.restart()
+            self.note_changes()
             self.check()
             self.check_losses()
+
+    def note_changes(self):
+        for table in TABLES:
+            self.changed[table] = max(self.changed[table], self.store.changed[table])
 
     # ---------------------------------------------------------------------------------------------------- operations
 
@@ -170,12 +182,26 @@ class Run:
             raise Violation(f"start refused: {refusal}") from None
         if self.store.canonical() not in self.allowed:
             raise Violation(f"start shows {self.store.canonical()}")
-        if self.store.ready:
-            self.allowed = {self.store.canonical()}
+        self.settle_outcome()
 
-    def restart(self):
-        """The process ends and another starts; the machine stays up."""
-        self.start()
+    def settle_outcome(self):
+        """Whatever was under way or unknown has happened or has not, once the store takes mutations."""
+        if self.store.ready:
+            if self.store.canonical() not in self.allowed:
+                raise Violation(f"memory shows {self.store.canonical()}, allowed {sorted(self.allowed)}")
+            self.allowed = {self.store.canonical()}
+            self.gone |= {payload_name(key) for key in self.deleting if key not in self.store.tables["artifacts"]}
+            self.deleting = set()
+        return self.store.ready
+
+    def restart(self, how=""):
+        """The process ends and another starts; the machine stays up. "failing": no directory can be synced meanwhile."""
+        self.fs.directory_fsync_fails = how == "failing"
+        try:
+            self.start()
+        except Killed:
+            self.start()
+        self.fs.directory_fsync_fails = False
 
     def power_cut(self, which):
         """Which of the possible states: -1 is the one with everything, 0 the one with the least."""
@@ -203,11 +229,7 @@ class Run:
         self.start()
 
     def retry(self):
-        if self.store.ready:
-            return True
-        if self.store.retry():
-            self.allowed = {self.store.canonical()}
-        return self.store.ready
+        return self.store.ready or self.store.retry() and self.settle_outcome()
 
     def commit(self, *batch):
         if not self.retry():
@@ -224,12 +246,13 @@ class Run:
             apply_changes(tables, {table: {key: record}})
         after = compact(tables)
         self.allowed = {before, after}
+        self.deleting = {key for table, key, record in batch if table == "artifacts" and record is None}
         result = self.store.commit(batch)
         if result == "done":
             self.allowed = {after}
-            self.gone |= {payload_name(key) for table, key, record in batch if table == "artifacts" and record is None}
         elif result == "not durable":
             self.allowed = {before}
+        self.settle_outcome()
 
     def makes_sense(self, table, key, record):
         there = key in self.store.tables[table]
@@ -237,30 +260,29 @@ class Run:
 
     def fold(self, *tables):
         """Without tables: all that changed, after which no segment may be left."""
-        store = self.store
-        steps_before, unchanged = self.fs.steps, [table for table in TABLES if not store.needs_fold(table)]
-        snapshots = {table: self.fs.visible.get(("state", f"{table}.json")) for table in TABLES}
+        store, first_step = self.store, self.fs.steps + 1
+        finish(self.jobs.pop("fold", ()))
+        never_changed = [table for table in TABLES if not store.changed[table] and table not in store.headerless]
+        before = {table: self.fs.visible.get(("state", f"{table}.json")) for table in never_changed}
         for table in tables or TABLES:
             if store.needs_fold(table):
                 finish(store.fold(table))
-        if store.hardened and not store.merging:
-            store.remove_settled()  # what failed before
-        faulty = any(step in self.fs.faults for step in range(steps_before + 1, self.fs.steps + 1))
-        if not tables and store.ready and not store.merging and not faulty:
-            if store.revision and [name for name in self.fs.names("journal") if not name.endswith(".tmp")]:
-                raise Violation("a fold of all that changed leaves segments")
-        truly_unchanged = [table for table in unchanged if table not in store.headerless and store.settled[table] >= store.changed[table]]
-        truly_unchanged += [table for table in TABLES if not store.changed[table] and table not in store.headerless]
-        for table in truly_unchanged:
-            if self.fs.visible.get(("state", f"{table}.json")) is not snapshots[table] and not store.changed[table]:
+        for table in never_changed:
+            if self.fs.visible.get(("state", f"{table}.json")) is not before[table]:
                 raise Violation(f"{table} was rewritten though nothing changed it")
+        if tables or not store.ready:
+            return
+        finish(self.jobs.pop("merge", ()))
+        store.remove_settled()  # what failed before
+        if not any(first_step <= step <= self.fs.steps for step in self.fs.faults) and segments_left(store):
+            raise Violation("a fold of all that changed leaves segments")
 
     def merge(self, low, count):
         finish(self.store.merge(low, count))
 
     def begin(self, kind, *arguments):
         """Starts a background job, which `step` carries on."""
-        if kind not in self.jobs:
+        if kind not in self.jobs and (kind == "merge" or self.store.needs_fold(*arguments)):
             self.jobs[kind] = getattr(self.store, kind)(*arguments)
             self.step(kind)
 
@@ -323,14 +345,9 @@ class Run:
         if self.headerless_there(name, older, files):
             return True
         table = name[1].partition(".")[0]
-        known = 0
-        for other in TABLES:
-            if other != table and ("state", f"{other}.json") in files:
-                known = max(known, decode_snapshot(other, files[("state", f"{other}.json")]).changed.get(table, 0))
-        for place in segments:
-            segment = decode_segment(files[place], place[1])
-            known = max(known, segment.last if table in segment.changes else segment.changed[table])
-        return known < decode_snapshot(table, files[name]).changed[table]
+        known = [decode_snapshot(other, files[("state", f"{other}.json")]).revision for other in TABLES if other != table and ("state", f"{other}.json") in files]
+        known += [decode_segment(files[place], place[1]).last for place in segments]
+        return max(known, default=0) < self.changed[table]
 
     def headerless_there(self, name, older, files):
         table = name[1].partition(".")[0]
@@ -372,6 +389,8 @@ SCRIPTS = {
             ("restart",),
             ("fold", "jobs"),
             ("commit", job("b", 3), artifact("x", None)),
+            ("restart", "failing"),
+            ("fold", "artifacts"),
             ("restart",),
             ("fold", "runs"),
             ("commit", job("a", None), run("c", 4)),
@@ -445,7 +464,10 @@ SCRIPTS = {
             ("restart",),
             ("merge", 0, 2),
             ("commit", run("b", 6)),
+            ("commit", run("b", 7)),
+            ("begin", "merge", 0, 2),
             ("fold",),
+            ("commit", run("b", 8)),
         ],
     ),
     "merges over snapshots that were only loaded": (
@@ -468,13 +490,28 @@ SCRIPTS = {
             ("fold",),
         ],
     ),
+    "numbers": (
+        EMPTY,
+        {},
+        [
+            ("commit", job("a", 1)),
+            ("commit", run("a", 2)),
+            ("commit", job("a", 3)),
+            ("fold",),
+            ("commit", run("a", 4)),
+            ("fold",),
+            ("restart",),
+            ("commit", job("b", 5)),
+            ("commit", job("c", 6)),
+            ("fold",),
+        ],
+    ),
     "payloads": (
         EMPTY,
         {},
         [
             ("commit", artifact("x", 1), artifact("y", 1)),
             ("commit", artifact("x", None), job("a", 2)),
-            ("restart",),
             ("fold",),
             ("commit", artifact("x", 3)),
             ("commit", artifact("y", None)),
@@ -544,7 +581,7 @@ def sweep(examiner, totals, name, double=False):
     start, files, script = SCRIPTS[name]
     steps = run_script(examiner, totals, name, start, files, script)
     for first in range(1, steps + 1):
-        for mode in ("fails", "late"):
+        for mode in ("fails", "late", "dies"):
             run_script(examiner, totals, name, start, files, script, {first: mode}, first)
         if double:
             for second in range(first + 1, min(first + 13, steps + 4)):
@@ -572,7 +609,7 @@ def random_script(choose):
         elif kind < 0.88:
             script.append(("step", choose.choice(["fold", "merge"])))
         elif kind < 0.95:
-            script.append(("restart",))
+            script.append(("restart", choose.choice(["", "", "failing"])))
         elif kind < 0.98:
             script.append(("power_cut", choose.randint(-1, 50)))
         else:
@@ -584,7 +621,7 @@ def random_run(examiner, totals, seed):
     choose = random.Random(seed)
     script = random_script(choose)
     start, files = (PYTHON, PYTHON_FILES) if choose.random() < 0.2 else (EMPTY, {})
-    faults = {choose.randint(1, 120): choose.choice(["fails", "fails", "late"]) for _ in range(choose.randint(0, 4))}
+    faults = {choose.randint(1, 120): choose.choice(["fails", "fails", "late", "dies"]) for _ in range(choose.randint(0, 4))}
     before = len(totals.violations)
     run_script(examiner, totals, f"random {seed}", start, files, script, faults)
     return script if len(totals.violations) > before else None

@@ -16,6 +16,10 @@ class Fault(Exception):
     """An operation that reported an error."""
 
 
+class Killed(Exception):
+    """The process ended there."""
+
+
 class File:
     """A file is written once; `synced`: its bytes are durable; `dropped`: a failed fsync threw them away."""
 
@@ -78,7 +82,8 @@ class FileSystem:
         self.visible = {}  # (directory, name) -> File, as the running system shows it
         self.entries = {}  # (directory, name) -> Entry
         self.steps = 0
-        self.faults = {}  # number of the step -> "fails" | "late" (done, but reported as an error)
+        self.faults = {}  # number of the step -> "fails" | "late" (done, but reported as an error) | "dies" (before it)
+        self.directory_fsync_fails = False  # every one
         self.observer = None  # called before each step
         self.faulty_directories = set()
 
@@ -90,6 +95,8 @@ class FileSystem:
         mode = self.faults.get(self.steps)
         if mode is None:
             return False
+        if mode == "dies":
+            raise Killed
         self.faulty_directories.add(directory)
         if mode == "late" and can_be_late:
             return True
@@ -150,6 +157,9 @@ class FileSystem:
         entries = [entry for (place, _), entry in self.entries.items() if place == directory]
         try:
             self._step(directory)
+            if self.directory_fsync_fails:
+                self.faulty_directories.add(directory)
+                raise Fault(f"step {self.steps}")
         except Fault:
             for entry in entries:
                 entry.lost()

@@ -65,6 +65,8 @@ SAFEGUARDS = {
     "load: a lost top is refused": "it is not noticed",
     "load: a chain may reach lower than needed": "it must end at the lowest snapshot",
     "load: the snapshot's revision filters the replay": "all segments are applied",
+    "load: settled is what the chain's lowest segment needs": "what the lowest file needs, be it a stray",
+    "load: the changes of the highest segment count": "they do not",
     "load: covered segments stay": "they are removed",
     "load: a missing snapshot is read as empty": "it is an error unless the journal is empty and the others are at 0",
     "load: the next number is above that of every snapshot": "the files of the journal decide alone",
@@ -195,7 +197,7 @@ class Store:
         self.chain = []
         self.hardened = True
         self.dropped = None  # (number, payloads) of a batch whose outcome is unknown
-        self.merging = False
+        self.folding = self.merging = False
         self.removal_due = False
         self.temporary = 0
 
@@ -359,9 +361,16 @@ class Store:
         return table in self.headerless or self.settled[table] < self.changed[table]
 
     def fold(self, table):
-        """A background job; commits and merges may come between its parts."""
-        if not self.hardened and keeps("load: no fold before harden succeeded"):
+        """A background job, one at a time; commits and merges may come between its parts."""
+        if self.folding or not self.hardened and keeps("load: no fold before harden succeeded"):
             return
+        self.folding = True
+        try:
+            yield from self.fold_alone(table)
+        finally:
+            self.folding = False
+
+    def fold_alone(self, table):
         records = dict(self.tables[table])
         revision, seq, changed = self.revision, self.seq, dict(self.changed)
         if not keeps("fold: `changed` in a snapshot"):
@@ -550,26 +559,29 @@ class Store:
         self.changed = {table: max(snapshot.changed.get(table, 0) for snapshot in snapshots.values()) for table in TABLES}
         for segment in chain[-1:]:
             for table in TABLES:
-                self.changed[table] = max(self.changed[table], segment.last if table in segment.changes else segment.changed[table])
+                last = segment.changed[table]
+                if table in segment.changes and keeps("load: the changes of the highest segment count"):
+                    last = segment.last
+                self.changed[table] = max(self.changed[table], last)
+        # No prev leads to a stray. A merge has replaced it, if its number lies between that of its owner and the owner's
+        # prev; else its removal was not durable.
+        self.lowest_file = segments[min(segments)] if segments else None
+        self.strays = sorted(set(segments) - {segment.seq for segment in chain})
         if not segments:
             for table in sorted(self.headerless):
                 self.revision += len(self.tables[table])
                 self.changed[table] = self.snapshot_revision[table] = self.revision
         self.find_settled(witnessed)
-        # No prev leads to a stray. A merge has replaced it, if its number lies between that of its owner and the owner's
-        # prev; else its removal was not durable.
-        self.strays = sorted(set(segments) - {segment.seq for segment in chain})
         named = {key for segment in chain for key, record in segment.changes.get("artifacts", {}).items() if record is None}
         if keeps("load: repeated unlinks spare what is there again"):
             named -= set(self.tables["artifacts"])
         self.unlinks = sorted(named)
 
         if not keeps("load: covered segments stay"):
-            for name in self.fs.names("journal"):
-                number = int(name.partition(".")[0])
-                if segments[number].last <= min(self.snapshot_revision.values()):
-                    self.discard("journal", name)
-                    self.chain = [segment for segment in self.chain if segment.seq != number]
+            for number, segment in segments.items():
+                if segment.last <= self.lowest_own_revision():
+                    self.discard("journal", segment_name(number))
+                    self.chain = [other for other in self.chain if other.seq != number]
 
     def find_witnesses(self, segments):
         """The tables that had no header when this journal began. A file without one is where the witness says."""
@@ -637,12 +649,14 @@ class Store:
     def find_settled(self, witnessed):
         """The process before removed segments only behind durable snapshots: whatever the page cache shows now, the disk
         has at least what the chain's lowest segment needs."""
-        replayed = any(segment.last > self.lowest_own_revision() for segment in self.chain)
         for table in TABLES:
             settled = self.snapshot_revision[table]
+            replayed = any(table in segment.changes and segment.last > settled for segment in self.chain)
             if self.chain and keeps("fold: a loaded snapshot settles nothing"):
                 if replayed or keeps("fold: covered segments at load count as changes"):
                     settled = self.chain[0].changed[table]
+                if not keeps("load: settled is what the chain's lowest segment needs"):
+                    settled = self.lowest_file.changed[table]
             if (table in self.headerless or table in witnessed) and keeps("load: a table without a header pins the journal"):
                 settled = -1
             self.settled[table] = settled

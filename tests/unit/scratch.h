@@ -36,7 +36,8 @@ static inline void scratch_empty(const char *path, int depth)
 		char below[512];
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		snprintf(below, sizeof below, "%s/%s", path, e->d_name);
+		if (snprintf(below, sizeof below, "%s/%s", path, e->d_name) >= (int)sizeof below)
+			continue;
 		if (unlink(below) != 0 && depth > 0) {
 			scratch_empty(below, depth - 1);
 			rmdir(below);
