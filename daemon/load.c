@@ -25,6 +25,7 @@ struct load {
 	void *deleted;                   /* tree of struct deleted */
 	size_t deleted_count;
 	bool applies;                    /* the segment being read is above the artifacts' snapshot */
+	bool lowest_states;              /* the chain's lowest segment has `changed` */
 };
 
 /* An artifact that a segment of the chain deletes. */
@@ -242,8 +243,10 @@ static bool refuse_gap(struct load *l, const struct segment_head *above, const s
 		finding_add(&f, "the next one below is %s", segment_file(lower, lower_name));
 	else
 		finding_add(&f, "there is none below");
-	finding_add(&f, ". %s.json (revision %llu) needs the changes up to revision %llu. Put the file back, or restore the whole directory from one backup",
+	finding_add(&f, ". %s.json (revision %llu) needs the changes up to revision %llu. Put the missing file back, or restore the whole directory from one backup",
 	            spec_table_name((enum table_id)t), llu(l->snapshots[t].revision), llu(above->changed[t]));
+	if (!l->snapshots[t].headed)
+		finding_add(&f, "; to bring in a %s.json of your own, stop the daemon cleanly first: then the journal is empty", spec_table_name((enum table_id)t));
 	return refuse(l, &f);
 }
 
@@ -438,6 +441,8 @@ static bool replay_segment(struct load *l, struct load_segment *s)
 	for (int t = 0; t < TABLE_COUNT; t++)
 		if (s->head.last > l->snapshots[t].revision)
 			tables |= (uint8_t)(1u << t);
+	if (s == l->result->segments)
+		l->lowest_states = l->segment.has_changed;
 	l->applies = s->head.last > l->snapshots[TABLE_ARTIFACTS].revision;
 	follow_changed(l, &s->head);
 	return segment_replay(&l->segment, tables, &mine, &f) || refuse(l, &f);
@@ -505,6 +510,15 @@ static void find_unlinks(struct load *l)
 
 /* ---- the result */
 
+/* The process before removed segments only behind durable snapshots: whatever the page cache shows now, the disk has at least what the lowest segment needs. */
+static uint64_t settled_at_load(const struct load *l, int t)
+{
+	const struct load_result *r = l->result;
+	if (r->headerless[t] || (r->segment_count > 0 && !l->lowest_states))
+		return 0;
+	return r->segment_count > 0 ? r->segments[0].head.changed[t] : l->snapshots[t].revision;
+}
+
 static void fill_result(struct load *l)
 {
 	struct load_result *r = l->result;
@@ -519,7 +533,7 @@ static void fill_result(struct load *l)
 		r->extra[t] = s->extra;
 		s->extra = (struct buf){0};
 		r->changed[t] = l->changed[t];
-		r->settled[t] = r->headerless[t] ? 0 : r->segment_count > 0 ? r->segments[0].head.changed[t] : s->revision;
+		r->settled[t] = settled_at_load(l, t);
 		if (s->revision > r->revision)
 			r->revision = s->revision;
 		if (s->seq > r->seq)

@@ -168,12 +168,15 @@ static void payload_work(struct flush_job *job)
 		r->error = errno;
 		return;
 	}
-	if (ops->fstat(r->disk->context, fd, &status) < 0 || !read_all(r, fd, &content))
+	if (ops->fstat(r->disk->context, fd, &status) < 0)
 		r->error = errno;
-	else if (!S_ISREG(status.st_mode))
+	else if (!S_ISREG(status.st_mode)) /* a pipe or a directory that somebody has put there */
 		r->error = EINVAL;
+	else if (!read_all(r, fd, &content))
+		r->error = errno;
+	else
+		r->size = (uint64_t)status.st_size;
 	ops->close(r->disk->context, fd);
-	r->size = (uint64_t)status.st_size;
 	if (!r->error && !r->too_large)
 		payload_convert(r, &content);
 	buf_free(&content);

@@ -275,7 +275,7 @@ START_TEST(artifacts_survive_a_kill_and_a_clean_stop)
 		if (i == 0)
 			daemon_kill(d);
 		else
-			daemon_signal(d, 15);
+			daemon_signal(d, SIGTERM);
 		daemon_start(d, NULL);
 		c = client_open(d);
 		json_t *back = read_back(id);
@@ -289,7 +289,7 @@ END_TEST
 START_TEST(the_stored_record_names_no_path)
 {
 	save(JSON({"run_id":"run-1","payload":1}));
-	ck_assert_int_eq(daemon_signal(d, 15), 0);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
 	ck_assert_ptr_null(strstr(daemon_file(d, "artifacts.json"), "\"path\""));
 	char *moved;
 	ck_assert_int_gt(asprintf(&moved, "%s/moved", d->dir), 0);

@@ -475,7 +475,7 @@ START_TEST(percentage_is_not_stored)
 {
 	save(JSON({"id":"p","progress":{"current":1,"total":4,"percentage":25.0}}));
 	client_call(c, "server.flush", NULL);
-	daemon_signal(d, 15);
+	daemon_signal(d, SIGTERM);
 	ck_assert_ptr_null(strstr(daemon_file(d, "jobs.json"), "percentage"));
 	daemon_start(d, NULL);
 }

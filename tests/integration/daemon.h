@@ -4,6 +4,7 @@
  * every test in a process of its own: memory is left to its end, and a daemon dies with the test that started it. */
 #pragma once
 #include <check.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -472,19 +472,19 @@ static void live_through(enum table_id t, uint64_t seed, int changes)
 
 START_TEST(lists_counts_and_cursors_of_jobs_agree_with_a_plain_search)
 {
-	live_through(TABLE_JOBS, 1, 6000);
+	live_through(TABLE_JOBS, 1, 20000);
 }
 END_TEST
 
 START_TEST(lists_counts_and_meta_of_runs_agree_with_a_plain_search)
 {
-	live_through(TABLE_RUNS, 2, 6000);
+	live_through(TABLE_RUNS, 2, 20000);
 }
 END_TEST
 
 START_TEST(lists_and_counts_of_artifacts_agree_with_a_plain_search)
 {
-	live_through(TABLE_ARTIFACTS, 3, 6000);
+	live_through(TABLE_ARTIFACTS, 3, 20000);
 }
 END_TEST
 
