@@ -21,7 +21,8 @@ struct load {
 	struct buf numbers;              /* uint64_t: the segments that are there, lowest first */
 	struct buf unknown;              /* names in journal/ that are none of ours, NUL-separated */
 	struct segment_read segment;     /* the one being read */
-	uint64_t changed[TABLE_COUNT];   /* up to the segment being read */
+	uint64_t changed[TABLE_COUNT];   /* as the snapshots say */
+	uint64_t chain_changed[TABLE_COUNT]; /* as the chain says, up to the segment being read */
 	void *deleted;                   /* tree of struct deleted */
 	size_t deleted_count;
 	bool applies;                    /* the segment being read is above the artifacts' snapshot */
@@ -416,14 +417,25 @@ static bool drop(void *context, enum table_id t, struct span id, struct fault *f
 	return l->sink->remove(l->sink->context, t, id, fault);
 }
 
-/* `changed` of a table before and after each segment: what the segment states, or, where a person's file states none, what those below it did. */
-static void follow_changed(struct load *l, struct segment_head *head)
+/* Does a snapshot that states `changed` know more than the segment does? */
+static bool is_known_above(const struct load *l, const struct segment_head *head)
+{
+	for (int t = 0; t < TABLE_COUNT; t++)
+		if (l->snapshots[t].has_changed && l->snapshots[t].revision >= head->last)
+			return true;
+	return false;
+}
+
+/* `changed` of each table behind this segment: what it states of those below it (or, where a person's file states none, what those below it did), and what it changes
+ * itself. That is at its `last` at the latest; of a merged one, which an unlink that a power cut undid can have made the highest, it may be earlier, and a snapshot
+ * as new as that says so. */
+static void follow_changed(struct load *l, const struct segment_head *head, bool top)
 {
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		if (l->segment.has_changed)
-			l->changed[t] = head->changed[t];
-		if (head->tables >> t & 1)
-			l->changed[t] = head->last;
+			l->chain_changed[t] = head->changed[t];
+		if (head->tables >> t & 1 && !(top && is_known_above(l, head)))
+			l->chain_changed[t] = head->last;
 	}
 }
 
@@ -444,7 +456,7 @@ static bool replay_segment(struct load *l, struct load_segment *s)
 	if (s == l->result->segments)
 		l->lowest_states = l->segment.has_changed;
 	l->applies = s->head.last > l->snapshots[TABLE_ARTIFACTS].revision;
-	follow_changed(l, &s->head);
+	follow_changed(l, &s->head, s == l->result->segments + l->result->segment_count - 1);
 	return segment_replay(&l->segment, tables, &mine, &f) || refuse(l, &f);
 }
 
@@ -532,7 +544,7 @@ static void fill_result(struct load *l)
 		r->headerless[t] = !s->missing && !s->own;
 		r->extra[t] = s->extra;
 		s->extra = (struct buf){0};
-		r->changed[t] = l->changed[t];
+		r->changed[t] = l->changed[t] > l->chain_changed[t] ? l->changed[t] : l->chain_changed[t];
 		r->settled[t] = settled_at_load(l, t);
 		if (s->revision > r->revision)
 			r->revision = s->revision;

@@ -20,7 +20,7 @@ struct load_sink {
 /* One finding; line counts from 1, byte is the offset in the file from 0. `line` 0: about the file as a whole. */
 struct load_finding {
 	bool fatal;           /* the start is refused; else a note (--check prints it) */
-	char file[96];        /* relative to the state directory */
+	char file[224];       /* relative to the state directory */
 	uint64_t line, byte;
 	char message[640];    /* what is wrong, what was expected, what to do */
 };

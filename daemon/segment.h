@@ -13,6 +13,9 @@ struct segment_change {
 	struct span text;
 };
 
+/* What it takes in the file, about. */
+static inline uint64_t segment_change_bytes(const struct segment_change *c) { return c->text.at ? c->text.len + 2 : c->id.len + 3; }
+
 struct segment_head {
 	char store[STORE_ID_LEN + 1];
 	uint64_t seq, prev, first, last;

@@ -115,7 +115,7 @@ static bool read_revisions(struct place *p, struct span object, uint64_t revisio
 	while (scan_next_member(&it, &name, &value)) {
 		int t = which_table(name);
 		if (t < 0)
-			return wrong_at(p, name.at, "expected the name of a table; a newer persistd may have written the file");
+			return wrong_at(p, name.at - 1, "expected the name of a table; a newer persistd may have written the file");
 		if (!read_whole(p, name, value, &revisions[t]))
 			return false;
 	}
@@ -185,7 +185,7 @@ static bool read_deleted(struct place *p, struct span object)
 	while (scan_next_member(&it, &name, &value)) {
 		int t = which_table(name);
 		if (t < 0)
-			return wrong_at(p, name.at, "expected the name of a table; a newer persistd may have written the file");
+			return wrong_at(p, name.at - 1, "expected the name of a table; a newer persistd may have written the file");
 		if (!read_id_list(p, (enum table_id)t, value))
 			return false;
 	}
@@ -338,9 +338,12 @@ static bool ids_differ(struct place *p)
 	if (count < 2)
 		return true;
 	qsort(all, count, sizeof *all, compare_ids);
-	for (size_t i = 1; i < count; i++)
-		if (compare_ids(&all[i - 1], &all[i]) == 0)
-			return wrong_at(p, all[i].id.at, "the id %.*s stands twice in this segment", (int)(all[i].id.len < 200 ? all[i].id.len : 200), all[i].id.at);
+	for (size_t i = 1; i < count; i++) {
+		struct span one = all[i - 1].id, other = all[i].id;
+		if (compare_ids(&all[i - 1], &all[i]) != 0)
+			continue;
+		return wrong_at(p, one.at > other.at ? one.at : other.at, "the id %.*s stands twice in this segment", one.len < 200 ? (int)one.len : 200, one.at);
+	}
 	return true;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CACHE_LINE = 64 };
+
 void slab_init(struct slab *s, size_t element_size)
 {
 	assert(element_size >= sizeof(uint32_t));
@@ -27,7 +29,7 @@ static void slab_grow(struct slab *s)
 	assert(count < UINT32_MAX >> SLAB_SHIFT);
 	if ((count & (count - 1)) == 0)
 		s->chunks = mem_resize(s->chunks, (count ? count * 2 : 1) * sizeof(*s->chunks));
-	s->chunks[s->chunk_count++] = mem_alloc((size_t)s->size << SLAB_SHIFT);
+	s->chunks[s->chunk_count++] = mem_aligned(CACHE_LINE, (size_t)s->size << SLAB_SHIFT);
 }
 
 uint32_t slab_take(struct slab *s)

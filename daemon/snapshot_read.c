@@ -192,7 +192,10 @@ static bool read_rows(struct reader *d)
 	struct span text;
 	struct scan_report report;
 	bool first = true;
-	if (window_peek_text(&d->w) != '[')
+	int c = window_peek_text(&d->w);
+	if (c < 0)
+		return wrong_here(d, "an array, [");
+	if (c != '[')
 		return wrong_at(d, window_at(&d->w), "\"%s\" has to be an array", spec_table_name(d->r->table));
 	d->w.here++;
 	if (window_peek(&d->w) == ']') {
@@ -211,7 +214,7 @@ static bool read_rows(struct reader *d)
 		if (!read_value(d, &text, &report) || !row(d, text, window_at(&d->w)))
 			return false;
 		d->w.here += report.used;
-		int c = window_peek_text(&d->w);
+		c = window_peek_text(&d->w);
 		if (c == ']')
 			break;
 		if (c != ',')
@@ -262,10 +265,9 @@ static bool read_changed(struct reader *d, struct span value, uint64_t at)
 		int t = 0;
 		while (t < TABLE_COUNT && !scan_name_is(name, spec_table_name((enum table_id)t)))
 			t++;
-		uint64_t in_file = at + (size_t)(name.at - value.at);
 		if (t == TABLE_COUNT)
-			return wrong_at(d, in_file, "\"changed\" names a table that this persistd does not know; a newer one may have written the file");
-		if (!whole(d, number, in_file, &d->r->changed[t]))
+			return wrong_at(d, at + (size_t)(name.at - 1 - value.at), "\"changed\" names a table that this persistd does not know; a newer one may have written the file");
+		if (!whole(d, number, at + (size_t)(number.at - value.at), &d->r->changed[t]))
 			return false;
 	}
 	d->r->has_changed = true;

@@ -111,7 +111,8 @@ static bool check_access(struct opening *o)
 
 static bool open_state(struct opening *o)
 {
-	if (!disk_dir_open(o->disk, &o->s->state, AT_FDCWD, o->path, o->path, false, 0))
+	/* It is there by now; but whether it is in its parent on the disk, too, a crash of the process before may have left open. */
+	if (!disk_dir_open(o->disk, &o->s->state, AT_FDCWD, o->path, o->path, o->make, 0700))
 		return refuse(o, errno == ENOTDIR ? "%s: is no directory" : "%s: cannot be opened: %s", o->path, strerror(errno));
 	return check_access(o);
 }

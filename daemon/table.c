@@ -12,6 +12,9 @@ enum dimension { DIMENSION_A, DIMENSION_B, DIMENSIONS };
 /* The views of one order stand in the order all, a, b, ab. */
 enum { VIEWS_PER_ORDER = VIEW_ID_ALL - VIEW_TIME_ALL };
 
+static_assert(sizeof(struct entry) == 3 * 64, "an entry is three cache lines");
+static_assert(offsetof(struct entry, id_prefix_too) == 64 && offsetof(struct entry, link) == 128, "each order has its line");
+
 /* What a client can make large; the rest of a scratch buffer's memory is given back. */
 enum { SCRATCH_KEEP = 4096 };
 
@@ -47,6 +50,7 @@ struct values {
 
 struct table {
 	enum table_id kind;
+	bool loading; /* there are no trees yet */
 	struct slab entries;
 	struct hash by_id;
 	struct tree_kind kinds[VIEW_COUNT];
@@ -79,13 +83,6 @@ static int compare_text(struct span x, struct span y)
 	return difference ? difference : (x.len > y.len) - (x.len < y.len);
 }
 
-static int compare_id(const struct entry *x, uint64_t prefix, struct span id)
-{
-	if (x->id_prefix != prefix)
-		return x->id_prefix < prefix ? -1 : 1;
-	return compare_text(record_id(x->record), id);
-}
-
 static int compare_ids(const struct entry *x, const struct entry *y)
 {
 	if (x->id_prefix != y->id_prefix)
@@ -108,7 +105,11 @@ static int by_time(const struct tree_kind *k, uint32_t x, uint32_t y)
 
 static int by_id(const struct tree_kind *k, uint32_t x, uint32_t y)
 {
-	return compare_ids(slab_at(k->slab, x), slab_at(k->slab, y));
+	const struct entry *p = slab_at(k->slab, x), *q = slab_at(k->slab, y);
+
+	if (p->id_prefix_too != q->id_prefix_too)
+		return p->id_prefix_too < q->id_prefix_too ? -1 : 1;
+	return compare_text(record_id(p->record), record_id(q->record));
 }
 
 static int by_end(const struct tree_kind *k, uint32_t x, uint32_t y)
@@ -145,14 +146,19 @@ static int time_to_bound(const struct tree_kind *k, uint32_t e, const void *key)
 
 	if (x->time != bound->time || !bound->id.at)
 		return x->time >= bound->time ? -1 : 1;
-	return compare_id(x, bound->prefix, bound->id) <= 0 ? -1 : 1;
+	if (x->id_prefix != bound->prefix)
+		return x->id_prefix < bound->prefix ? -1 : 1;
+	return compare_text(record_id(x->record), bound->id) <= 0 ? -1 : 1;
 }
 
 static int id_to_bound(const struct tree_kind *k, uint32_t e, const void *key)
 {
+	const struct entry *x = slab_at(k->slab, e);
 	const struct bound *bound = key;
 
-	return compare_id(slab_at(k->slab, e), bound->prefix, bound->id) <= 0 ? -1 : 1;
+	if (x->id_prefix_too != bound->prefix)
+		return x->id_prefix_too < bound->prefix ? -1 : 1;
+	return compare_text(record_id(x->record), bound->id) <= 0 ? -1 : 1;
 }
 
 static int end_to_time(const struct tree_kind *k, uint32_t e, const void *key)
@@ -164,6 +170,15 @@ static int end_to_time(const struct tree_kind *k, uint32_t e, const void *key)
 
 /* ---- making and unmaking */
 
+static size_t node_offset(int view)
+{
+	if (view == VIEW_END)
+		return offsetof(struct entry, by_end);
+	if (view < VIEW_ID_ALL)
+		return offsetof(struct entry, by_time) + (size_t)view * sizeof(struct tree_node);
+	return offsetof(struct entry, by_id) + (size_t)(view - VIEW_ID_ALL) * sizeof(struct tree_node);
+}
+
 static void kinds_init(struct table *t)
 {
 	uint32_t seed;
@@ -173,7 +188,7 @@ static void kinds_init(struct table *t)
 	for (int v = 0; v < VIEW_COUNT; v++)
 		t->kinds[v] = (struct tree_kind){
 			.slab = &t->entries,
-			.node_at = offsetof(struct entry, node) + (size_t)v * sizeof(struct tree_node),
+			.node_at = node_offset(v),
 			.seed = seed,
 			.compare = v == VIEW_END ? by_end : v >= VIEW_ID_ALL ? by_id : by_time,
 			.compare_key = v == VIEW_END ? end_to_time : v >= VIEW_ID_ALL ? id_to_bound : time_to_bound,
@@ -394,7 +409,7 @@ static void pair_give(struct table *t, uint32_t n)
 
 /* ---- the trees of a record */
 
-/* What a record is sorted under; the pair of its values is looked up once for all the trees that need it. */
+/* What a record is sorted under. */
 struct place {
 	uint32_t a, b, pair;
 };
@@ -410,19 +425,14 @@ static struct place place_take(struct table *t, const struct record_keys *keys)
 	return p;
 }
 
-static struct place place_of(const struct table *t, const struct entry *n)
+static void place_give(struct table *t, struct place p)
 {
-	return (struct place){n->a, n->b, pair_find(t, n->a, n->b)};
+	pair_give(t, p.pair);
+	value_give(&t->values[DIMENSION_A], p.a);
+	value_give(&t->values[DIMENSION_B], p.b);
 }
 
-static void place_give(struct table *t, const struct place *p)
-{
-	pair_give(t, p->pair);
-	value_give(&t->values[DIMENSION_A], p->a);
-	value_give(&t->values[DIMENSION_B], p->b);
-}
-
-static uint32_t *view_root(struct table *t, int view, const struct place *p)
+static uint32_t *view_root(struct table *t, int view, const struct entry *n)
 {
 	int order = view / VIEWS_PER_ORDER;
 
@@ -432,11 +442,11 @@ static uint32_t *view_root(struct table *t, int view, const struct place *p)
 	case VIEW_TIME_ALL:
 		return &t->all[order];
 	case VIEW_TIME_A:
-		return &value_at(&t->values[DIMENSION_A], p->a)->root[order];
+		return &value_at(&t->values[DIMENSION_A], n->a)->root[order];
 	case VIEW_TIME_B:
-		return &value_at(&t->values[DIMENSION_B], p->b)->root[order];
+		return &value_at(&t->values[DIMENSION_B], n->b)->root[order];
 	default:
-		return &pair_at(t, p->pair)->root[order];
+		return &pair_at(t, n->pair)->root[order];
 	}
 }
 
@@ -444,26 +454,40 @@ enum {
 	VIEWS_OF_A = 1u << VIEW_TIME_A | 1u << VIEW_TIME_AB | 1u << VIEW_ID_A | 1u << VIEW_ID_AB,
 	VIEWS_OF_B = 1u << VIEW_TIME_B | 1u << VIEW_TIME_AB | 1u << VIEW_ID_B | 1u << VIEW_ID_AB,
 	VIEWS_OF_TIME = 1u << VIEW_TIME_ALL | 1u << VIEW_TIME_A | 1u << VIEW_TIME_B | 1u << VIEW_TIME_AB,
-	VIEWS_ALL = (1u << VIEW_COUNT) - 1,
+	VIEWS_OF_ID = 1u << VIEW_ID_ALL | 1u << VIEW_ID_A | 1u << VIEW_ID_B | 1u << VIEW_ID_AB,
+	VIEWS_OF_END = 1u << VIEW_END,
+	VIEWS_ALL = VIEWS_OF_TIME | VIEWS_OF_ID | VIEWS_OF_END,
 };
 
 /* The views in which the entry's place moves. */
-static unsigned views_moved(const struct entry *n, const struct record_keys *keys, const struct place *to)
+static unsigned views_moved(const struct entry *n, const struct record_keys *keys, struct place to)
 {
 	if (!n->record)
 		return VIEWS_ALL;
-	return (n->a != to->a ? VIEWS_OF_A : 0) | (n->b != to->b ? VIEWS_OF_B : 0) | (n->time != keys->time ? VIEWS_OF_TIME : 0) |
-	       (n->end != keys->end ? 1u << VIEW_END : 0);
+	return (n->a != to.a ? VIEWS_OF_A : 0) | (n->b != to.b ? VIEWS_OF_B : 0) | (n->time != keys->time ? VIEWS_OF_TIME : 0) |
+	       (n->end != keys->end ? VIEWS_OF_END : 0);
 }
 
-static void trees_change(struct table *t, uint32_t e, unsigned views, const struct place *p,
+static void trees_change(struct table *t, uint32_t e, unsigned views,
                          void (*change)(const struct tree_kind *k, uint32_t *root, uint32_t element))
 {
-	if (table_entry(t, e)->end == STAMP_NONE)
-		views &= ~(1u << VIEW_END);
+	const struct tree_kind *kinds[VIEW_COUNT];
+	uint32_t *roots[VIEW_COUNT], at[VIEW_COUNT];
+	const struct entry *n = table_entry(t, e);
+	unsigned count = 0;
+
+	if (n->end == STAMP_NONE)
+		views &= ~VIEWS_OF_END;
 	for (int v = 0; v < VIEW_COUNT; v++)
-		if (views & 1u << v)
-			change(&t->kinds[v], view_root(t, v, p), e);
+		if (views & 1u << v) {
+			kinds[count] = &t->kinds[v];
+			roots[count] = view_root(t, v, n);
+			at[count] = *roots[count];
+			count++;
+		}
+	tree_approach(kinds, at, count, e);
+	for (unsigned i = 0; i < count; i++)
+		change(kinds[i], roots[i], e);
 }
 
 /* ---- meta */
@@ -571,6 +595,8 @@ static void posting_add(struct table *t, uint32_t e, struct span raw_name, struc
 /* The entry has its new record and keys. */
 static void postings_add(struct table *t, uint32_t e, struct span meta)
 {
+	if (t->kind != TABLE_RUNS)
+		return;
 	struct scan_iter it = scan_members(meta);
 	struct span name, value;
 
@@ -610,6 +636,13 @@ uint32_t table_find_meta(const struct table *t, struct span key, struct span val
 
 /* ---- changes */
 
+static void claim(struct entry *n, struct span id)
+{
+	n->claimed = mem_alloc(id.len + 1);
+	memcpy(n->claimed, id.at, id.len);
+	n->claimed[id.len] = '\0';
+}
+
 uint32_t table_claim(struct table *t, struct span id)
 {
 	uint32_t hash = hash_of(&t->by_id, id), e = find(t, id, hash);
@@ -618,10 +651,8 @@ uint32_t table_claim(struct table *t, struct span id)
 		return e;
 	e = slab_take(&t->entries);
 	struct entry *n = table_entry(t, e);
-	n->claimed = mem_alloc(id.len + 1);
-	memcpy(n->claimed, id.at, id.len);
-	n->claimed[id.len] = '\0';
-	n->id_prefix = prefix_of(id);
+	claim(n, id);
+	n->id_prefix = n->id_prefix_too = prefix_of(id);
 	hash_add(&t->by_id, e, hash);
 	return e;
 }
@@ -644,11 +675,12 @@ static void count_out(struct table *t, const struct record *r)
 static void old_version_leaves(struct table *t, uint32_t e, unsigned views)
 {
 	struct entry *n = table_entry(t, e);
-	struct place from = place_of(t, n);
 
-	postings_remove(t, e);
-	trees_change(t, e, views, &from, tree_remove);
-	place_give(t, &from);
+	if (!t->loading) {
+		postings_remove(t, e);
+		trees_change(t, e, views, tree_remove);
+	}
+	place_give(t, (struct place){n->a, n->b, n->pair});
 	count_out(t, n->record);
 }
 
@@ -659,7 +691,7 @@ void table_set(struct table *t, uint32_t e, struct record *r, const struct recor
 
 	assert(span_is(id_of(n), record_id(r)));
 	struct place to = place_take(t, keys);
-	unsigned views = views_moved(n, keys, &to);
+	unsigned views = views_moved(n, keys, to);
 	if (old) {
 		old_version_leaves(t, e, views);
 	} else {
@@ -671,10 +703,12 @@ void table_set(struct table *t, uint32_t e, struct record *r, const struct recor
 	n->end = keys->end;
 	n->a = to.a;
 	n->b = to.b;
-	trees_change(t, e, views, &to, tree_insert);
-	if (t->kind == TABLE_RUNS)
-		postings_add(t, e, keys->meta);
+	n->pair = to.pair;
 	count_in(t, r);
+	if (!t->loading) {
+		trees_change(t, e, views, tree_insert);
+		postings_add(t, e, keys->meta);
+	}
 	record_unref(old);
 }
 
@@ -686,13 +720,8 @@ void table_clear(struct table *t, uint32_t e)
 	assert(old);
 	old_version_leaves(t, e, VIEWS_ALL);
 	free(n->live);
-	struct span id = record_id(old);
-	n->claimed = mem_alloc(id.len + 1);
-	memcpy(n->claimed, id.at, id.len);
-	n->claimed[id.len] = '\0';
+	claim(n, record_id(old));
 	n->record = NULL;
-	n->time = n->end = 0;
-	n->a = n->b = 0;
 	record_unref(old);
 }
 
@@ -705,6 +734,76 @@ void table_drop(struct table *t, uint32_t e)
 	free(n->claimed);
 	n->claimed = NULL;
 	slab_give(&t->entries, e);
+}
+
+/* ---- load */
+
+/* A record's keys, next to each other for sorting. */
+struct sorted {
+	int64_t time;
+	uint64_t id_prefix;
+	uint32_t entry;
+};
+
+static int sort_by_id(const void *x, const void *y, void *context)
+{
+	const struct sorted *p = x, *q = y;
+	const struct table *t = context;
+
+	if (p->id_prefix != q->id_prefix)
+		return p->id_prefix < q->id_prefix ? -1 : 1;
+	return compare_ids(table_entry(t, p->entry), table_entry(t, q->entry));
+}
+
+static int sort_by_time(const void *x, const void *y, void *context)
+{
+	const struct sorted *p = x, *q = y;
+
+	if (p->time != q->time)
+		return p->time > q->time ? -1 : 1;
+	return sort_by_id(x, y, context);
+}
+
+void table_load_begin(struct table *t)
+{
+	assert(t->count == 0 && !t->loading);
+	t->loading = true;
+}
+
+static struct sorted *records_to_sort(const struct table *t)
+{
+	struct sorted *all = mem_alloc(t->count * sizeof(*all));
+	size_t count = 0;
+
+	for (uint32_t e = 1; e <= table_last(t); e++) {
+		const struct entry *n = table_entry(t, e);
+
+		if (n->record)
+			all[count++] = (struct sorted){n->time, n->id_prefix, e};
+	}
+	assert(count == t->count);
+	return all;
+}
+
+/* In the trees' own order each record goes to the right edge, which is short and in the cache. */
+void table_load_end(struct table *t)
+{
+	struct sorted *all = records_to_sort(t);
+
+	assert(t->loading);
+	t->loading = false;
+	qsort_r(all, t->count, sizeof(*all), sort_by_time, t);
+	for (size_t i = 0; i < t->count; i++) {
+		struct record_keys keys;
+
+		trees_change(t, all[i].entry, VIEWS_OF_TIME | VIEWS_OF_END, tree_insert);
+		if (t->kind == TABLE_RUNS && record_keys(t->kind, table_entry(t, all[i].entry)->record, &keys))
+			postings_add(t, all[i].entry, keys.meta);
+	}
+	qsort_r(all, t->count, sizeof(*all), sort_by_id, t);
+	for (size_t i = 0; i < t->count; i++)
+		trees_change(t, all[i].entry, VIEWS_OF_ID, tree_insert);
+	free(all);
 }
 
 /* ---- selections */
@@ -746,12 +845,10 @@ static struct choice choose(const struct values *v, const struct span *texts, un
 	return c;
 }
 
-static void pick_add(struct picks *p, uint32_t root)
+/* A tree has as many elements as its value or pair has records. */
+static void pick_add(struct picks *p, uint32_t root, uint32_t size)
 {
-	uint32_t size = tree_size(p->kind, root);
-
-	if (size > 0)
-		p->at[p->count++] = (struct pick){.root = root, .to = size};
+	p->at[p->count++] = (struct pick){.root = root, .to = size};
 }
 
 static void pick_pairs(struct picks *p, const struct table *t, enum order order, const struct choice *a, const struct choice *b)
@@ -762,7 +859,7 @@ static void pick_pairs(struct picks *p, const struct table *t, enum order order,
 			uint32_t pair = pair_find(t, a->at[i], b->at[j]);
 
 			if (pair != 0)
-				pick_add(p, pair_at(t, pair)->root[order]);
+				pick_add(p, pair_at(t, pair)->root[order], pair_at(t, pair)->refs);
 		}
 }
 
@@ -770,11 +867,12 @@ static void pick_values(struct picks *p, const struct table *t, enum order order
 {
 	p->kind = &t->kinds[order * VIEWS_PER_ORDER + (d == DIMENSION_A ? VIEW_TIME_A : VIEW_TIME_B)];
 	for (unsigned i = 0; i < c->count; i++)
-		pick_add(p, value_at(&t->values[d], c->at[i])->root[order]);
+		pick_add(p, value_at(&t->values[d], c->at[i])->root[order], value_at(&t->values[d], c->at[i])->refs);
 }
 
 static void pick_trees(struct picks *p, const struct table *t, enum order order, const struct choice *a, const struct choice *b)
 {
+	assert(!t->loading);
 	p->count = 0;
 	if (!a->any && !b->any) {
 		pick_pairs(p, t, order, a, b);
@@ -784,7 +882,8 @@ static void pick_trees(struct picks *p, const struct table *t, enum order order,
 		pick_values(p, t, order, DIMENSION_B, b);
 	} else {
 		p->kind = &t->kinds[order * VIEWS_PER_ORDER + VIEW_TIME_ALL];
-		pick_add(p, t->all[order]);
+		if (t->count > 0)
+			pick_add(p, t->all[order], (uint32_t)t->count);
 	}
 }
 
@@ -919,7 +1018,7 @@ struct descent {
 /* The root and its left side. */
 static uint32_t near_side(const struct descent *d, unsigned i)
 {
-	return tree_size(d->kind, tree_node(d->kind, d->at[i])->left) + 1;
+	return tree_node(d->kind, d->at[i])->rank;
 }
 
 static void descent_move(struct descent *d, unsigned i, bool take)
@@ -980,7 +1079,13 @@ struct source {
 	uint32_t left; /* elements after the current one */
 };
 
+/* So many entries are looked up before they are asked for: meanwhile first the entry, then the record comes from memory. */
+enum { PAGE_AHEAD = 4, RECORD_AHEAD = 512, CACHE_LINE = 64 };
+
 struct page {
+	const struct table *table;
+	uint32_t ahead[PAGE_AHEAD];
+	unsigned ahead_first, ahead_count;
 	struct heap heap;
 	uint32_t element[PICKS_MAX];
 	struct source sources[];
@@ -1006,6 +1111,8 @@ struct page *page_open(const struct table *t, const struct selection *s, uint64_
 	pick_skip(&picks, offset);
 
 	struct page *p = mem_alloc(sizeof(*p) + picks.count * sizeof(p->sources[0]));
+	p->table = t;
+	p->ahead_first = p->ahead_count = 0;
 	p->heap.kind = picks.kind;
 	p->heap.element = p->element;
 	p->heap.sign = 1;
@@ -1023,7 +1130,7 @@ struct page *page_open(const struct table *t, const struct selection *s, uint64_
 	return p;
 }
 
-uint32_t page_next(struct page *p)
+static uint32_t page_merge(struct page *p)
 {
 	if (p->heap.count == 0)
 		return 0;
@@ -1036,6 +1143,27 @@ uint32_t page_next(struct page *p)
 		s->left--;
 		p->element[top] = tree_walk_next(&s->walk);
 		heap_fix(&p->heap, top);
+	}
+	return e;
+}
+
+uint32_t page_next(struct page *p)
+{
+	uint32_t e;
+
+	while (p->ahead_count < PAGE_AHEAD && (e = page_merge(p))) {
+		p->ahead[(p->ahead_first + p->ahead_count++) % PAGE_AHEAD] = e;
+		__builtin_prefetch(&table_entry(p->table, e)->record);
+	}
+	if (p->ahead_count == 0)
+		return 0;
+	e = p->ahead[p->ahead_first];
+	p->ahead_first = (p->ahead_first + 1) % PAGE_AHEAD;
+	if (--p->ahead_count > 0) {
+		const struct record *soon = table_entry(p->table, p->ahead[p->ahead_first])->record;
+
+		for (int line = 0; line < RECORD_AHEAD; line += CACHE_LINE)
+			__builtin_prefetch((const char *)soon + line);
 	}
 	return e;
 }

@@ -16,19 +16,28 @@ struct change; /* store.h: a pending mutation */
 
 enum { VIEW_TIME_ALL, VIEW_TIME_A, VIEW_TIME_B, VIEW_TIME_AB, VIEW_ID_ALL, VIEW_ID_A, VIEW_ID_B, VIEW_ID_AB, VIEW_END, VIEW_COUNT };
 
+/* Three cache lines: one that the trees by time read, one that those by id read, and the rest. `time` is first, so the slab's link of an entry
+ * that was given back leaves `record` NULL. */
 struct entry {
-	struct hash_link link;   /* first: in an entry that has been given back the slab writes here, so `record` stays NULL */
+	int64_t time;
+	uint64_t id_prefix;      /* first 8 bytes of the id, big-endian: most comparisons end here */
+	struct tree_node by_time[VIEW_ID_ALL];
+
+	uint64_t id_prefix_too;  /* the same, in the line of the trees by id */
+	uint32_t a, b;           /* interned values */
+	struct tree_node by_id[VIEW_END - VIEW_ID_ALL];
+
+	struct hash_link link;
 	struct record *record;   /* committed; NULL: only pending, nobody sees it */
 	struct change *pending;  /* the newest one that is not committed yet, NULL mostly (store.c's) */
 	union {
 		struct live *live;       /* record set: its live progress, NULL mostly; freed with the entry */
 		char *claimed;           /* record NULL: the id, NUL-terminated */
 	};
-	int64_t time, end;
-	uint64_t id_prefix;      /* first 8 bytes of the id, big-endian: most comparisons end here */
-	uint32_t a, b;           /* interned values */
+	int64_t end;
+	uint32_t pair;           /* of a and b */
 	uint32_t postings;       /* runs: list of meta postings */
-	struct tree_node node[VIEW_COUNT];
+	struct tree_node by_end;
 };
 
 struct table; /* opaque */
@@ -46,6 +55,11 @@ uint32_t table_claim(struct table *t, struct span id); /* the entry of the id, m
 void table_set(struct table *t, uint32_t e, struct record *r, const struct record_keys *keys); /* takes the reference; the old record's is given back */
 void table_clear(struct table *t, uint32_t e);  /* no record, no live progress any more; the entry stays (claimed again) until table_drop */
 void table_drop(struct table *t, uint32_t e);   /* gives the entry back: it has neither record nor pending */
+
+/* A load: between these two, records are set, cleared and found as ever, but there are no trees, so nothing of what follows may be called. They
+ * are made at the end from sorted records, many times faster than one by one. The table is empty before. */
+void table_load_begin(struct table *t);
+void table_load_end(struct table *t);
 
 /* Lists. Values are as sanitised; a value that no record has selects nothing. */
 struct selection {

@@ -1,5 +1,6 @@
 #include "daemon/tree.h"
 #include <assert.h>
+#include <string.h>
 
 /* The priority of an element is a bijection of its number, so no two are equal, none is stored, and the same element has the same in each
  * tree. Multiply-and-shift mixing with the constants of C. Wellons' hash-prospector ("lowbias32", public domain). */
@@ -12,14 +13,17 @@ static uint32_t priority(const struct tree_kind *k, uint32_t element)
 	return x ^ x >> 16;
 }
 
-static uint32_t size_of(const struct tree_kind *k, uint32_t root)
-{
-	return root ? tree_node(k, root)->size : 0;
-}
-
 uint32_t tree_size(const struct tree_kind *k, uint32_t root)
 {
-	return size_of(k, root);
+	uint32_t size = 0;
+
+	while (root != 0) {
+		const struct tree_node *n = tree_node(k, root);
+
+		size += n->rank;
+		root = n->right;
+	}
+	return size;
 }
 
 static uint32_t elements_before(const struct tree_kind *k, uint32_t root, uint32_t element)
@@ -30,7 +34,7 @@ static uint32_t elements_before(const struct tree_kind *k, uint32_t root, uint32
 		const struct tree_node *n = tree_node(k, root);
 
 		if (k->compare(k, element, root) > 0) {
-			count += size_of(k, n->left) + 1;
+			count += n->rank;
 			root = n->right;
 		} else {
 			root = n->left;
@@ -39,46 +43,46 @@ static uint32_t elements_before(const struct tree_kind *k, uint32_t root, uint32
 	return count;
 }
 
-/* Divides a tree by place: the first `before` elements go to *left. Knowing how many go there fixes the sizes on the way down, so that no
+/* Divides a tree by place: the first `before` elements go to *left. Knowing how many go there fixes the ranks on the way down, so that no
  * way back is needed. */
 static void split(const struct tree_kind *k, uint32_t root, uint32_t before, uint32_t *left, uint32_t *right)
 {
 	while (root != 0) {
 		struct tree_node *n = tree_node(k, root);
-		uint32_t up_to_here = size_of(k, n->left) + 1;
 
-		if (before >= up_to_here) {
+		if (n->rank <= before) {
 			*left = root;
 			left = &n->right;
-			n->size = before;
-			before -= up_to_here;
+			before -= n->rank;
 			root = n->right;
 		} else {
 			*right = root;
 			right = &n->left;
-			n->size -= before;
+			n->rank -= before;
 			root = n->left;
 		}
 	}
 	*left = *right = 0;
 }
 
-/* Makes one tree of two, all of `left` before all of `right`. */
-static void join(const struct tree_kind *k, uint32_t left, uint32_t right, uint32_t *root)
+/* Makes one tree of two, all of `left` (of that size) before all of `right`. */
+static void join(const struct tree_kind *k, uint32_t left, uint32_t left_size, uint32_t right, uint32_t *root)
 {
 	while (left != 0 && right != 0) {
-		struct tree_node *l = tree_node(k, left), *r = tree_node(k, right);
-
 		if (priority(k, left) > priority(k, right)) {
-			l->size += r->size;
+			struct tree_node *n = tree_node(k, left);
+
 			*root = left;
-			root = &l->right;
-			left = l->right;
+			root = &n->right;
+			left_size -= n->rank;
+			left = n->right;
 		} else {
-			r->size += l->size;
+			struct tree_node *n = tree_node(k, right);
+
 			*root = right;
-			root = &r->left;
-			right = r->left;
+			root = &n->left;
+			n->rank += left_size;
+			right = n->left;
 		}
 	}
 	*root = left ? left : right;
@@ -87,17 +91,21 @@ static void join(const struct tree_kind *k, uint32_t left, uint32_t right, uint3
 void tree_insert(const struct tree_kind *k, uint32_t *root, uint32_t element)
 {
 	struct tree_node *fresh = tree_node(k, element);
-	uint32_t rank = priority(k, element);
+	uint32_t mine = priority(k, element);
 
-	while (*root != 0 && priority(k, *root) > rank) {
+	while (*root != 0 && priority(k, *root) > mine) {
 		struct tree_node *n = tree_node(k, *root);
 
-		n->size++;
-		root = k->compare(k, element, *root) < 0 ? &n->left : &n->right;
+		if (k->compare(k, element, *root) < 0) {
+			n->rank++;
+			root = &n->left;
+		} else {
+			root = &n->right;
+		}
 	}
 	assert(*root != element);
 	uint32_t below = *root, before = elements_before(k, below, element);
-	fresh->size = size_of(k, below) + 1;
+	fresh->rank = before + 1;
 	split(k, below, before, &fresh->left, &fresh->right);
 	*root = element;
 }
@@ -108,11 +116,15 @@ void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element)
 		assert(*root != 0);
 		struct tree_node *n = tree_node(k, *root);
 
-		n->size--;
-		root = k->compare(k, element, *root) < 0 ? &n->left : &n->right;
+		if (k->compare(k, element, *root) < 0) {
+			n->rank--;
+			root = &n->left;
+		} else {
+			root = &n->right;
+		}
 	}
 	struct tree_node *gone = tree_node(k, element);
-	join(k, gone->left, gone->right, root);
+	join(k, gone->left, gone->rank - 1, gone->right, root);
 	*gone = (struct tree_node){0};
 }
 
@@ -128,18 +140,17 @@ bool tree_has(const struct tree_kind *k, uint32_t root, uint32_t element)
 
 uint32_t tree_at(const struct tree_kind *k, uint32_t root, uint32_t place)
 {
-	assert(place < size_of(k, root));
 	for (;;) {
+		assert(root != 0);
 		const struct tree_node *n = tree_node(k, root);
-		uint32_t before = size_of(k, n->left);
 
-		if (place == before)
+		if (place + 1 == n->rank)
 			return root;
-		if (place < before) {
+		if (place < n->rank) {
 			root = n->left;
 		} else {
+			place -= n->rank;
 			root = n->right;
-			place -= before + 1;
 		}
 	}
 }
@@ -152,7 +163,7 @@ uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key)
 		const struct tree_node *n = tree_node(k, root);
 
 		if (k->compare_key(k, root, key) < 0) {
-			count += size_of(k, n->left) + 1;
+			count += n->rank;
 			root = n->right;
 		} else {
 			root = n->left;
@@ -161,31 +172,61 @@ uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key)
 	return count;
 }
 
-/* On the stack are the elements that are still to come and whose left side has been dealt with. */
+static void prefetch(const struct tree_kind *k, uint32_t element)
+{
+	if (element != 0)
+		__builtin_prefetch(tree_node(k, element));
+}
+
+void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count, uint32_t element)
+{
+	uint32_t at[TREE_TOGETHER];
+	unsigned going = count;
+
+	assert(count <= TREE_TOGETHER);
+	memcpy(at, roots, count * sizeof(at[0]));
+	while (going > 0) {
+		going = 0;
+		for (unsigned i = 0; i < count; i++) {
+			if (at[i] == 0)
+				continue;
+			const struct tree_node *n = tree_node(kinds[i], at[i]);
+			at[i] = kinds[i]->compare(kinds[i], element, at[i]) < 0 ? n->left : n->right;
+			prefetch(kinds[i], at[i]);
+			going++;
+		}
+	}
+}
+
+/* On the stack are the elements that are still to come and whose left side has been dealt with. What comes right after one of them is
+ * fetched early. */
 static void push(struct tree_walk *w, uint32_t element)
 {
 	w->stack[w->top++ % TREE_WALK_DEPTH] = element;
 	if (w->held < TREE_WALK_DEPTH)
 		w->held++;
+	else
+		w->forgot = true;
+	prefetch(w->kind, tree_node(w->kind, element)->right);
 }
 
 static void seek(struct tree_walk *w)
 {
 	uint32_t at = w->root, place = w->place;
 
+	w->forgot = false;
 	while (at != 0) {
 		const struct tree_node *n = tree_node(w->kind, at);
-		uint32_t before = size_of(w->kind, n->left);
 
-		if (place <= before)
+		if (place < n->rank)
 			push(w, at);
-		if (place == before)
+		if (place + 1 == n->rank)
 			return;
-		if (place < before) {
+		if (place < n->rank) {
 			at = n->left;
 		} else {
+			place -= n->rank;
 			at = n->right;
-			place -= before + 1;
 		}
 	}
 }
@@ -196,17 +237,15 @@ void tree_walk_from(struct tree_walk *w, const struct tree_kind *k, uint32_t roo
 	w->root = root;
 	w->place = place;
 	w->top = w->held = 0;
-	if (place < size_of(k, root))
-		seek(w);
+	seek(w);
 }
 
 uint32_t tree_walk_next(struct tree_walk *w)
 {
-	if (w->held == 0) {
-		if (w->place >= size_of(w->kind, w->root))
-			return 0;
+	if (w->held == 0 && w->forgot)
 		seek(w);
-	}
+	if (w->held == 0)
+		return 0;
 	uint32_t element = w->stack[--w->top % TREE_WALK_DEPTH];
 	w->held--;
 	w->place++;

@@ -1,12 +1,14 @@
-/* tree: an ordered set of slab elements that can count: a treap whose priorities are a hash of the element's number, with subtree sizes
- * (order statistics: Seidel and Aragon, "Randomized search trees", 1996). An element embeds one struct tree_node for each tree that it can be in: 12 bytes, no
- * allocation. Insert, remove, rank and select are O(log n). Loop's thread only. */
+/* tree: an ordered set of slab elements that can count: a treap whose priorities are a hash of the element's number (Seidel and Aragon,
+ * "Randomized search trees", 1996). Each node knows its rank in its own subtree, which is what makes places and ranks cost one way down.
+ * An element embeds one struct tree_node for each tree that it can be in: 12 bytes, no allocation. Insert, remove, rank and select are
+ * O(log n) and touch only the nodes on the way. Loop's thread only. */
 #pragma once
 #include "daemon/slab.h"
 #include <stdbool.h>
 
 struct tree_node {
-	uint32_t left, right, size;
+	uint32_t left, right;
+	uint32_t rank; /* 1 + the size of the left subtree */
 };
 
 /* What all trees of one order over one slab share. */
@@ -29,9 +31,14 @@ static inline struct tree_node *tree_node(const struct tree_kind *k, uint32_t el
 void tree_insert(const struct tree_kind *k, uint32_t *root, uint32_t element);
 void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element); /* it must be in it, its key unchanged since */
 bool tree_has(const struct tree_kind *k, uint32_t root, uint32_t element);     /* the element has the key that it was, or would be, inserted with */
-uint32_t tree_size(const struct tree_kind *k, uint32_t root);
+uint32_t tree_size(const struct tree_kind *k, uint32_t root);                     /* O(log n) too: the right edge is added up */
 uint32_t tree_at(const struct tree_kind *k, uint32_t root, uint32_t place);       /* 0-based */
 uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key);  /* how many elements are before the key */
+
+/* Goes the element's way down several trees at once, so that the cache misses of all of them overlap; nothing else comes of it. Worth it before an
+ * element is inserted into or removed from many large trees. At most TREE_TOGETHER. */
+enum { TREE_TOGETHER = 16 };
+void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count, uint32_t element);
 
 /* Walking forwards from a place: O(log n) to start, O(1) amortised a step. The stack is a ring: a tree whose left turns are deeper (none of
  * 2^32 elements is, in practice) makes the walk forget the oldest and find them again from the place. */
@@ -40,6 +47,7 @@ struct tree_walk {
 	const struct tree_kind *kind;
 	uint32_t root, place;
 	uint32_t top, held; /* next slot (mod TREE_WALK_DEPTH), slots in use */
+	bool forgot;
 	uint32_t stack[TREE_WALK_DEPTH];
 };
 void tree_walk_from(struct tree_walk *w, const struct tree_kind *k, uint32_t root, uint32_t place);

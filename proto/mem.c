@@ -24,6 +24,15 @@ void *mem_alloc(size_t bytes)
 	return at;
 }
 
+void *mem_aligned(size_t alignment, size_t bytes)
+{
+	void *at = aligned_alloc(alignment, bytes);
+
+	if (!at)
+		give_up();
+	return at;
+}
+
 void *mem_zero(size_t bytes)
 {
 	void *at = calloc(1, bytes > 0 ? bytes : 1);

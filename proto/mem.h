@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 void *mem_alloc(size_t bytes);             /* not cleared; free() it */
+void *mem_aligned(size_t alignment, size_t bytes); /* not cleared; a power of two that bytes is a multiple of */
 void *mem_zero(size_t bytes);              /* cleared */
 void *mem_resize(void *old, size_t bytes); /* like realloc */
 void *mem_copy(const void *from, size_t bytes);

@@ -427,7 +427,7 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	[JOB_CLEANUP] = {
 		.name = "job.cleanup", .role = ROLE_WRITE, ROW(job_cleanup_params),
 		.prose = "Removes the terminal jobs whose completed_at (without one: updated_at) is older than so many days.",
-		.result = "`{removed}`, and with `dry_run` also `ids`: those that would go",
+		.result = "`{removed}`; with `dry_run` how many would go, and `ids`: the first 10,000 of them",
 		.result_schema = JSON({"type": "object", "required": ["removed"], "properties": {"removed": {"type": "integer",
 			"minimum": 0}, "ids": {"type": "array", "items": {"type": "string"}}}}),
 		.example_params = JSON({"days": 30}),
@@ -501,9 +501,11 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	[ARTIFACT_READ] = {
 		.name = "artifact.read", .role = ROLE_READ, ROW(artifact_read_params),
 		.prose = "Gives an artifact and its payload.",
-		.result = "`{artifact, payload}`; `artifact` is null where a payload file has no record",
+		.result = "`{artifact, payload}`; where a payload file has no record, the artifact's `run_id`, `kind` and "
+			  "`created_at` are null",
 		.result_schema = JSON({"type": "object", "required": ["artifact", "payload"], "properties":
-			{"artifact": {"oneOf": [{"$ref": "#/components/schemas/Artifact"}, {"type": "null"}]}, "payload": {}}}),
+			{"artifact": {"oneOf": [{"$ref": "#/components/schemas/Artifact"},
+			 {"type": "object", "required": ["run_id"], "properties": {"run_id": {"type": "null"}}}]}, "payload": {}}}),
 		.example_params = JSON({"id": "equity_backtest_d78432dbb2ee_a3c132d864"}),
 		.example_result = EXPANDED({"artifact": ARTIFACT_RECORD, "payload": {"tail": [0.93, 3.1, 1.5]}}),
 		.errors = E(NOT_FOUND),
@@ -549,7 +551,8 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	[SERVER_INFO] = {
 		.name = "server.info", .role = ROLE_READ,
 		.prose = "Says what the daemon is and how it is.",
-		.result = "an object: version, paths, the limits in force, revision, health",
+		.result = "an object: version, store, paths, the `limits` in force, revision, numbers of records, and `health` (`ok`, or "
+			  "`degraded` with the reason while the disk cannot be trusted)",
 		.result_schema = ANY_OBJECT_SCHEMA,
 	},
 	[SERVER_STATS] = {

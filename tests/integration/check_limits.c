@@ -112,6 +112,8 @@ END_TEST
 
 /* ---- calls and queues */
 
+static const char *const get_big = JSON({"jsonrpc":"2.0","id":1,"method":"job.get","params":{"id":"big"}}) "\n";
+
 START_TEST(calls_beyond_the_limit_wait_and_are_all_answered)
 {
 	enum { CALLS = 2000 };
@@ -136,13 +138,12 @@ START_TEST(one_that_does_not_read_is_not_read_from_and_the_others_are_served)
 	enum { RECORD = 100000, REQUESTS = 20000 };
 	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}), filled(RECORD));
 	long long before = memory_mb();
-	const char *line = JSON({"jsonrpc":"2.0","id":1,"method":"job.get","params":{"id":"big"}}) "\n";
-	size_t len = strlen(line), pushed = 0;
+	size_t len = strlen(get_big);
 	char *all = malloc(len * REQUESTS);
 	for (size_t i = 0; i < REQUESTS; i++)
-		memcpy(all + i * len, line, len);
+		memcpy(all + i * len, get_big, len);
 	struct client *slow = client_open(d);
-	pushed = client_push(slow, all, len * REQUESTS, 500); /* its replies would be 2 GB */
+	size_t pushed = client_push(slow, all, len * REQUESTS, 500); /* its replies would be 2 GB */
 	ck_assert_msg(pushed < len * REQUESTS, "the daemon has read all of it");
 	ck_assert_int_lt(memory_mb() - before, GROWTH_MB);
 	for (int i = 0; i < 50; i++)
@@ -162,7 +163,7 @@ START_TEST(a_slow_reader_gets_every_answer_in_the_end)
 	enum { REQUESTS = 300 };
 	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}), filled(20000));
 	for (int i = 0; i < REQUESTS; i++)
-		ck_assert_uint_gt(client_push(c, JSON({"jsonrpc":"2.0","id":1,"method":"job.get","params":{"id":"big"}}) "\n", 71, 100), 0);
+		ck_assert_uint_gt(client_push(c, get_big, strlen(get_big), 100), 0);
 	sleep_ms(300);
 	client_half_close(c);
 	int answers = 0;
@@ -181,7 +182,7 @@ START_TEST(one_that_never_reads_does_not_hold_up_a_stop)
 	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}), filled(100000));
 	struct client *slow = client_open(d);
 	for (int i = 0; i < 100; i++)
-		client_push(slow, JSON({"jsonrpc":"2.0","id":1,"method":"job.get","params":{"id":"big"}}) "\n", 71, 50);
+		client_push(slow, get_big, strlen(get_big), 50);
 	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
 }
 END_TEST

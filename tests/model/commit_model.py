@@ -197,10 +197,12 @@ class Run:
     def restart(self, how=""):
         """The process ends and another starts; the machine stays up. "failing": no directory can be synced meanwhile."""
         self.fs.directory_fsync_fails = how == "failing"
-        try:
-            self.start()
-        except Killed:
-            self.start()
+        while True:
+            try:
+                self.start()
+                break
+            except Killed:
+                pass
         self.fs.directory_fsync_fails = False
 
     def power_cut(self, which):
@@ -488,6 +490,20 @@ SCRIPTS = {
             ("merge", 0, 4),
             ("power_cut", 3),
             ("fold",),
+        ],
+    ),
+    "a merge while a fold is written": (
+        EMPTY,
+        {},
+        [
+            ("commit", run("a", 1)),
+            ("begin", "fold", "runs"),
+            ("commit", job("a", 2)),
+            ("commit", artifact("x", 3)),
+            ("merge", 0, 2),
+            ("fold", "runs"),
+            ("fold",),
+            ("commit", job("b", 4)),
         ],
     ),
     "numbers": (

@@ -67,6 +67,7 @@ SAFEGUARDS = {
     "load: the snapshot's revision filters the replay": "all segments are applied",
     "load: settled is what the chain's lowest segment needs": "what the lowest file needs, be it a stray",
     "load: the changes of the highest segment count": "they do not",
+    "load: a snapshot as new as the highest segment knows what changed": "the segment counts all the same",
     "load: covered segments stay": "they are removed",
     "load: a missing snapshot is read as empty": "it is an error unless the journal is empty and the others are at 0",
     "load: the next number is above that of every snapshot": "the files of the journal decide alone",
@@ -558,13 +559,14 @@ class Store:
         self.next = self.seq + 1
         self.changed = {table: max(snapshot.changed.get(table, 0) for snapshot in snapshots.values()) for table in TABLES}
         for segment in chain[-1:]:
+            # A merged one that came back alone is later than its changes; but then a snapshot is as new, and knows.
+            newest = segment.last > max(snapshot.revision for snapshot in snapshots.values())
+            newest = newest or not keeps("load: a snapshot as new as the highest segment knows what changed")
             for table in TABLES:
                 last = segment.changed[table]
-                if table in segment.changes and keeps("load: the changes of the highest segment count"):
+                if table in segment.changes and newest and keeps("load: the changes of the highest segment count"):
                     last = segment.last
                 self.changed[table] = max(self.changed[table], last)
-        # No prev leads to a stray. A merge has replaced it, if its number lies between that of its owner and the owner's
-        # prev; else its removal was not durable.
         self.lowest_file = segments[min(segments)] if segments else None
         self.strays = sorted(set(segments) - {segment.seq for segment in chain})
         if not segments:

@@ -27,7 +27,7 @@ static bool take(enum method m, const char *json)
 
 static void taken(enum method m, const char *json)
 {
-	ck_assert_msg(take(m, json), "%s %s: %s", spec_methods[m].name, json, fault.message);
+	ck_assert_msg(take(m, json), "%s %s: %s", spec_methods[m].name, json ? json : "", fault.message);
 }
 
 /* Refused, and the fault names the field, and expected and hint hold these texts (NULL: whatever). */

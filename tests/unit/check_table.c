@@ -488,6 +488,43 @@ START_TEST(lists_and_counts_of_artifacts_agree_with_a_plain_search)
 }
 END_TEST
 
+START_TEST(a_loaded_table_answers_as_one_that_was_changed_record_by_record)
+{
+	for (enum table_id t = 0; t < TABLE_COUNT; t++) {
+		open_table(t, 4);
+		table_load_begin(table);
+		for (int i = 0; i < 600; i++)
+			random_change();
+		table_load_end(table);
+		check_rows();
+		for (int i = 0; i < 1000; i++) {
+			check_selection();
+			check_groups();
+			check_ended();
+			if (t == TABLE_RUNS)
+				check_meta();
+			if (i > 500)
+				random_change();
+		}
+		close_table();
+	}
+}
+END_TEST
+
+START_TEST(an_empty_load_leaves_an_empty_table_that_works)
+{
+	open_table(TABLE_RUNS, 4);
+	table_load_begin(table);
+	table_load_end(table);
+	check_selection();
+	for (int i = 0; i < 100; i++)
+		random_change();
+	check_rows();
+	check_selection();
+	close_table();
+}
+END_TEST
+
 /* ---- particular cases */
 
 START_TEST(a_claimed_id_is_found_but_is_no_record)
@@ -708,6 +745,8 @@ int main(void)
 	tcase_add_test(c, lists_counts_and_cursors_of_jobs_agree_with_a_plain_search);
 	tcase_add_test(c, lists_counts_and_meta_of_runs_agree_with_a_plain_search);
 	tcase_add_test(c, lists_and_counts_of_artifacts_agree_with_a_plain_search);
+	tcase_add_test(c, a_loaded_table_answers_as_one_that_was_changed_record_by_record);
+	tcase_add_test(c, an_empty_load_leaves_an_empty_table_that_works);
 	tcase_add_test(c, a_claimed_id_is_found_but_is_no_record);
 	tcase_add_test(c, live_progress_stays_with_an_update_and_goes_with_the_record);
 	tcase_add_test(c, a_record_that_somebody_still_holds_outlives_its_entry);

@@ -65,14 +65,14 @@ static uint32_t make(int key)
 	return n;
 }
 
-/* Sizes add up in every node, order holds between neighbours. Returns the depth. */
+/* Ranks are right in every node, order holds between neighbours. Returns the depth. */
 static unsigned check_below(uint32_t root)
 {
 	if (root == 0)
 		return 0;
 	const struct tree_node *n = &thing(root)->plain;
 	unsigned left = check_below(n->left), right = check_below(n->right);
-	HOLDS(n->size == tree_size(&kind, n->left) + tree_size(&kind, n->right) + 1);
+	HOLDS(n->rank == tree_size(&kind, n->left) + 1);
 	HOLDS(n->left == 0 || compare(&kind, n->left, root) < 0);
 	HOLDS(n->right == 0 || compare(&kind, n->right, root) > 0);
 	return (left > right ? left : right) + 1;
@@ -137,7 +137,10 @@ START_TEST(order_places_and_ranks_survive_random_changes)
 			memmove(sorted + at, sorted + at + 1, (--count - at) * sizeof(*sorted));
 			ck_assert(!tree_has(&kind, root, all[i]));
 		} else {
+			const struct tree_kind *const kinds[] = {&kind, &kind};
+			const uint32_t roots[] = {root, 0};
 			thing(all[i])->key = (int)pick(KEYS);
+			tree_approach(kinds, roots, 2, all[i]);
 			unsigned at = sorted_place(sorted, count, all[i]);
 			memmove(sorted + at + 1, sorted + at, (count++ - at) * sizeof(*sorted));
 			sorted[at] = all[i];

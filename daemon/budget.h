@@ -1,0 +1,26 @@
+/* budget: how much a fold or a merge may write for what was committed, by table: at most 4 times, all in all. Loop's thread. */
+#pragma once
+#include "proto/spec.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { BUDGET_FACTOR = 4, BUDGET_FLOOR = 16 << 20 };
+
+struct budget_account {
+	uint64_t committed, written; /* since the table's last fold; `written` holds the commits themselves */
+};
+struct budget {
+	struct budget_account open[TABLE_COUNT];
+	struct budget_account taken; /* by the fold under way */
+};
+
+/* Parts `bytes` in the proportion of `weight`; nothing is lost to rounding. */
+void budget_part(uint64_t bytes, const uint64_t weight[TABLE_COUNT], uint64_t share[TABLE_COUNT]);
+
+void budget_commit(struct budget *b, const uint64_t share[TABLE_COUNT]);
+void budget_charge(struct budget *b, const uint64_t share[TABLE_COUNT]); /* written for what is committed already */
+bool budget_covers(const struct budget *b, enum table_id t, uint64_t size); /* a fold that writes `size`? */
+
+void budget_take(struct budget *b, enum table_id t); /* a fold begins: what is committed from now on is the next one's */
+void budget_spend(struct budget *b);                  /* it is done */
+void budget_give_back(struct budget *b, enum table_id t, uint64_t wasted); /* it failed after writing so much */
