@@ -34,14 +34,25 @@ bool budget_covers(const struct budget *b, enum table_id t, uint64_t size)
 	return a->committed >= BUDGET_FLOOR && a->committed * BUDGET_FACTOR >= a->written + size;
 }
 
+bool budget_spare(struct budget *b, uint64_t size)
+{
+	if (b->spare < size)
+		return false;
+	b->spare -= size;
+	return true;
+}
+
 void budget_take(struct budget *b, enum table_id t)
 {
 	b->taken = b->open[t];
 	b->open[t] = (struct budget_account){0};
 }
 
-void budget_spend(struct budget *b)
+void budget_spend(struct budget *b, uint64_t written)
 {
+	uint64_t spent = b->taken.written + written, earned = b->taken.committed * BUDGET_FACTOR;
+	if (earned > spent)
+		b->spare += earned - spent;
 	b->taken = (struct budget_account){0};
 }
 
@@ -49,5 +60,5 @@ void budget_give_back(struct budget *b, enum table_id t, uint64_t wasted)
 {
 	b->open[t].committed += b->taken.committed;
 	b->open[t].written += b->taken.written + wasted;
-	budget_spend(b);
+	b->taken = (struct budget_account){0};
 }

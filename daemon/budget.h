@@ -12,6 +12,7 @@ struct budget_account {
 struct budget {
 	struct budget_account open[TABLE_COUNT];
 	struct budget_account taken; /* by the fold under way */
+	uint64_t spare;              /* what folds left over */
 };
 
 /* Parts `bytes` in the proportion of `weight`; nothing is lost to rounding. */
@@ -20,7 +21,9 @@ void budget_part(uint64_t bytes, const uint64_t weight[TABLE_COUNT], uint64_t sh
 void budget_commit(struct budget *b, const uint64_t share[TABLE_COUNT]);
 void budget_charge(struct budget *b, const uint64_t share[TABLE_COUNT]); /* written for what is committed already */
 bool budget_covers(const struct budget *b, enum table_id t, uint64_t size); /* a fold that writes `size`? */
+/* For tables that cannot pay for themselves: from what earlier folds left over. */
+bool budget_spare(struct budget *b, uint64_t size);
 
 void budget_take(struct budget *b, enum table_id t); /* a fold begins: what is committed from now on is the next one's */
-void budget_spend(struct budget *b);                  /* it is done */
+void budget_spend(struct budget *b, uint64_t written); /* it is done */
 void budget_give_back(struct budget *b, enum table_id t, uint64_t wasted); /* it failed after writing so much */

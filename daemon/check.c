@@ -26,6 +26,7 @@ struct check {
 	struct hash ids[TABLE_COUNT];
 	struct buf scratch;
 	struct buf names;   /* in artifacts/, NUL-separated */
+	struct load_result loaded;
 	int64_t now;
 };
 
@@ -171,18 +172,37 @@ static void add_name(void *argument, const char *name)
 	buf_add(argument, name, strlen(name) + 1);
 }
 
+static bool is_unlinked_at_start(const struct check *c, struct span id)
+{
+	const struct buf *ids = &c->loaded.unlink;
+	for (size_t at = 0; at < ids->len; at += strlen(ids->at + at) + 1)
+		if (span_is(span_of(ids->at + at), id))
+			return true;
+	return false;
+}
+
+static const char *about_stranger(const struct check *c, struct span id)
+{
+	if (!id.at || id.len > IDENT_MAX || !ident_check(IDENT_ARTIFACT, id))
+		return "is no payload of persistd's; it is ignored";
+	if (is_unlinked_at_start(c, id))
+		return "its record was deleted; the next start removes it";
+	return "no record names this payload; it can be read by its id, and is never removed";
+}
+
 static void note_stranger(struct check *c, const char *name)
 {
 	struct load_finding f;
 	char file[320];
-	size_t len = strlen(name);
+	struct span id = {NULL, strlen(name)};
 	if (disk_is_tmp(name))
 		return; /* noted with the others */
-	if (len > 5 && strcmp(name + len - 5, ".json") == 0 && find_id(c, TABLE_ARTIFACTS, (struct span){name, len - 5}))
+	if (id.len > 5 && strcmp(name + id.len - 5, ".json") == 0)
+		id = (struct span){name, id.len - 5};
+	if (id.at && find_id(c, TABLE_ARTIFACTS, id))
 		return;
 	snprintf(file, sizeof file, "artifacts/%s", name);
-	bool readable = len > 5 && strcmp(name + len - 5, ".json") == 0 && len - 5 <= IDENT_MAX && ident_check(IDENT_ARTIFACT, (struct span){name, len - 5});
-	finding_set(&f, file, readable ? "no record names this payload; it can be read by its id, and is never removed" : "is no payload of persistd's; it is ignored");
+	finding_set(&f, file, "%s", about_stranger(c, id));
 	f.fatal = false;
 	print(c, &f);
 }
@@ -242,21 +262,20 @@ static void end(struct check *c)
 	}
 	buf_free(&c->scratch);
 	buf_free(&c->names);
+	load_result_free(&c->loaded);
 	state_dir_close(&c->dirs, &c->disk);
 }
 
 static void check_files(struct check *c)
 {
 	struct load_sink sink = {.context = c, .record = sink_record, .put = sink_put, .remove = sink_remove};
-	struct load_result result;
 	note_tmps(c, &c->dirs.state, "");
 	note_tmps(c, &c->dirs.journal, "journal/");
 	note_tmps(c, &c->dirs.artifacts, "artifacts/");
-	if (!load_read(&c->disk, &c->dirs.state, &c->dirs.journal, true, &sink, print, c, &result))
+	if (!load_read(&c->disk, &c->dirs.state, &c->dirs.journal, true, &sink, print, c, &c->loaded))
 		return;
-	if (result.revision > c->revision)
-		c->revision = result.revision;
-	load_result_free(&result);
+	if (c->loaded.revision > c->revision)
+		c->revision = c->loaded.revision;
 	check_payloads(c);
 }
 

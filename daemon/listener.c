@@ -24,14 +24,22 @@ static bool make_address(const char *path, struct sockaddr_un *address, char *wh
 	return false;
 }
 
-static void make_parent(const char *path)
+/* Where the directory cannot be made, bind says so. One that somebody else owns could be pulled from under the socket. */
+static bool make_parent(const char *path, char *why, size_t why_size)
 {
 	char *parent = strdup(path), *slash = parent ? strrchr(parent, '/') : NULL;
+	struct stat status;
+	bool good = true;
 	if (slash && slash != parent) {
 		*slash = '\0';
-		mkdir(parent, 0700); /* where it fails, bind says so */
+		mkdir(parent, 0700);
+		good = stat(parent, &status) < 0 || status.st_uid == geteuid() || status.st_uid == 0;
+		if (!good)
+			snprintf(why, why_size, "%s belongs to another user (uid %u), who could replace the socket; choose another --socket", parent,
+			         status.st_uid);
 	}
 	free(parent);
+	return good;
 }
 
 static bool take_lock(struct listener *l, const char *path, char *why, size_t why_size)
@@ -98,8 +106,7 @@ bool listener_open(struct listener *l, const char *path, char *why, size_t why_s
 	*l = (struct listener){.fd = -1, .lock = -1};
 	if (!make_address(path, &address, why, why_size))
 		return false;
-	make_parent(path);
-	if (!take_lock(l, path, why, why_size))
+	if (!make_parent(path, why, why_size) || !take_lock(l, path, why, why_size))
 		return false;
 	if (flock(l->lock, LOCK_EX | LOCK_NB) < 0) {
 		int pid = holder_of(&address);

@@ -36,8 +36,7 @@ static void print_help(void)
 	       "Keeps jobs and runs for the programs of this machine: JSON-RPC 2.0 lines on a Unix socket, JSON files on disk.\n"
 	       "\n"
 	       "  --socket PATH        where clients connect\n"
-	       "                       (default $XDG_RUNTIME_DIR/persistd/persistd.sock, else /run/persistd/persistd.sock as root,\n"
-	       "                       else /tmp/persistd-<uid>/persistd.sock)\n"
+	       "                       (default $XDG_RUNTIME_DIR/persistd/persistd.sock, else /tmp/persistd-<uid>/persistd.sock)\n"
 	       "  --state-dir DIR      where records are kept\n"
 	       "                       (default $XDG_STATE_HOME/persistd, else ~/.local/state/persistd)\n"
 	       "  --log-level LEVEL    error, warning, info (default) or debug\n"
@@ -81,8 +80,6 @@ static char *default_socket(void)
 	char *path;
 	if (runtime && runtime[0] == '/')
 		return join(runtime, "/persistd/persistd.sock");
-	if (geteuid() == 0)
-		return join("/run/persistd", "/persistd.sock");
 	if (asprintf(&path, "/tmp/persistd-%u/persistd.sock", geteuid()) < 0)
 		abort();
 	return path;

@@ -13,7 +13,7 @@ enum dimension { DIMENSION_A, DIMENSION_B, DIMENSIONS };
 enum { VIEWS_PER_ORDER = VIEW_ID_ALL - VIEW_TIME_ALL };
 
 static_assert(sizeof(struct entry) == 3 * 64, "an entry is three cache lines");
-static_assert(offsetof(struct entry, id_prefix_too) == 64 && offsetof(struct entry, link) == 128, "each order has its line");
+static_assert(offsetof(struct entry, id_starts) == 64 && offsetof(struct entry, link) == 128, "each order has its line");
 
 /* What a client can make large; the rest of a scratch buffer's memory is given back. */
 enum { SCRATCH_KEEP = 4096 };
@@ -67,12 +67,14 @@ struct table {
 
 /* ---- order */
 
-static uint64_t prefix_of(struct span id)
+/* Eight bytes of the id from `at` on, so that comparing numbers compares bytes; filled up with zeros, which no id has. */
+static uint64_t start_of(struct span id, size_t at)
 {
-	uint64_t prefix = 0;
+	uint64_t start = 0;
 
-	memcpy(&prefix, id.at, id.len < sizeof(prefix) ? id.len : sizeof(prefix));
-	return be64toh(prefix);
+	if (at < id.len)
+		memcpy(&start, id.at + at, id.len - at < sizeof(start) ? id.len - at : sizeof(start));
+	return be64toh(start);
 }
 
 static int compare_text(struct span x, struct span y)
@@ -83,10 +85,17 @@ static int compare_text(struct span x, struct span y)
 	return difference ? difference : (x.len > y.len) - (x.len < y.len);
 }
 
+static int compare_numbers(uint64_t x, uint64_t y)
+{
+	return (x > y) - (x < y);
+}
+
+/* This and compare_times mostly end within the cache line that the trees of the order have at hand. */
 static int compare_ids(const struct entry *x, const struct entry *y)
 {
-	if (x->id_prefix != y->id_prefix)
-		return x->id_prefix < y->id_prefix ? -1 : 1;
+	for (int i = 0; i < 2; i++)
+		if (x->id_starts[i] != y->id_starts[i])
+			return compare_numbers(x->id_starts[i], y->id_starts[i]);
 	return compare_text(record_id(x->record), record_id(y->record));
 }
 
@@ -95,6 +104,8 @@ static int compare_times(const struct entry *x, const struct entry *y)
 {
 	if (x->time != y->time)
 		return x->time > y->time ? -1 : 1;
+	if (x->id_start != y->id_start)
+		return compare_numbers(x->id_start, y->id_start);
 	return compare_ids(x, y);
 }
 
@@ -105,11 +116,7 @@ static int by_time(const struct tree_kind *k, uint32_t x, uint32_t y)
 
 static int by_id(const struct tree_kind *k, uint32_t x, uint32_t y)
 {
-	const struct entry *p = slab_at(k->slab, x), *q = slab_at(k->slab, y);
-
-	if (p->id_prefix_too != q->id_prefix_too)
-		return p->id_prefix_too < q->id_prefix_too ? -1 : 1;
-	return compare_text(record_id(p->record), record_id(q->record));
+	return compare_ids(slab_at(k->slab, x), slab_at(k->slab, y));
 }
 
 static int by_end(const struct tree_kind *k, uint32_t x, uint32_t y)
@@ -135,9 +142,17 @@ static int by_newest(const struct tree_kind *k, uint32_t x, uint32_t y)
 /* A place between records: just behind a record's key, or (no id) where the records begin that are older than `time`. */
 struct bound {
 	int64_t time;
-	uint64_t prefix;
+	uint64_t id_starts[2];
 	struct span id;
 };
+
+static int compare_to_id(const struct entry *x, const struct bound *bound)
+{
+	for (int i = 0; i < 2; i++)
+		if (x->id_starts[i] != bound->id_starts[i])
+			return compare_numbers(x->id_starts[i], bound->id_starts[i]);
+	return compare_text(record_id(x->record), bound->id);
+}
 
 static int time_to_bound(const struct tree_kind *k, uint32_t e, const void *key)
 {
@@ -146,19 +161,12 @@ static int time_to_bound(const struct tree_kind *k, uint32_t e, const void *key)
 
 	if (x->time != bound->time || !bound->id.at)
 		return x->time >= bound->time ? -1 : 1;
-	if (x->id_prefix != bound->prefix)
-		return x->id_prefix < bound->prefix ? -1 : 1;
-	return compare_text(record_id(x->record), bound->id) <= 0 ? -1 : 1;
+	return compare_to_id(x, bound) <= 0 ? -1 : 1;
 }
 
 static int id_to_bound(const struct tree_kind *k, uint32_t e, const void *key)
 {
-	const struct entry *x = slab_at(k->slab, e);
-	const struct bound *bound = key;
-
-	if (x->id_prefix_too != bound->prefix)
-		return x->id_prefix_too < bound->prefix ? -1 : 1;
-	return compare_text(record_id(x->record), bound->id) <= 0 ? -1 : 1;
+	return compare_to_id(slab_at(k->slab, e), key) <= 0 ? -1 : 1;
 }
 
 static int end_to_time(const struct tree_kind *k, uint32_t e, const void *key)
@@ -273,10 +281,9 @@ static struct span id_of(const struct entry *n)
 
 static uint32_t find(const struct table *t, struct span id, uint32_t hash)
 {
-	uint64_t prefix = prefix_of(id);
 	uint32_t e = hash_first(&t->by_id, hash);
 
-	while (e != 0 && !(table_entry(t, e)->id_prefix == prefix && span_is(id_of(table_entry(t, e)), id)))
+	while (e != 0 && !span_is(id_of(table_entry(t, e)), id))
 		e = hash_next(&t->by_id, e, hash);
 	return e;
 }
@@ -409,32 +416,27 @@ static void pair_give(struct table *t, uint32_t n)
 
 /* ---- the trees of a record */
 
-/* What a record is sorted under. */
-struct place {
-	uint32_t a, b, pair;
-};
-
-static struct place place_take(struct table *t, const struct record_keys *keys)
+/* What a record is sorted under, as the pair of its values. */
+static uint32_t place_take(struct table *t, const struct record_keys *keys)
 {
-	struct place p = {
-		.a = value_take(&t->values[DIMENSION_A], keys->a),
-		.b = value_take(&t->values[DIMENSION_B], keys->b),
-	};
+	uint32_t a = value_take(&t->values[DIMENSION_A], keys->a), b = value_take(&t->values[DIMENSION_B], keys->b);
 
-	p.pair = pair_take(t, p.a, p.b);
-	return p;
+	return pair_take(t, a, b);
 }
 
-static void place_give(struct table *t, struct place p)
+static void place_give(struct table *t, uint32_t pair)
 {
-	pair_give(t, p.pair);
-	value_give(&t->values[DIMENSION_A], p.a);
-	value_give(&t->values[DIMENSION_B], p.b);
+	uint32_t a = pair_at(t, pair)->at[DIMENSION_A], b = pair_at(t, pair)->at[DIMENSION_B];
+
+	pair_give(t, pair);
+	value_give(&t->values[DIMENSION_A], a);
+	value_give(&t->values[DIMENSION_B], b);
 }
 
 static uint32_t *view_root(struct table *t, int view, const struct entry *n)
 {
 	int order = view / VIEWS_PER_ORDER;
+	struct pair *pair = pair_at(t, n->pair);
 
 	if (view == VIEW_END)
 		return &t->ended;
@@ -442,11 +444,11 @@ static uint32_t *view_root(struct table *t, int view, const struct entry *n)
 	case VIEW_TIME_ALL:
 		return &t->all[order];
 	case VIEW_TIME_A:
-		return &value_at(&t->values[DIMENSION_A], n->a)->root[order];
+		return &value_at(&t->values[DIMENSION_A], pair->at[DIMENSION_A])->root[order];
 	case VIEW_TIME_B:
-		return &value_at(&t->values[DIMENSION_B], n->b)->root[order];
+		return &value_at(&t->values[DIMENSION_B], pair->at[DIMENSION_B])->root[order];
 	default:
-		return &pair_at(t, n->pair)->root[order];
+		return &pair->root[order];
 	}
 }
 
@@ -460,11 +462,13 @@ enum {
 };
 
 /* The views in which the entry's place moves. */
-static unsigned views_moved(const struct entry *n, const struct record_keys *keys, struct place to)
+static unsigned views_moved(const struct table *t, const struct entry *n, const struct record_keys *keys, uint32_t to)
 {
 	if (!n->record)
 		return VIEWS_ALL;
-	return (n->a != to.a ? VIEWS_OF_A : 0) | (n->b != to.b ? VIEWS_OF_B : 0) | (n->time != keys->time ? VIEWS_OF_TIME : 0) |
+	const struct pair *was = pair_at(t, n->pair), *is = pair_at(t, to);
+	return (was->at[DIMENSION_A] != is->at[DIMENSION_A] ? VIEWS_OF_A : 0) |
+	       (was->at[DIMENSION_B] != is->at[DIMENSION_B] ? VIEWS_OF_B : 0) | (n->time != keys->time ? VIEWS_OF_TIME : 0) |
 	       (n->end != keys->end ? VIEWS_OF_END : 0);
 }
 
@@ -652,7 +656,8 @@ uint32_t table_claim(struct table *t, struct span id)
 	e = slab_take(&t->entries);
 	struct entry *n = table_entry(t, e);
 	claim(n, id);
-	n->id_prefix = n->id_prefix_too = prefix_of(id);
+	n->id_start = n->id_starts[0] = start_of(id, 0);
+	n->id_starts[1] = start_of(id, 8);
 	hash_add(&t->by_id, e, hash);
 	return e;
 }
@@ -680,7 +685,7 @@ static void old_version_leaves(struct table *t, uint32_t e, unsigned views)
 		postings_remove(t, e);
 		trees_change(t, e, views, tree_remove);
 	}
-	place_give(t, (struct place){n->a, n->b, n->pair});
+	place_give(t, n->pair);
 	count_out(t, n->record);
 }
 
@@ -690,8 +695,8 @@ void table_set(struct table *t, uint32_t e, struct record *r, const struct recor
 	struct record *old = n->record;
 
 	assert(span_is(id_of(n), record_id(r)));
-	struct place to = place_take(t, keys);
-	unsigned views = views_moved(n, keys, to);
+	uint32_t pair = place_take(t, keys);
+	unsigned views = views_moved(t, n, keys, pair);
 	if (old) {
 		old_version_leaves(t, e, views);
 	} else {
@@ -701,9 +706,7 @@ void table_set(struct table *t, uint32_t e, struct record *r, const struct recor
 	n->record = r;
 	n->time = keys->time;
 	n->end = keys->end;
-	n->a = to.a;
-	n->b = to.b;
-	n->pair = to.pair;
+	n->pair = pair;
 	count_in(t, r);
 	if (!t->loading) {
 		trees_change(t, e, views, tree_insert);
@@ -741,7 +744,7 @@ void table_drop(struct table *t, uint32_t e)
 /* A record's keys, next to each other for sorting. */
 struct sorted {
 	int64_t time;
-	uint64_t id_prefix;
+	uint64_t id_starts[2];
 	uint32_t entry;
 };
 
@@ -750,8 +753,9 @@ static int sort_by_id(const void *x, const void *y, void *context)
 	const struct sorted *p = x, *q = y;
 	const struct table *t = context;
 
-	if (p->id_prefix != q->id_prefix)
-		return p->id_prefix < q->id_prefix ? -1 : 1;
+	for (int i = 0; i < 2; i++)
+		if (p->id_starts[i] != q->id_starts[i])
+			return compare_numbers(p->id_starts[i], q->id_starts[i]);
 	return compare_ids(table_entry(t, p->entry), table_entry(t, q->entry));
 }
 
@@ -779,7 +783,7 @@ static struct sorted *records_to_sort(const struct table *t)
 		const struct entry *n = table_entry(t, e);
 
 		if (n->record)
-			all[count++] = (struct sorted){n->time, n->id_prefix, e};
+			all[count++] = (struct sorted){n->time, {n->id_starts[0], n->id_starts[1]}, e};
 	}
 	assert(count == t->count);
 	return all;
@@ -907,7 +911,8 @@ static void pick_times(struct picks *p, int64_t after, int64_t before)
 
 static void pick_behind(struct picks *p, const struct position *behind)
 {
-	struct bound bound = {.time = behind->time, .prefix = prefix_of(behind->id), .id = behind->id};
+	struct bound bound = {
+		.time = behind->time, .id_starts = {start_of(behind->id, 0), start_of(behind->id, 8)}, .id = behind->id};
 
 	assert(behind->id.at);
 	for (unsigned i = 0; i < p->count; i++) {

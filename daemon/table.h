@@ -20,11 +20,10 @@ enum { VIEW_TIME_ALL, VIEW_TIME_A, VIEW_TIME_B, VIEW_TIME_AB, VIEW_ID_ALL, VIEW_
  * that was given back leaves `record` NULL. */
 struct entry {
 	int64_t time;
-	uint64_t id_prefix;      /* first 8 bytes of the id, big-endian: most comparisons end here */
+	uint64_t id_start;       /* first 8 bytes of the id, big-endian: most comparisons end here */
 	struct tree_node by_time[VIEW_ID_ALL];
 
-	uint64_t id_prefix_too;  /* the same, in the line of the trees by id */
-	uint32_t a, b;           /* interned values */
+	uint64_t id_starts[2];   /* first 16 bytes of the id: many begin with the same kind */
 	struct tree_node by_id[VIEW_END - VIEW_ID_ALL];
 
 	struct hash_link link;
@@ -35,7 +34,7 @@ struct entry {
 		char *claimed;           /* record NULL: the id, NUL-terminated */
 	};
 	int64_t end;
-	uint32_t pair;           /* of a and b */
+	uint32_t pair;           /* of the interned values of a and b */
 	uint32_t postings;       /* runs: list of meta postings */
 	struct tree_node by_end;
 };

@@ -281,15 +281,18 @@ END_TEST
 
 START_TEST(leftovers_of_a_killed_daemon_are_removed_and_others_are_not)
 {
+	static const char *const ours[] = {"jobs.json.0123456789abcdef.tmp", "journal/00000000000000000009.json.0123456789abcdef.tmp",
+					   "artifacts/x_1.json.0123456789abcdef.tmp"};
 	save("a");
 	daemon_kill(d);
-	char *theirs = daemon_path(d, "notes.txt");
-	file_write(theirs, "mine", 4);
+	for (int i = 0; i < COUNT(ours); i++)
+		file_write(daemon_path(d, ours[i]), "{", 1);
+	file_write(daemon_path(d, "notes.tmp"), "mine", 4);
 	start_again();
 	ck_assert_int_eq(jobs(), 1);
-	ck_assert(file_exists(theirs));
-	ck_assert_uint_eq(dir_count(d->state, ".tmp"), 0);
-	ck_assert_uint_eq(dir_count(daemon_path(d, "journal"), ".tmp"), 0);
+	for (int i = 0; i < COUNT(ours); i++)
+		ck_assert_msg(!file_exists(daemon_path(d, ours[i])), "%s is still there", ours[i]);
+	ck_assert(file_exists(daemon_path(d, "notes.tmp")));
 }
 END_TEST
 

@@ -136,7 +136,8 @@ void client_say(struct client *c, const char *format, ...)
 char *client_line_within(struct client *c, int ms)
 {
 	size_t searched = c->taken;
-	for (long long deadline = clock_ms() + ms;;) {
+	long long deadline = clock_ms() + ms, left = ms;
+	for (;;) {
 		char *from = c->in ? c->in + searched : NULL;
 		char *end = from ? memchr(from, '\n', c->len - searched) : NULL;
 		if (end) {
@@ -148,11 +149,13 @@ char *client_line_within(struct client *c, int ms)
 			return line;
 		}
 		searched = c->len;
-		long long left = deadline - clock_ms();
 		if (c->ended || left < 0)
 			return NULL;
 		poll(&(struct pollfd){.fd = c->fd, .events = POLLIN}, 1, (int)left);
 		receive(c);
+		left = deadline - clock_ms();
+		if (left == 0)
+			left = -1;
 	}
 }
 

@@ -192,7 +192,7 @@ struct daemon *daemon_new(void)
 	return d;
 }
 
-static void spawn(struct daemon *d, const char *const *flags)
+void daemon_spawn(struct daemon *d, const char *const *flags)
 {
 	const char *argv[FLAGS_MAX + 6] = {PERSISTD, "--state-dir", d->state, "--socket", d->socket};
 	for (int i = 0; flags && flags[i]; i++) {
@@ -226,7 +226,7 @@ char *daemon_errors(const struct daemon *d)
 
 void daemon_start(struct daemon *d, const char *const *flags)
 {
-	spawn(d, flags);
+	daemon_spawn(d, flags);
 	for (long long deadline = clock_ms() + DEADLINE_MS; !answers(d->socket); sleep_ms(2)) {
 		int status;
 		if (waitpid(d->pid, &status, WNOHANG) == d->pid) {
@@ -246,7 +246,7 @@ struct daemon *daemon_started(const char *const *flags)
 
 int daemon_start_refused(struct daemon *d, const char *const *flags)
 {
-	spawn(d, flags);
+	daemon_spawn(d, flags);
 	return daemon_wait(d);
 }
 

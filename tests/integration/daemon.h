@@ -29,6 +29,7 @@ int integration_run(Suite *suite);
 TCase *integration_case(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void));
 
 struct daemon *daemon_new(void);                                  /* a directory, and nothing started */
+void daemon_spawn(struct daemon *d, const char *const *flags);    /* begins its life, does not wait for it */
 void daemon_start(struct daemon *d, const char *const *flags);    /* returns once it answers; flags may be NULL */
 struct daemon *daemon_started(const char *const *flags);          /* both */
 int daemon_start_refused(struct daemon *d, const char *const *flags); /* it must end by itself: its exit status */

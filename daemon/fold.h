@@ -1,0 +1,37 @@
+/* fold: one table's frozen records on their way into its snapshot, a slice at a time.
+ *
+ *	loop: slice ──► worker: begin, rows ──► loop: slice ──► worker: rows ──► … ──► loop: the end, thaw ──► worker: finish ──► loop: done
+ *
+ * The slices come from whoever owns the table, on the loop's thread; what they point to stays as it is while the worker writes it. */
+#pragma once
+#include "daemon/flush.h"
+#include "daemon/snapshot.h"
+
+enum { FOLD_ROWS = 512, FOLD_BYTES = 1 << 20, FOLD_REST_MAX_US = 20000 };
+
+struct fold {
+	struct flush_job job;
+	/* the owner's, set before fold_start */
+	struct flush *flush;
+	struct disk *disk;
+	const struct disk_dir *state;
+	enum table_id table;
+	struct snapshot_head head;
+	void *source;
+	size_t (*slice)(void *source, enum table_id t, struct span *texts, size_t max, size_t bytes_max);
+	void (*thaw)(void *source, enum table_id t);
+	bool (*paced)(struct fold *f); /* asked before each slice: should the worker rest as long as it writes? */
+	void (*done)(struct fold *f);  /* may start the struct's next fold */
+	/* for done */
+	enum disk_result result;
+	struct disk_error error;
+	uint64_t bytes;                /* written, if it failed too */
+	/* its own */
+	struct snapshot_writer writer;
+	struct span texts[FOLD_ROWS];
+	size_t count;
+	bool rests, begun;
+};
+
+/* The table is frozen already; the fold thaws it. */
+void fold_start(struct fold *f);

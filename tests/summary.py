@@ -1,0 +1,55 @@
+"""Reads meson's logs of the tests, shows what failed, and counts single test cases: the last line is "N passed, N failed".
+
+A program of Check says itself how many of its cases failed; a program that crashed, ran out of time, or left no count has
+at least one failure; any other program is one case."""
+import json
+import re
+import sys
+
+CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
+SHOWN_LINES = 60
+
+
+def count(test):
+    """(passed, failed) of one program."""
+    suites = [tuple(map(int, numbers)) for numbers in CHECK_LINE.findall(test.get("stdout") or "")]
+    fine = test["result"] in ("OK", "EXPECTEDFAIL")
+    if not suites:
+        return (1, 0) if fine else (0, 1)
+    cases = sum(checks for checks, _, _ in suites)
+    failed = sum(failures + errors for _, failures, errors in suites)
+    if not fine and failed == 0:
+        return cases, 1 # it ended badly after its last case
+    return cases - failed, failed
+
+
+def show(test):
+    print(f"\n==== {test['name']}: {test['result']} (exit status {test.get('returncode')}, {test.get('duration', 0):.1f} s)")
+    stdout = (test.get("stdout") or "").splitlines()
+    failures = [line for line in stdout if re.search(r":[FE]:", line)]
+    for line in failures or stdout[-SHOWN_LINES:]:
+        print(line[:2000])
+    for line in (test.get("stderr") or "").splitlines()[-SHOWN_LINES:]:
+        print(line[:2000])
+
+
+def main(paths):
+    passed = failed = 0
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8") as file:
+                tests = [json.loads(line) for line in file]
+        except OSError as error:
+            print(f"no test was run: {error}")
+            tests, failed = [], failed + 1
+        for test in tests:
+            good, bad = count(test)
+            passed += good
+            failed += bad
+            if bad:
+                show(test)
+    print(f"\n{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main(sys.argv[1:]))
