@@ -15,6 +15,11 @@ void budget_part(uint64_t bytes, const uint64_t weight[TABLE_COUNT], uint64_t sh
 	share[last] += left;
 }
 
+uint64_t budget_floor(const struct budget *b)
+{
+	return b->floor ? b->floor : BUDGET_FLOOR;
+}
+
 void budget_commit(struct budget *b, const uint64_t share[TABLE_COUNT])
 {
 	for (int t = 0; t < TABLE_COUNT; t++)
@@ -31,7 +36,7 @@ void budget_charge(struct budget *b, const uint64_t share[TABLE_COUNT])
 bool budget_covers(const struct budget *b, enum table_id t, uint64_t size)
 {
 	const struct budget_account *a = &b->open[t];
-	return a->committed >= BUDGET_FLOOR && a->committed * BUDGET_FACTOR >= a->written + size;
+	return a->committed >= budget_floor(b) && a->committed * BUDGET_FACTOR >= a->written + size;
 }
 
 bool budget_spare(struct budget *b, uint64_t size)

@@ -13,11 +13,13 @@ struct budget {
 	struct budget_account open[TABLE_COUNT];
 	struct budget_account taken; /* by the fold under way */
 	uint64_t spare;              /* what folds left over */
+	uint64_t floor;              /* so much is committed to a table before it is folded; 0: BUDGET_FLOOR */
 };
 
 /* Parts `bytes` in the proportion of `weight`; nothing is lost to rounding. */
 void budget_part(uint64_t bytes, const uint64_t weight[TABLE_COUNT], uint64_t share[TABLE_COUNT]);
 
+uint64_t budget_floor(const struct budget *b);
 void budget_commit(struct budget *b, const uint64_t share[TABLE_COUNT]);
 void budget_charge(struct budget *b, const uint64_t share[TABLE_COUNT]); /* written for what is committed already */
 bool budget_covers(const struct budget *b, enum table_id t, uint64_t size); /* a fold that writes `size`? */

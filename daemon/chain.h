@@ -25,6 +25,7 @@ struct chain {
 	struct chain_link *links; /* `count` of them from `begin` on */
 	size_t begin, count, capacity;
 	uint64_t bytes;
+	size_t merge_count; /* 0: CHAIN_MERGE_COUNT */
 };
 
 struct chain_run {

@@ -13,7 +13,7 @@
 struct known {
 	struct hash_link link;
 	char *id;
-	uint64_t size;      /* artifacts: size_bytes */
+	uint64_t size; /* artifacts: size_bytes */
 };
 
 struct check {
@@ -25,7 +25,7 @@ struct check {
 	struct slab slab[TABLE_COUNT];
 	struct hash ids[TABLE_COUNT];
 	struct buf scratch;
-	struct buf names;   /* in artifacts/, NUL-separated */
+	struct buf names; /* in artifacts/, NUL-separated */
 	struct load_result loaded;
 	int64_t now;
 };
@@ -58,7 +58,8 @@ static uint32_t find_id(struct check *c, enum table_id t, struct span id)
 	return find(c, t, id, hash_of(&c->ids[t], id));
 }
 
-static bool is_record(struct check *c, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at, struct record **r)
+static bool is_record(struct check *c, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at,
+                      struct record **r)
 {
 	struct record_keys keys;
 	if (!trusted) {
@@ -71,7 +72,8 @@ static bool is_record(struct check *c, enum table_id t, struct span text, bool t
 	if (*r)
 		return true;
 	*at = 0;
-	fault_set(fault, FAULT_INVALID_PARAMS, "is no record of this table although the checksum is right: the file was made by another program");
+	fault_set(fault, FAULT_INVALID_PARAMS,
+	          "is no record of this table although the checksum is right: the file was made by another program");
 	return false;
 }
 
@@ -80,12 +82,14 @@ static uint64_t size_of(const struct record *r)
 	struct span value;
 	int64_t whole = 0;
 	double real;
-	if (!record_field(TABLE_ARTIFACTS, r, ARTIFACT_SIZE_BYTES, &value) || scan_number(value, &whole, &real) != SCAN_INT || whole < 0)
+	if (!record_field(TABLE_ARTIFACTS, r, ARTIFACT_SIZE_BYTES, &value) ||
+	    scan_number(value, &whole, &real) != SCAN_INT || whole < 0)
 		return 0;
 	return (uint64_t)whole;
 }
 
-static bool keep(struct check *c, enum table_id t, struct span text, bool trusted, bool once, struct fault *fault, size_t *at)
+static bool keep(struct check *c, enum table_id t, struct span text, bool trusted, bool once, struct fault *fault,
+                 size_t *at)
 {
 	struct record *r;
 	if (!is_record(c, t, text, trusted, fault, at, &r))
@@ -157,12 +161,15 @@ static void check_payload(struct check *c, const struct known *k)
 		disk_close(&c->disk, fd);
 		if (size == k->size)
 			return;
-		finding_set(&f, file, "has %llu bytes, but its record in artifacts.json says %llu: it was damaged or changed by hand; " FINDING_RESTORE,
+		finding_set(&f, file,
+		            "has %llu bytes, but its record in artifacts.json says %llu: it was damaged or changed by "
+		            "hand; " FINDING_RESTORE,
 		            (unsigned long long)size, (unsigned long long)k->size);
 	} else if (c->dirs.artifacts.fd < 0 || errno == ENOENT) {
 		finding_set(&f, file, "is missing, but artifacts.json has a record of it; " FINDING_RESTORE);
 	} else {
-		finding_set(&f, file, "cannot be opened: %s", errno == ELOOP || errno == EINVAL ? "it is no regular file" : strerror(errno));
+		finding_set(&f, file, "cannot be opened: %s",
+		            errno == ELOOP || errno == EINVAL ? "it is no regular file" : strerror(errno));
 	}
 	print(c, &f);
 }
@@ -245,7 +252,9 @@ static void begin(struct check *c, FILE *out)
 	struct timespec now;
 	ident_init();
 	clock_gettime(CLOCK_REALTIME, &now);
-	*c = (struct check){.out = out, .disk = {.ops = &disk_system}, .now = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000};
+	*c = (struct check){.out = out,
+	                    .disk = {.ops = &disk_system},
+	                    .now = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000};
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		slab_init(&c->slab[t], sizeof(struct known));
 		hash_init(&c->ids[t], &c->slab[t], offsetof(struct known, link));
@@ -284,8 +293,8 @@ static void summarise(struct check *c)
 	if (c->findings > 0)
 		fprintf(c->out, "%llu finding%s\n", (unsigned long long)c->findings, c->findings == 1 ? "" : "s");
 	else
-		fprintf(c->out, "%u jobs, %u runs, %u artifacts, revision %llu: sound\n", c->ids[TABLE_JOBS].count, c->ids[TABLE_RUNS].count,
-		        c->ids[TABLE_ARTIFACTS].count, (unsigned long long)c->revision);
+		fprintf(c->out, "%u jobs, %u runs, %u artifacts, revision %llu: sound\n", c->ids[TABLE_JOBS].count,
+		        c->ids[TABLE_RUNS].count, c->ids[TABLE_ARTIFACTS].count, (unsigned long long)c->revision);
 }
 
 int check_run(const char *state_dir, FILE *out)

@@ -172,8 +172,8 @@ static bool failed(struct disk_error *e, const char *verb, const struct disk_dir
 	return false;
 }
 
-/* The entry of a directory that was just made is durable once the directory above it is synced. It is done for one that was there, too: a crash may have come
- * between. Then a parent that we may not read is no reason to stop. */
+/* The entry of a directory that was just made is durable once the directory above it is synced. It is done for one that
+ * was there, too: a crash may have come between. Then a parent that we may not read is no reason to stop. */
 static bool sync_parent(struct disk *d, int parent, const char *name, bool made)
 {
 	char above[PATH_MAX] = ".";
@@ -198,7 +198,8 @@ static bool make_dir(struct disk *d, int parent, const char *name, mode_t mode, 
 	return *made || errno == EEXIST;
 }
 
-bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char *name, const char *path, bool make, mode_t mode)
+bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char *name, const char *path, bool make,
+                   mode_t mode)
 {
 	bool made = false;
 	*dir = (struct disk_dir){.fd = -1};
@@ -256,7 +257,8 @@ static int open_tmp(struct disk_file *f)
 	return fd;
 }
 
-bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name, mode_t mode, struct disk_error *e)
+bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name, mode_t mode,
+                struct disk_error *e)
 {
 	size_t len = strlen(name);
 	*f = (struct disk_file){.disk = d, .dir = dir, .fd = -1};
@@ -428,7 +430,8 @@ void disk_close(struct disk *d, int fd)
 	close_fd(d, fd);
 }
 
-bool disk_list(struct disk *d, const struct disk_dir *dir, void (*each)(void *argument, const char *name), void *argument)
+bool disk_list(struct disk *d, const struct disk_dir *dir, void (*each)(void *argument, const char *name),
+               void *argument)
 {
 	return d->ops->list(d->context, dir->fd, each, argument) == 0;
 }

@@ -34,7 +34,8 @@ static bool is_python_number(struct span text, size_t at)
 	return false;
 }
 
-void finding_add_scan(struct load_finding *f, struct span text, bool whole, enum scan_result result, const struct scan_report *report)
+void finding_add_scan(struct load_finding *f, struct span text, bool whole, enum scan_result result,
+                      const struct scan_report *report)
 {
 	if (result == SCAN_DEEP)
 		finding_add(f, "the JSON is nested deeper than %d levels", (int)SCAN_DEPTH_FILE);

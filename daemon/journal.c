@@ -17,7 +17,7 @@ enum {
 	IDLE_MIN_MS = 1000,
 	IDLE_BYTES_A_SECOND = 64 << 10, IDLE_BYTES_MAX = 64 << 20,
 	BUSY_MS = 1000,         /* since the last commit: folds leave it room */
-	MERGE_LOOK_EVERY = 64,  /* segments more, before the chain is looked over again */
+	MERGE_LOOK_EVERY = 16,  /* segments more, before the chain is looked over again */
 	SNAPSHOT_FRAME = 512,   /* bytes of a snapshot beside its records */
 };
 
@@ -430,7 +430,7 @@ static void look_beside(struct journal *j)
 	j->look_beside = false;
 	memcpy(settled, j->settled, sizeof settled);
 	for (int t = 0; t < TABLE_COUNT; t++)
-		if (is_dirty(j, t) && bytes_of(j, t) <= BUDGET_FLOOR / BUDGET_FACTOR) {
+		if (is_dirty(j, t) && bytes_of(j, t) <= budget_floor(&j->budget) / BUDGET_FACTOR) {
 			tables |= (uint8_t)(1u << t);
 			size += bytes_of(j, t);
 			settled[t] = j->revision;
@@ -438,7 +438,7 @@ static void look_beside(struct journal *j)
 	size_t count = chain_covered(&j->chain, j->changed, settled);
 	for (size_t i = 0; i < count; i++)
 		held += chain_at(&j->chain, i)->bytes;
-	if (held >= BUDGET_FLOOR && budget_spare(&j->budget, size))
+	if (held >= budget_floor(&j->budget) && budget_spare(&j->budget, size))
 		j->beside = tables;
 }
 
@@ -794,6 +794,8 @@ struct journal *journal_new(const struct journal_options *o, struct load_result 
 	struct journal *j = mem_zero(sizeof *j);
 	j->o = *o;
 	j->repair.journal = j->fold.journal = j;
+	j->chain.merge_count = o->merge_count;
+	j->budget.floor = o->fold_floor;
 	j->revision = l->revision;
 	j->seq = l->seq;
 	j->last_commit = o->ticks();

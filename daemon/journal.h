@@ -45,6 +45,8 @@ struct journal_options {
 	uint64_t (*ticks)(void);              /* monotonic, milliseconds */
 	void (*state_changed)(void *context); /* became degraded or sound again; may be NULL */
 	void *context;
+	size_t merge_count;                   /* so many small segments are merged at a time. 0: 1024 (tests have fewer) */
+	uint64_t fold_floor;                  /* bytes committed before a busy table is folded. 0: 16 MiB (likewise) */
 };
 
 /* Carries out what the load left to do (missing snapshots, hardening, strays, unlinks), blocking; where that fails it starts degraded. Takes what it needs out of `loaded`. */

@@ -18,26 +18,35 @@ struct load {
 	struct load_result *result;
 	bool refused;
 	struct snapshot_read snapshots[TABLE_COUNT];
-	struct buf numbers;              /* uint64_t: the segments that are there, lowest first */
-	struct buf unknown;              /* names in journal/ that are none of ours, NUL-separated */
-	struct segment_read segment;     /* the one being read */
-	uint64_t changed[TABLE_COUNT];   /* as the snapshots say */
+	struct buf numbers;                  /* uint64_t: the segments that are there, lowest first */
+	struct buf unknown;                  /* names in journal/ that are none of ours, NUL-separated */
+	struct segment_read segment;         /* the one being read */
+	uint64_t changed[TABLE_COUNT];       /* as the snapshots say */
 	uint64_t chain_changed[TABLE_COUNT]; /* as the chain says, up to the segment being read */
-	void *deleted;                   /* tree of struct deleted */
+	void *deleted;                       /* tree of struct deleted */
 	size_t deleted_count;
-	bool applies;                    /* the segment being read is above the artifacts' snapshot */
-	bool lowest_states;              /* the chain's lowest segment has `changed` */
+	bool applies;       /* the segment being read is above the artifacts' snapshot */
+	bool lowest_states; /* the chain's lowest segment has `changed` */
 };
 
 /* An artifact that a segment of the chain deletes. */
 struct deleted {
-	bool applied;  /* by the replay; else the segment is covered by the snapshot, which may name the id again */
+	bool applied; /* by the replay; else the segment is covered by the snapshot, which may name the id again */
 	char id[];
 };
 
-static size_t number_count(const struct load *l) { return l->numbers.len / sizeof(uint64_t); }
-static uint64_t number_at(const struct load *l, size_t i) { return ((const uint64_t *)(const void *)l->numbers.at)[i]; }
-static unsigned long long llu(uint64_t n) { return (unsigned long long)n; }
+static size_t number_count(const struct load *l)
+{
+	return l->numbers.len / sizeof(uint64_t);
+}
+static uint64_t number_at(const struct load *l, size_t i)
+{
+	return ((const uint64_t *)(const void *)l->numbers.at)[i];
+}
+static unsigned long long llu(uint64_t n)
+{
+	return (unsigned long long)n;
+}
 
 /* Returns false for the caller to return. */
 static bool refuse(struct load *l, const struct load_finding *f)
@@ -107,8 +116,13 @@ static bool read_snapshots(struct load *l)
 {
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		struct snapshot_read *r = &l->snapshots[t];
-		*r = (struct snapshot_read){.disk = l->disk, .state = l->state, .table = (enum table_id)t, .all = l->all, .sink = l->sink,
-		                            .report = catch_refusal, .context = l};
+		*r = (struct snapshot_read){.disk = l->disk,
+		                            .state = l->state,
+		                            .table = (enum table_id)t,
+		                            .all = l->all,
+		                            .sink = l->sink,
+		                            .report = catch_refusal,
+		                            .context = l};
 		if (!snapshot_read(r)) {
 			l->refused = true;
 			if (!l->all)
@@ -132,7 +146,9 @@ static bool check_stores(struct load *l)
 		} else if (strcmp(r->store, l->result->store) != 0) {
 			struct load_finding f;
 			snapshot_file_name((enum table_id)t, file);
-			finding_set(&f, file, "belongs to store %s, but %s.json to store %s: one of them comes from another directory. Restore all files from one backup",
+			finding_set(&f, file,
+			            "belongs to store %s, but %s.json to store %s: one of them comes from another directory. "
+			            "Restore all files from one backup",
 			            r->store, spec_table_name((enum table_id)first), l->result->store);
 			refuse(l, &f);
 		}
@@ -215,15 +231,18 @@ static bool refuse_old_snapshot(struct load *l, int t, uint64_t needed, const ch
 	char file[32];
 	const struct snapshot_read *r = &l->snapshots[t];
 	snapshot_file_name((enum table_id)t, file);
-	finding_set(&f, file, "%s, but %s changes to %s up to revision %llu which are in no file any more: it was replaced by an older file. "
-	            "Restore all files of the directory from one backup", r->headed ? "is too old" : "has no revision", who, spec_table_name((enum table_id)t),
-	            llu(needed));
+	finding_set(
+		&f, file,
+		"%s, but %s changes to %s up to revision %llu which are in no file any more: it was replaced by an older file. "
+		"Restore all files of the directory from one backup",
+		r->headed ? "is too old" : "has no revision", who, spec_table_name((enum table_id)t), llu(needed));
 	if (r->headed)
 		finding_add(&f, " (it is at revision %llu)", llu(r->revision));
 	return refuse(l, &f);
 }
 
-/* `above` follows a segment that is not there, or not the one that it was. A damaged file is the better explanation, so both are verified first. */
+/* `above` follows a segment that is not there, or not the one that it was. A damaged file is the better explanation, so
+ * both are verified first. */
 static bool refuse_gap(struct load *l, const struct segment_head *above, const struct segment_head *below, int t)
 {
 	struct load_finding f;
@@ -232,22 +251,29 @@ static bool refuse_gap(struct load *l, const struct segment_head *above, const s
 		return false;
 	segment_file(above->seq, above_name);
 	if (below) {
-		finding_set(&f, above_name, "begins at revision %llu, but %s, which it follows, ends at %llu: one of the two files is another one than it was. "
-		            "Restore the whole directory from one backup", llu(above->first), segment_file(below->seq, file), llu(below->last));
+		finding_set(&f, above_name,
+		            "begins at revision %llu, but %s, which it follows, ends at %llu: one of the two files is another "
+		            "one than it was. "
+		            "Restore the whole directory from one backup",
+		            llu(above->first), segment_file(below->seq, file), llu(below->last));
 		return refuse(l, &f);
 	}
 	if (above->prev == 0)
 		return refuse_old_snapshot(l, t, above->changed[t], "the journal builds on");
 	uint64_t lower = next_lower(l, above->prev);
-	finding_set(&f, segment_file(above->prev, file), "segment %llu is missing: %s follows it, ", llu(above->prev), above_name);
+	finding_set(&f, segment_file(above->prev, file), "segment %llu is missing: %s follows it, ", llu(above->prev),
+	            above_name);
 	if (lower > 0)
 		finding_add(&f, "the next one below is %s", segment_file(lower, lower_name));
 	else
 		finding_add(&f, "there is none below");
-	finding_add(&f, ". %s.json (revision %llu) needs the changes up to revision %llu. Put the missing file back, or restore the whole directory from one backup",
+	finding_add(&f,
+	            ". %s.json (revision %llu) needs the changes up to revision %llu. Put the missing file back, or "
+	            "restore the whole directory from one backup",
 	            spec_table_name((enum table_id)t), llu(l->snapshots[t].revision), llu(above->changed[t]));
 	if (!l->snapshots[t].headed)
-		finding_add(&f, "; to bring in a %s.json of your own, stop the daemon cleanly first: then the journal is empty", spec_table_name((enum table_id)t));
+		finding_add(&f, "; to bring in a %s.json of your own, stop the daemon cleanly first: then the journal is empty",
+		            spec_table_name((enum table_id)t));
 	return refuse(l, &f);
 }
 
@@ -426,9 +452,9 @@ static bool is_known_above(const struct load *l, const struct segment_head *head
 	return false;
 }
 
-/* `changed` of each table behind this segment: what it states of those below it (or, where a person's file states none, what those below it did), and what it changes
- * itself. That is at its `last` at the latest; of a merged one, which an unlink that a power cut undid can have made the highest, it may be earlier, and a snapshot
- * as new as that says so. */
+/* `changed` of each table behind this segment: what it states of those below it (or, where a person's file states none,
+ * what those below it did), and what it changes itself. That is at its `last` at the latest; of a merged one, which an
+ * unlink that a power cut undid can have made the highest, it may be earlier, and a snapshot as new as that says so. */
 static void follow_changed(struct load *l, const struct segment_head *head, bool top)
 {
 	for (int t = 0; t < TABLE_COUNT; t++) {
@@ -471,7 +497,8 @@ static bool replay(struct load *l)
 
 /* ---- payloads to unlink again */
 
-static bool spare_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool spare_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                         size_t *at)
 {
 	struct load *l = context;
 	__attribute__((cleanup(buf_free))) struct buf scratch = {0};
@@ -506,14 +533,19 @@ static void any_unproven(const void *node, VISIT visit, void *context)
 		*(bool *)context |= !(*d)->applied;
 }
 
-/* A covered segment's deletion may be older than a record of the same id in the snapshot (an import brought it back): the snapshot is read once more for these. */
+/* A covered segment's deletion may be older than a record of the same id in the snapshot (an import brought it back):
+ * the snapshot is read once more for these. */
 static void find_unlinks(struct load *l)
 {
 	bool unproven = false;
 	twalk_r(l->deleted, any_unproven, &unproven);
 	if (unproven) {
 		struct load_sink spare = {.context = l, .record = spare_record};
-		struct snapshot_read again = {.disk = l->disk, .state = l->state, .table = TABLE_ARTIFACTS, .sink = &spare, .report = ignore_finding};
+		struct snapshot_read again = {.disk = l->disk,
+		                              .state = l->state,
+		                              .table = TABLE_ARTIFACTS,
+		                              .sink = &spare,
+		                              .report = ignore_finding};
 		snapshot_read(&again);
 		buf_free(&again.extra);
 	}
@@ -522,7 +554,8 @@ static void find_unlinks(struct load *l)
 
 /* ---- the result */
 
-/* The process before removed segments only behind durable snapshots: whatever the page cache shows now, the disk has at least what the lowest segment needs. */
+/* The process before removed segments only behind durable snapshots: whatever the page cache shows now, the disk has at
+ * least what the lowest segment needs. */
 static uint64_t settled_at_load(const struct load *l, int t)
 {
 	const struct load_result *r = l->result;
@@ -580,7 +613,8 @@ static void note_strays(struct load *l)
 		struct load_finding f;
 		char file[96];
 		if (segment_read(&l->segment, l->disk, l->journal, l->result->strays[i], l->result->store, &f))
-			finding_set(&f, segment_file(l->result->strays[i], file), "is a stray that a merge or a fold has replaced; the next start removes it");
+			finding_set(&f, segment_file(l->result->strays[i], file),
+			            "is a stray that a merge or a fold has replaced; the next start removes it");
 		note(l, &f);
 	}
 }
@@ -607,10 +641,18 @@ static bool load_all(struct load *l)
 	return true;
 }
 
-bool load_read(struct disk *d, const struct disk_dir *state, const struct disk_dir *journal, bool all, const struct load_sink *sink,
-               void (*report)(void *context, const struct load_finding *finding), void *context, struct load_result *result)
+bool load_read(struct disk *d, const struct disk_dir *state, const struct disk_dir *journal, bool all,
+               const struct load_sink *sink, void (*report)(void *context, const struct load_finding *finding),
+               void *context, struct load_result *result)
 {
-	struct load l = {.disk = d, .state = state, .journal = journal, .all = all, .sink = sink, .report = report, .context = context, .result = result};
+	struct load l = {.disk = d,
+	                 .state = state,
+	                 .journal = journal,
+	                 .all = all,
+	                 .sink = sink,
+	                 .report = report,
+	                 .context = context,
+	                 .result = result};
 	*result = (struct load_result){0};
 	bool ok = load_all(&l);
 	for (int t = 0; t < TABLE_COUNT; t++)

@@ -10,9 +10,22 @@
 #define NUMBER_MAX ((int64_t)1 << 62)
 enum { HEAD_BYTES = 1024 };
 
-enum member { MEMBER_STORE, MEMBER_SEQ, MEMBER_PREV, MEMBER_FIRST, MEMBER_LAST, MEMBER_CHANGED, MEMBER_WITHOUT, MEMBER_AT, MEMBER_DELETED, MEMBER_SUM,
-	MEMBER_TABLES, MEMBERS = MEMBER_TABLES + TABLE_COUNT };
-static const char *const member_names[MEMBER_TABLES] = {"store", "seq", "prev", "first", "last", "changed", "without", "at", "deleted", "xxh3"};
+enum member {
+	MEMBER_STORE,
+	MEMBER_SEQ,
+	MEMBER_PREV,
+	MEMBER_FIRST,
+	MEMBER_LAST,
+	MEMBER_CHANGED,
+	MEMBER_WITHOUT,
+	MEMBER_AT,
+	MEMBER_DELETED,
+	MEMBER_SUM,
+	MEMBER_TABLES,
+	MEMBERS = MEMBER_TABLES + TABLE_COUNT
+};
+static const char *const member_names[MEMBER_TABLES] = {"store",   "seq",     "prev", "first",   "last",
+                                                        "changed", "without", "at",   "deleted", "xxh3"};
 
 /* What is needed to say where something is wrong. */
 struct place {
@@ -49,7 +62,8 @@ static bool read_bytes(struct place *p, struct disk *d, const struct disk_dir *j
 	uint64_t size;
 	int fd = disk_open(d, journal, name, &size);
 	if (fd < 0) {
-		finding_set(p->finding, p->s->file, errno == ENOENT ? "is missing; " FINDING_RESTORE : "cannot be opened: %s", strerror(errno));
+		finding_set(p->finding, p->s->file, errno == ENOENT ? "is missing; " FINDING_RESTORE : "cannot be opened: %s",
+		            strerror(errno));
 		return false;
 	}
 	text->len = 0;
@@ -95,7 +109,8 @@ static bool is_whole(struct span value, uint64_t *number)
 
 static bool read_whole(struct place *p, struct span name, struct span value, uint64_t *number)
 {
-	return is_whole(value, number) || wrong_at(p, value.at, "\"%.*s\" has to be a whole number of at least 0", (int)name.len, name.at);
+	return is_whole(value, number) ||
+	       wrong_at(p, value.at, "\"%.*s\" has to be a whole number of at least 0", (int)name.len, name.at);
 }
 
 static int which_table(struct span name)
@@ -137,7 +152,8 @@ static bool read_sum(struct place *p, struct span name, struct span value)
 	uint64_t sum;
 	const char *comma = name.at - 2;
 	if (!finding_sum_of(value, &sum))
-		return wrong_at(p, value.at, "\"xxh3\" has to be 16 lower-case hex digits: the file is damaged; " FINDING_RESTORE);
+		return wrong_at(p, value.at,
+		                "\"xxh3\" has to be 16 lower-case hex digits: the file is damaged; " FINDING_RESTORE);
 	if (p->s->trusted)
 		return true;
 	while (comma > p->s->text.at && *comma != ',')
@@ -169,7 +185,8 @@ static bool read_id_list(struct place *p, enum table_id t, struct span list)
 	while (scan_next_element(&it, &value)) {
 		scratch.len = 0;
 		if (!scan_string(value, &scratch, &id) || id.len > IDENT_MAX || !ident_check(spec_fields(t)->ident, id))
-			return wrong_at(p, value.at, "expected the id of a %s: %s", spec_record_name(t), ident_pattern(spec_fields(t)->ident));
+			return wrong_at(p, value.at, "expected an id of %s: %s", spec_table_name(t),
+			                ident_pattern(spec_fields(t)->ident));
 		p->s->head.tables |= (uint8_t)(1u << t);
 	}
 	return true;
@@ -229,8 +246,10 @@ static bool read_member(struct place *p, int m, struct span name, struct span va
 	case MEMBER_SUM:
 		return read_sum(p, name, value);
 	case MEMBERS:
-		return wrong_at(p, name.at - 1, finding_almost_sum(name) ? "this looks like the member \"xxh3\" with a damaged name; " FINDING_RESTORE
-		                                                         : "segments have no such member; a newer persistd may have written the file");
+		return wrong_at(p, name.at - 1,
+		                finding_almost_sum(name)
+		                    ? "this looks like the member \"xxh3\" with a damaged name; " FINDING_RESTORE
+		                    : "segments have no such member; a newer persistd may have written the file");
 	default:
 		return read_table(p, (enum table_id)(m - MEMBER_TABLES), value);
 	}
@@ -250,7 +269,9 @@ static bool read_members(struct place *p, unsigned *seen, bool *bad)
 		if (m < MEMBERS && *seen >> m & 1)
 			return wrong_at(p, name.at - 1, "this member stands twice in the segment");
 		if (*seen >> MEMBER_SUM & 1)
-			return wrong_at(p, name.at - 1, "\"xxh3\" has to be the last member: this one was added by hand. Remove \"xxh3\", too, if that was on purpose");
+			return wrong_at(p, name.at - 1,
+			                "\"xxh3\" has to be the last member: this one was added by hand. Remove \"xxh3\", too, if "
+			                "that was on purpose");
 		if (!read_member(p, m, name, value))
 			return false;
 		*seen |= 1u << m;
@@ -267,12 +288,18 @@ static bool judge_head(struct place *p, uint64_t seq, unsigned seen, const char 
 		if (!(seen >> m & 1))
 			return wrong_at(p, start, "the segment has no \"%s\"", member_names[m]);
 	if (head->seq != seq)
-		return wrong_at(p, start, "the segment says that its number is %llu, another one than its name: it was renamed or copied", (unsigned long long)head->seq);
+		return wrong_at(p, start,
+		                "the segment says that its number is %llu, another one than its name: it was renamed or copied",
+		                (unsigned long long)head->seq);
 	if (store && *store && strcmp(store, head->store) != 0)
-		return wrong_at(p, start, "belongs to another store (%s, not %s): it was copied here from elsewhere. " "Remove it, or restore the whole directory from one backup",
+		return wrong_at(p, start,
+		                "belongs to another store (%s, not %s): it was copied here from elsewhere. "
+		                "Remove it, or restore the whole directory from one backup",
 		                head->store, store);
 	if (head->prev >= head->seq || head->first < 1 || head->last + 1 < head->first)
-		return wrong_at(p, start, "the numbers of the segment do not fit together: prev has to be below seq, first at most last + 1");
+		return wrong_at(
+			p, start,
+			"the numbers of the segment do not fit together: prev has to be below seq, first at most last + 1");
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		if (!p->s->has_changed)
 			head->changed[t] = head->first - 1;
@@ -342,7 +369,8 @@ static bool ids_differ(struct place *p)
 		struct span one = all[i - 1].id, other = all[i].id;
 		if (compare_ids(&all[i - 1], &all[i]) != 0)
 			continue;
-		return wrong_at(p, one.at > other.at ? one.at : other.at, "the id %.*s stands twice in this segment", one.len < 200 ? (int)one.len : 200, one.at);
+		return wrong_at(p, one.at > other.at ? one.at : other.at, "the id %.*s stands twice in this segment",
+		                one.len < 200 ? (int)one.len : 200, one.at);
 	}
 	return true;
 }
@@ -371,7 +399,8 @@ static bool verify(struct place *p, uint64_t seq, const char *store)
 	return judge_head(p, seq, seen, store) && ids_differ(p);
 }
 
-bool segment_read(struct segment_read *s, struct disk *d, const struct disk_dir *journal, uint64_t seq, const char *store, struct load_finding *finding)
+bool segment_read(struct segment_read *s, struct disk *d, const struct disk_dir *journal, uint64_t seq,
+                  const char *store, struct load_finding *finding)
 {
 	struct buf text = s->text;
 	struct place p = {s, finding};
@@ -387,7 +416,8 @@ void segment_read_free(struct segment_read *s)
 	buf_free(&s->text);
 }
 
-/* The sink refuses trusted text that is not canonical: the checksum is another program's. Then the text is checked, and from there on taken as anyone's. */
+/* The sink refuses trusted text that is not canonical: the checksum is another program's. Then the text is checked, and
+ * from there on taken as anyone's. */
 static bool replay_record(struct place *p, enum table_id t, struct span text, const struct load_sink *sink)
 {
 	struct segment_read *s = p->s;
@@ -403,8 +433,8 @@ static bool replay_record(struct place *p, enum table_id t, struct span text, co
 	struct span revision;
 	uint64_t n;
 	if (scan_member(text, "revision", &revision) && is_whole(revision, &n) && (n < s->head.first || n > s->head.last))
-		return wrong_at(p, revision.at, "the record's revision is outside of the segment's, %llu to %llu", (unsigned long long)s->head.first,
-		                (unsigned long long)s->head.last);
+		return wrong_at(p, revision.at, "the record's revision is outside of the segment's, %llu to %llu",
+		                (unsigned long long)s->head.first, (unsigned long long)s->head.last);
 	if (sink->put(sink->context, t, text, false, &fault, &at))
 		return true;
 	finding_set(p->finding, s->file, "%s", "");
@@ -448,8 +478,8 @@ bool segment_replay(struct segment_read *s, uint8_t tables, const struct load_si
 	return !s->deleted.at || replay_deletions(&p, tables, sink);
 }
 
-bool load_segment_file(struct disk *d, const struct disk_dir *journal, uint64_t seq, const char *store, const struct load_sink *sink,
-                       struct segment_head *head, struct load_finding *finding)
+bool load_segment_file(struct disk *d, const struct disk_dir *journal, uint64_t seq, const char *store,
+                       const struct load_sink *sink, struct segment_head *head, struct load_finding *finding)
 {
 	__attribute__((cleanup(segment_read_free))) struct segment_read s = {0};
 	if (!segment_read(&s, d, journal, seq, store, finding))
@@ -502,7 +532,8 @@ static bool head_of(const char *at, struct segment_head *head)
 	return skip_literal(at, ",\"at\":");
 }
 
-bool segment_read_head(struct disk *d, const struct disk_dir *journal, uint64_t seq, struct segment_head *head, uint64_t *bytes)
+bool segment_read_head(struct disk *d, const struct disk_dir *journal, uint64_t seq, struct segment_head *head,
+                       uint64_t *bytes)
 {
 	char name[SEGMENT_NAME_LEN + 1], start[HEAD_BYTES + 1];
 	*head = (struct segment_head){0};
@@ -515,5 +546,6 @@ bool segment_read_head(struct disk *d, const struct disk_dir *journal, uint64_t 
 	if (n <= 0)
 		return false;
 	start[n] = '\0';
-	return head_of(start, head) && head->seq == seq && head->prev < seq && head->first >= 1 && head->last + 1 >= head->first;
+	return head_of(start, head) && head->seq == seq && head->prev < seq && head->first >= 1 &&
+	       head->last + 1 >= head->first;
 }

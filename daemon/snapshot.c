@@ -63,7 +63,8 @@ static bool write_rows(struct snapshot_writer *w, const struct span *texts, size
 	struct iovec parts[2 * ROWS_AT_ONCE];
 	int n = 0;
 	for (size_t i = 0; i < count; i++) {
-		parts[n++] = w->first ? (struct iovec){.iov_base = (void *)"\n", .iov_len = 1} : (struct iovec){.iov_base = (void *)",\n", .iov_len = 2};
+		parts[n++] = w->first ? (struct iovec){.iov_base = (void *)"\n", .iov_len = 1}
+		                      : (struct iovec){.iov_base = (void *)",\n", .iov_len = 2};
 		parts[n++] = (struct iovec){.iov_base = (void *)texts[i].at, .iov_len = texts[i].len};
 		w->first = false;
 	}

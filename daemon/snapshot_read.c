@@ -10,8 +10,20 @@ enum { MEMBERS_MAX = 256, FINDINGS_MAX = 20, TAIL_BYTES = 256 };
 #define REVISION_MAX ((int64_t)1 << 62)
 
 /* Known members, by bit in `seen`. */
-enum member { MEMBER_FORMAT, MEMBER_STORE, MEMBER_REVISION, MEMBER_SEQ, MEMBER_CHANGED, MEMBER_COUNT, MEMBER_UPDATED_AT, MEMBER_SUM, MEMBER_ROWS, MEMBER_UNKNOWN };
-static const char *const member_names[] = {"format", "store", "revision", "seq", "changed", "count", "updated_at", "xxh3"};
+enum member {
+	MEMBER_FORMAT,
+	MEMBER_STORE,
+	MEMBER_REVISION,
+	MEMBER_SEQ,
+	MEMBER_CHANGED,
+	MEMBER_COUNT,
+	MEMBER_UPDATED_AT,
+	MEMBER_SUM,
+	MEMBER_ROWS,
+	MEMBER_UNKNOWN
+};
+static const char *const member_names[] = {"format",  "store", "revision",   "seq",
+                                           "changed", "count", "updated_at", "xxh3"};
 
 struct reader {
 	struct snapshot_read *r;
@@ -19,16 +31,16 @@ struct reader {
 	char file[32];
 	unsigned seen;
 	bool failed;
-	unsigned refused;        /* records that the sink refused */
-	bool tail;               /* the file ends as ours do: */
+	unsigned refused; /* records that the sink refused */
+	bool tail;        /* the file ends as ours do: */
 	uint64_t tail_sum;
 	size_t tail_covered_back; /* bytes from the comma to the end of the file */
-	uint64_t sum;            /* of everything before the last top-level comma */
+	uint64_t sum;             /* of everything before the last top-level comma */
 	bool has_sum, commas;
 	uint64_t sum_stated, sum_at, count, count_at;
-	bool slow;               /* a line was not what ours are */
-	struct buf name;         /* of the member under way, decoded */
-	struct buf names;        /* of unknown members, each with its length before it */
+	bool slow;        /* a line was not what ours are */
+	struct buf name;  /* of the member under way, decoded */
+	struct buf names; /* of unknown members, each with its length before it */
 };
 
 static bool seen(const struct reader *d, enum member m)
@@ -74,7 +86,8 @@ __attribute__((format(printf, 3, 4))) static bool wrong_at(struct reader *d, uin
 static bool wrong_here(struct reader *d, const char *expected)
 {
 	if (window_peek(&d->w) < 0)
-		return wrong_at(d, window_at(&d->w), "the file ends here, where %s was expected: it was cut off; " FINDING_RESTORE, expected);
+		return wrong_at(d, window_at(&d->w),
+		                "the file ends here, where %s was expected: it was cut off; " FINDING_RESTORE, expected);
 	return wrong_at(d, window_at(&d->w), "this is not JSON: expected %s", expected);
 }
 
@@ -136,7 +149,8 @@ static const char *line_end(struct window *w)
 	}
 }
 
-/* One record of our own form: it stands on a line of its own, which ends in a comma or is followed by the closing bracket. */
+/* One record of our own form: it stands on a line of its own, which ends in a comma or is followed by the closing
+ * bracket. */
 static enum line own_line(struct reader *d)
 {
 	struct window *w = &d->w;
@@ -242,7 +256,9 @@ static bool read_format(struct reader *d, struct span value, uint64_t at)
 	if (scan_number(value, &n, &real) != SCAN_INT)
 		return wrong_at(d, at, "\"format\" has to be 1");
 	if (n > 1)
-		return wrong_at(d, at, "the file has format %lld; this persistd reads format 1. A newer persistd wrote it: start that one", (long long)n);
+		return wrong_at(
+			d, at, "the file has format %lld; this persistd reads format 1. A newer persistd wrote it: start that one",
+			(long long)n);
 	return n == 1 || wrong_at(d, at, "\"format\" has to be 1");
 }
 
@@ -266,7 +282,9 @@ static bool read_changed(struct reader *d, struct span value, uint64_t at)
 		while (t < TABLE_COUNT && !scan_name_is(name, spec_table_name((enum table_id)t)))
 			t++;
 		if (t == TABLE_COUNT)
-			return wrong_at(d, at + (size_t)(name.at - 1 - value.at), "\"changed\" names a table that this persistd does not know; a newer one may have written the file");
+			return wrong_at(
+				d, at + (size_t)(name.at - 1 - value.at),
+				"\"changed\" names a table that this persistd does not know; a newer one may have written the file");
 		if (!whole(d, number, at + (size_t)(number.at - value.at), &d->r->changed[t]))
 			return false;
 	}
@@ -290,7 +308,8 @@ static bool read_extra(struct reader *d, struct span value, uint64_t at, const s
 	if (finding_almost_sum(name))
 		return wrong_at(d, at, "this looks like the member \"xxh3\" with a damaged name; " FINDING_RESTORE);
 	if (report->number_at != SIZE_MAX)
-		return wrong_at(d, window_at(&d->w) + report->number_at, "this number cannot be held: it is beyond 64 bits, or overflows a double");
+		return wrong_at(d, window_at(&d->w) + report->number_at,
+		                "this number cannot be held: it is beyond 64 bits, or overflows a double");
 	struct buf *extra = &d->r->extra;
 	if (extra->len > 0)
 		buf_char(extra, ',');
@@ -419,9 +438,12 @@ static bool read_members(struct reader *d)
 		if (is_repeated(d, m))
 			return wrong_at(d, at, "this name stands twice in the file's header; remove one of the two members");
 		if (d->has_sum)
-			return wrong_at(d, at, "\"xxh3\" has to be the last member: this one was added by hand. Remove \"xxh3\", too, if that was on purpose");
+			return wrong_at(d, at,
+			                "\"xxh3\" has to be the last member: this one was added by hand. Remove \"xxh3\", too, if "
+			                "that was on purpose");
 		if (m == MEMBER_UNKNOWN && ++unknown > MEMBERS_MAX)
-			return wrong_at(d, at, "the file has more than %d members beside \"%s\"", (int)MEMBERS_MAX, spec_table_name(d->r->table));
+			return wrong_at(d, at, "the file has more than %d members beside \"%s\"", (int)MEMBERS_MAX,
+			                spec_table_name(d->r->table));
 		if (!read_member(d, m, at))
 			return false;
 		d->seen |= 1u << m;
@@ -452,15 +474,16 @@ static bool judge_header(struct reader *d)
 		return wrong_at(d, 0, "the header states \"changed\" or \"seq\" without \"revision\"");
 	for (int t = 0; t < TABLE_COUNT; t++)
 		if (r->changed[t] > r->revision)
-			return wrong_at(d, 0, "the header's \"changed\" names revision %llu, above its \"revision\" %llu", (unsigned long long)r->changed[t],
-			                (unsigned long long)r->revision);
+			return wrong_at(d, 0, "the header's \"changed\" names revision %llu, above its \"revision\" %llu",
+			                (unsigned long long)r->changed[t], (unsigned long long)r->revision);
 	if (d->refused > 0 || !seen(d, MEMBER_COUNT) || r->rows == d->count)
 		return true;
 	if (d->has_sum)
-		return wrong_at(d, d->count_at, "\"count\" is %llu, but the file has %llu records", (unsigned long long)d->count, (unsigned long long)r->rows);
+		return wrong_at(d, d->count_at, "\"count\" is %llu, but the file has %llu records",
+		                (unsigned long long)d->count, (unsigned long long)r->rows);
 	struct load_finding note;
-	finding_set(&note, d->file, "\"count\" is %llu, but the file has %llu records; taken as edited by hand", (unsigned long long)d->count,
-	            (unsigned long long)r->rows);
+	finding_set(&note, d->file, "\"count\" is %llu, but the file has %llu records; taken as edited by hand",
+	            (unsigned long long)d->count, (unsigned long long)r->rows);
 	note.fatal = false;
 	note.line = window_line(&d->w, d->count_at);
 	note.byte = d->count_at;

@@ -90,7 +90,8 @@ static bool resolve(struct opening *o, const char *path)
 		if (!make_path(o, path))
 			return false;
 	}
-	return strlen(o->path) < PATH_LIMIT || refuse(o, "%s: the path is too long: at most %d bytes", path, (int)PATH_LIMIT - 1);
+	return strlen(o->path) < PATH_LIMIT ||
+	       refuse(o, "%s: the path is too long: at most %d bytes", path, (int)PATH_LIMIT - 1);
 }
 
 /* Whoever can write to the directory can replace the files in it. */
@@ -100,24 +101,33 @@ static bool check_access(struct opening *o)
 	if (o->disk->ops->fstat(o->disk->context, o->s->state.fd, &st) < 0)
 		return refuse(o, "%s: %s", o->path, strerror(errno));
 	if (st.st_mode & S_IWOTH)
-		return refuse(o, "%s: anybody may write to it, and could replace what is stored: chmod o-w it, or choose another directory", o->path);
+		return refuse(
+			o,
+			"%s: anybody may write to it, and could replace what is stored: chmod o-w it, or choose another directory",
+			o->path);
 	if (st.st_uid != geteuid() && st.st_mode & S_IWGRP)
-		return refuse(o, "%s: belongs to user %u, and its group may write to it: chown it to user %u, or choose another directory", o->path,
-		              (unsigned)st.st_uid, (unsigned)geteuid());
+		return refuse(
+			o,
+			"%s: belongs to user %u, and its group may write to it: chown it to user %u, or choose another directory",
+			o->path, (unsigned)st.st_uid, (unsigned)geteuid());
 	if (faccessat(AT_FDCWD, o->path, R_OK | X_OK | (o->make ? W_OK : 0), AT_EACCESS) < 0)
-		return refuse(o, "%s: user %u may not %s it: %s", o->path, (unsigned)geteuid(), o->make ? "write to" : "read", strerror(errno));
+		return refuse(o, "%s: user %u may not %s it: %s", o->path, (unsigned)geteuid(), o->make ? "write to" : "read",
+		              strerror(errno));
 	return true;
 }
 
 static bool open_state(struct opening *o)
 {
-	/* It is there by now; but whether it is in its parent on the disk, too, a crash of the process before may have left open. */
+	/* It is there by now; but whether it is in its parent on the disk, too, a crash of the process before may have left
+	 * open. */
 	if (!disk_dir_open(o->disk, &o->s->state, AT_FDCWD, o->path, o->path, o->make, 0700))
-		return refuse(o, errno == ENOTDIR ? "%s: is no directory" : "%s: cannot be opened: %s", o->path, strerror(errno));
+		return refuse(o, errno == ENOTDIR ? "%s: is no directory" : "%s: cannot be opened: %s", o->path,
+		              strerror(errno));
 	return check_access(o);
 }
 
-/* One line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4242 fe:00:131 0 EOF". The device is compared only loosely: some file systems show another one here than stat. */
+/* One line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4242 fe:00:131 0 EOF". The device is compared only loosely: some
+ * file systems show another one here than stat. */
 static long lock_holder(const struct stat *st)
 {
 	char line[256];
@@ -158,8 +168,8 @@ static bool refuse_held(struct opening *o, int fd)
 			command[strcspn(command, "\n")] = '\0';
 		fclose(comm);
 	}
-	return refuse(o, "%s: in use by process %ld (%s), which holds %s; stop it, or choose another directory", o->path, pid,
-	              *command ? command : "ended; a child of it lives", LOCK_NAME);
+	return refuse(o, "%s: in use by process %ld (%s), which holds %s; stop it, or choose another directory", o->path,
+	              pid, *command ? command : "ended; a child of it lives", LOCK_NAME);
 }
 
 static bool take_lock(struct opening *o)
@@ -167,11 +177,13 @@ static bool take_lock(struct opening *o)
 	struct state_dir *s = o->s;
 	struct stat st;
 	int flags = o->make ? O_RDWR | O_CREAT : O_RDONLY;
-	s->lock = o->disk->ops->openat(o->disk->context, s->state.fd, LOCK_NAME, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	s->lock = o->disk->ops->openat(o->disk->context, s->state.fd, LOCK_NAME,
+	                               flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (s->lock < 0) {
 		if (errno == ENOENT && !o->make)
 			return true;
-		return refuse(o, "%s/%s: cannot be opened: %s", o->path, LOCK_NAME, errno == ELOOP ? "it is a symbolic link" : strerror(errno));
+		return refuse(o, "%s/%s: cannot be opened: %s", o->path, LOCK_NAME,
+		              errno == ELOOP ? "it is a symbolic link" : strerror(errno));
 	}
 	if (o->disk->ops->fstat(o->disk->context, s->lock, &st) < 0 || !S_ISREG(st.st_mode))
 		return refuse(o, "%s/%s: is no regular file", o->path, LOCK_NAME);
@@ -181,7 +193,8 @@ static bool take_lock(struct opening *o)
 	while (got < 0 && errno == EINTR);
 	if (got == 0)
 		return true;
-	return errno == EWOULDBLOCK ? refuse_held(o, s->lock) : refuse(o, "%s/%s: cannot be locked: %s", o->path, LOCK_NAME, strerror(errno));
+	return errno == EWOULDBLOCK ? refuse_held(o, s->lock)
+	                            : refuse(o, "%s/%s: cannot be locked: %s", o->path, LOCK_NAME, strerror(errno));
 }
 
 static bool open_below(struct opening *o, struct disk_dir *dir, const char *name)
@@ -192,7 +205,8 @@ static bool open_below(struct opening *o, struct disk_dir *dir, const char *name
 		return true;
 	if (errno == ENOENT && !o->make)
 		return true; /* no daemon has opened it yet */
-	return refuse(o, "%s: %s", path, errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)" : strerror(errno));
+	return refuse(o, "%s: %s", path,
+	              errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)" : strerror(errno));
 }
 
 static void add_tmp(void *argument, const char *name)
@@ -209,7 +223,8 @@ static bool remove_tmps(struct opening *o, const struct disk_dir *dir)
 		return refuse(o, "%s: cannot be listed: %s", dir->path, strerror(errno));
 	for (size_t at = 0; at < names.len; at += strlen(names.at + at) + 1)
 		if (!disk_unlink(o->disk, dir, names.at + at, &e) && e.number != EISDIR)
-			return refuse(o, "%s/%s: a leftover file cannot be removed: %s", dir->path, names.at + at, strerror(e.number));
+			return refuse(o, "%s/%s: a leftover file cannot be removed: %s", dir->path, names.at + at,
+			              strerror(e.number));
 	return true;
 }
 
@@ -217,7 +232,8 @@ static bool open_all(struct opening *o, const char *path)
 {
 	struct state_dir *s = o->s;
 	char artifacts[PATH_MAX];
-	if (!resolve(o, path) || !open_state(o) || !take_lock(o) || !open_below(o, &s->journal, "journal") || !open_below(o, &s->artifacts, "artifacts"))
+	if (!resolve(o, path) || !open_state(o) || !take_lock(o) || !open_below(o, &s->journal, "journal") ||
+	    !open_below(o, &s->artifacts, "artifacts"))
 		return false;
 	snprintf(artifacts, sizeof artifacts, "%.*s/artifacts", (int)PATH_LIMIT, o->path);
 	s->artifacts_path = mem_copy(artifacts, strlen(artifacts) + 1);

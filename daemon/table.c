@@ -814,15 +814,11 @@ void table_load_end(struct table *t)
 
 enum { PICKS_MAX = SPEC_FILTER_MAX * SPEC_FILTER_MAX };
 
-/* A tree that a selection reads, from place `from` up to place `to`. */
-struct pick {
-	uint32_t root, from, to;
-};
-
+/* The trees that a selection reads, each from place `from` up to place `to`. */
 struct picks {
 	const struct tree_kind *kind;
 	unsigned count;
-	struct pick at[PICKS_MAX];
+	uint32_t root[PICKS_MAX], from[PICKS_MAX], to[PICKS_MAX];
 };
 
 /* The values of one filter that any record has. */
@@ -852,7 +848,9 @@ static struct choice choose(const struct values *v, const struct span *texts, un
 /* A tree has as many elements as its value or pair has records. */
 static void pick_add(struct picks *p, uint32_t root, uint32_t size)
 {
-	p->at[p->count++] = (struct pick){.root = root, .to = size};
+	p->root[p->count] = root;
+	p->from[p->count] = 0;
+	p->to[p->count++] = size;
 }
 
 static void pick_pairs(struct picks *p, const struct table *t, enum order order, const struct choice *a, const struct choice *b)
@@ -898,30 +896,25 @@ static void pick_times(struct picks *p, int64_t after, int64_t before)
 		return;
 	/* a record without a time is in no range, so an open end stops short of STAMP_NONE */
 	struct bound first = {.time = before}, last = {.time = after == STAMP_NONE ? STAMP_NONE + 1 : after};
-	for (unsigned i = 0; i < p->count; i++) {
-		struct pick *pick = &p->at[i];
-
-		pick->to = tree_before(p->kind, pick->root, &last);
-		if (before != STAMP_NONE)
-			pick->from = tree_before(p->kind, pick->root, &first);
-		if (pick->from > pick->to)
-			pick->from = pick->to;
-	}
+	tree_before_each(p->kind, p->root, p->count, &last, p->to);
+	if (before != STAMP_NONE)
+		tree_before_each(p->kind, p->root, p->count, &first, p->from);
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->from[i] > p->to[i])
+			p->from[i] = p->to[i];
 }
 
 static void pick_behind(struct picks *p, const struct position *behind)
 {
 	struct bound bound = {
 		.time = behind->time, .id_starts = {start_of(behind->id, 0), start_of(behind->id, 8)}, .id = behind->id};
+	uint32_t from[PICKS_MAX];
 
 	assert(behind->id.at);
-	for (unsigned i = 0; i < p->count; i++) {
-		struct pick *pick = &p->at[i];
-		uint32_t from = tree_before(p->kind, pick->root, &bound);
-
-		if (from > pick->from)
-			pick->from = from < pick->to ? from : pick->to;
-	}
+	tree_before_each(p->kind, p->root, p->count, &bound, from);
+	for (unsigned i = 0; i < p->count; i++)
+		if (from[i] > p->from[i])
+			p->from[i] = from[i] < p->to[i] ? from[i] : p->to[i];
 }
 
 static void picks_of(struct picks *p, const struct table *t, const struct selection *s)
@@ -938,7 +931,7 @@ static uint64_t picks_total(const struct picks *p)
 	uint64_t total = 0;
 
 	for (unsigned i = 0; i < p->count; i++)
-		total += p->at[i].to - p->at[i].from;
+		total += p->to[i] - p->from[i];
 	return total;
 }
 
@@ -1026,6 +1019,12 @@ static uint32_t near_side(const struct descent *d, unsigned i)
 	return tree_node(d->kind, d->at[i])->rank;
 }
 
+static void descent_prefetch(const struct descent *d, uint32_t element)
+{
+	if (element != 0)
+		__builtin_prefetch(tree_node(d->kind, element));
+}
+
 static void descent_move(struct descent *d, unsigned i, bool take)
 {
 	const struct tree_node *n = tree_node(d->kind, d->at[i]);
@@ -1038,7 +1037,10 @@ static void descent_move(struct descent *d, unsigned i, bool take)
 	}
 	d->at[i] = take ? n->right : n->left;
 	if (d->at[i] != 0) {
-		d->near += near_side(d, i);
+		n = tree_node(d->kind, d->at[i]);
+		d->near += n->rank;
+		descent_prefetch(d, n->left);
+		descent_prefetch(d, n->right);
 		heap_fix(&d->first, i);
 		heap_fix(&d->last, i);
 	} else {
@@ -1062,8 +1064,8 @@ static void pick_offset(struct picks *p, uint64_t offset)
 	d.first.sign = 1;
 	d.last.sign = -1;
 	for (unsigned i = 0; i < p->count; i++) {
-		d.target += p->at[i].from;
-		d.at[i] = p->at[i].root;
+		d.target += p->from[i];
+		d.at[i] = p->root[i];
 		d.near += near_side(&d, i);
 		heap_add(&d.first, i);
 		heap_add(&d.last, i);
@@ -1074,7 +1076,7 @@ static void pick_offset(struct picks *p, uint64_t offset)
 		descent_move(&d, take ? d.first.tree[0] : d.last.tree[0], take);
 	}
 	for (unsigned i = 0; i < p->count; i++)
-		p->at[i].from = d.taken[i] < p->at[i].to ? d.taken[i] : p->at[i].to;
+		p->from[i] = d.taken[i] < p->to[i] ? d.taken[i] : p->to[i];
 }
 
 /* ---- pages */
@@ -1101,7 +1103,7 @@ static void pick_skip(struct picks *p, uint64_t offset)
 	if (offset >= picks_total(p))
 		p->count = 0;
 	else if (p->count == 1)
-		p->at[0].from += (uint32_t)offset;
+		p->from[0] += (uint32_t)offset;
 	else if (offset > 0)
 		pick_offset(p, offset);
 }
@@ -1123,12 +1125,10 @@ struct page *page_open(const struct table *t, const struct selection *s, uint64_
 	p->heap.sign = 1;
 	p->heap.count = 0;
 	for (unsigned i = 0; i < picks.count; i++) {
-		const struct pick *pick = &picks.at[i];
-
-		if (pick->from == pick->to)
+		if (picks.from[i] == picks.to[i])
 			continue;
-		tree_walk_from(&p->sources[i].walk, picks.kind, pick->root, pick->from);
-		p->sources[i].left = pick->to - pick->from - 1;
+		tree_walk_from(&p->sources[i].walk, picks.kind, picks.root[i], picks.from[i]);
+		p->sources[i].left = picks.to[i] - picks.from[i] - 1;
 		p->element[i] = tree_walk_next(&p->sources[i].walk);
 		heap_add(&p->heap, i);
 	}

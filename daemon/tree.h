@@ -35,18 +35,25 @@ uint32_t tree_size(const struct tree_kind *k, uint32_t root);                   
 uint32_t tree_at(const struct tree_kind *k, uint32_t root, uint32_t place);       /* 0-based */
 uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key);  /* how many elements are before the key */
 
-/* Goes the element's way down several trees at once, so that the cache misses of all of them overlap; nothing else comes of it. Worth it before an
- * element is inserted into or removed from many large trees. At most TREE_TOGETHER. */
+/* Memory, not comparing, is what a large tree costs: each step down waits for one cache line. So where several ways lead down, these go them all
+ * together, a level at a time, and the waits overlap. */
+
+/* tree_before in many trees of one kind. */
+void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key, uint32_t before[]);
+
+/* Goes the element's way down several trees; nothing comes of it but that the nodes are in the cache. Worth it before an element is inserted into
+ * or removed from many large trees. At most TREE_TOGETHER. */
 enum { TREE_TOGETHER = 16 };
 void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count, uint32_t element);
 
-/* Walking forwards from a place: O(log n) to start, O(1) amortised a step. The stack is a ring: a tree whose left turns are deeper (none of
- * 2^32 elements is, in practice) makes the walk forget the oldest and find them again from the place. */
+/* Walking forwards from a place: O(log n) to start, O(1) amortised a step. What comes next is fetched in batches that grow. The stack is a ring: a tree whose
+ * left turns are deeper (none of 2^32 elements is, in practice) makes the walk forget the oldest and find them again from the place. */
 enum { TREE_WALK_DEPTH = 32 };
 struct tree_walk {
 	const struct tree_kind *kind;
 	uint32_t root, place;
-	uint32_t top, held; /* next slot (mod TREE_WALK_DEPTH), slots in use */
+	uint32_t fetched, batch; /* the place up to which elements were fetched, how many the next time */
+	uint32_t top, held;      /* next slot (mod TREE_WALK_DEPTH), slots in use */
 	bool forgot;
 	uint32_t stack[TREE_WALK_DEPTH];
 };

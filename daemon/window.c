@@ -91,7 +91,8 @@ uint64_t window_sum(struct window *w)
 	return XXH3_64bits_digest(w->hash);
 }
 
-static void read_from_start(struct window *w, uint64_t bytes, void (*each)(void *argument, const char *at, size_t len), void *argument)
+static void read_from_start(struct window *w, uint64_t bytes, void (*each)(void *argument, const char *at, size_t len),
+                            void *argument)
 {
 	char *some = mem_alloc(READ_BYTES);
 	for (uint64_t at = 0; at < bytes;) {

@@ -1,5 +1,5 @@
-/* window: a file seen from front to back through a buffer that grows to the largest piece which must be whole, not to the file.
- * What has been passed is hashed on the way. One thread at a time. */
+/* window: a file seen from front to back through a buffer that grows to the largest piece which must be whole, not to
+ * the file. What has been passed is hashed on the way. One thread at a time. */
 #pragma once
 #include "daemon/disk.h"
 #include <xxhash.h>
@@ -8,29 +8,37 @@ struct window {
 	struct disk *disk;
 	int fd;
 	char *buffer;
-	size_t cap, len;     /* bytes that are there */
-	size_t here;         /* what is before it has been passed */
-	uint64_t base;       /* offset of buffer[0] in the file */
-	uint64_t size;       /* of the file when it was opened */
-	bool end;            /* the last byte of the file is in the buffer */
-	int error;           /* errno of a read that failed: then end is set, too */
+	size_t cap, len; /* bytes that are there */
+	size_t here;     /* what is before it has been passed */
+	uint64_t base;   /* offset of buffer[0] in the file */
+	uint64_t size;   /* of the file when it was opened */
+	bool end;        /* the last byte of the file is in the buffer */
+	int error;       /* errno of a read that failed: then end is set, too */
 	XXH3_state_t *hash;
-	uint64_t hashed;     /* offset up to which it has been */
+	uint64_t hashed; /* offset up to which it has been */
 };
 
 bool window_open(struct window *w, struct disk *d, const struct disk_dir *dir, const char *name); /* false: errno */
 void window_close(struct window *w);
 
-/* More bytes behind those that are there; what has been passed may be dropped, so spans and pointers are void. False: there are no more. */
+/* More bytes behind those that are there; what has been passed may be dropped, so spans and pointers are void. False:
+ * there are no more. */
 bool window_more(struct window *w);
 
-static inline struct span window_rest(const struct window *w) { return (struct span){w->buffer + w->here, w->len - w->here}; }
-static inline uint64_t window_at(const struct window *w) { return w->base + w->here; }
+static inline struct span window_rest(const struct window *w)
+{
+	return (struct span){w->buffer + w->here, w->len - w->here};
+}
+static inline uint64_t window_at(const struct window *w)
+{
+	return w->base + w->here;
+}
 
-int window_peek(struct window *w);       /* the next byte, -1 at the end */
-int window_peek_text(struct window *w);  /* the same after white space */
-uint64_t window_sum(struct window *w);   /* XXH3 of everything before here; never go back behind it */
+int window_peek(struct window *w);      /* the next byte, -1 at the end */
+int window_peek_text(struct window *w); /* the same after white space */
+uint64_t window_sum(struct window *w);  /* XXH3 of everything before here; never go back behind it */
 
-/* Reads the file again from its start, on its own: the line (from 1) that the byte at offset `at` stands in; the XXH3 of the first `bytes`. */
+/* Reads the file again from its start, on its own: the line (from 1) that the byte at offset `at` stands in; the XXH3
+ * of the first `bytes`. */
 uint64_t window_line(struct window *w, uint64_t at);
 uint64_t window_sum_of(struct window *w, uint64_t bytes);

@@ -36,29 +36,34 @@ static void restart_after(int signal)
 /* ---- the samples */
 
 /* What the daemon answers for a record of the sample: every field of it, the same. */
-static void expect_whole(const json_t *sample, const json_t *record)
+static void expect_whole(const json_t *wanted, const json_t *record)
 {
 	const char *field;
 	json_t *value;
-	json_object_foreach((json_t *)sample, field, value) {
+	json_object_foreach((json_t *)wanted, field, value) {
 		json_t *now = json_incref(value_at(record, field));
 		if (strcmp(field, "progress") == 0 && json_is_object(now)) {
 			now = json_copy(now);
 			json_object_del(now, "percentage");
 		}
-		ck_assert_msg(json_equal(value, now), "%s.%s: %s", text_at(sample, "id"), field, json_dumps(now, JSON_ENCODE_ANY));
+		ck_assert_msg(json_equal(value, now), "%s.%s: %s", text_at(wanted, "id"), field, json_dumps(now, JSON_ENCODE_ANY));
 	}
+}
+
+static json_t *sample(const char *name, const char *table)
+{
+	return value_at(json_parsed(file_read(test_data(name), NULL)), table);
 }
 
 static void expect_all_served(void)
 {
-	json_t *job, *run;
+	json_t *jobs = sample("jobs-python.json", "jobs"), *runs = sample("runs-python.json", "runs"), *record;
 	size_t i;
-	json_array_foreach(value_at(json_parsed(file_read(test_data("jobs-python.json"), NULL)), "jobs"), i, job)
-		expect_whole(job, client_call(c, "job.get", JSON({"id":"%s"}), text_at(job, "id")));
+	json_array_foreach(jobs, i, record)
+		expect_whole(record, client_call(c, "job.get", JSON({"id":"%s"}), text_at(record, "id")));
 	ck_assert_uint_eq(i, 400);
-	json_array_foreach(value_at(json_parsed(file_read(test_data("runs-python.json"), NULL)), "runs"), i, run)
-		expect_whole(run, client_call(c, "run.get", JSON({"run_id":"%s"}), text_at(run, "id")));
+	json_array_foreach(runs, i, record)
+		expect_whole(record, client_call(c, "run.get", JSON({"run_id":"%s"}), text_at(record, "id")));
 	ck_assert_uint_eq(i, 250);
 }
 
@@ -97,12 +102,12 @@ START_TEST(they_are_listed_in_the_right_order)
 }
 END_TEST
 
-static void compare(const char *sample, const char *table, const char *changed)
+static void compare(const char *name, const char *table, const char *changed)
 {
 	char *script, *snapshot;
 	ck_assert_int_gt(asprintf(&script, "%s/tests/integration/compare_python.py", SOURCE_DIR), 0);
 	ck_assert_int_gt(asprintf(&snapshot, "%s.json", table), 0);
-	struct command run = command_run(ARGS("python3", script, test_data(sample), daemon_path(d, snapshot), table, changed));
+	struct command run = command_run(ARGS("python3", script, test_data(name), daemon_path(d, snapshot), table, changed));
 	ck_assert_msg(run.status == 0, "%s%s", run.out, run.err);
 }
 

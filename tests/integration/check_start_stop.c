@@ -75,7 +75,8 @@ START_TEST(a_second_daemon_on_the_same_files_is_refused_and_told_by_whom)
 	ck_assert_int_eq(daemon_start_refused(second, NULL), 1);
 	expect_last_words(second, ARGS(d->state, number(d->pid)));
 	ck_assert(!file_exists(second->socket));
-	save("still served");
+	client_call(client_open(d), "server.ping", NULL);
+	ck_assert_int_eq(jobs(), 1);
 }
 END_TEST
 

@@ -203,7 +203,9 @@ void daemon_spawn(struct daemon *d, const char *const *flags)
 	d->pid = fork();
 	ck_assert_int_ge(d->pid, 0);
 	if (d->pid == 0) {
-		dup2(open("/dev/null", O_RDONLY), 0);
+		int nothing = open("/dev/null", O_RDWR);
+		dup2(nothing, 0);
+		dup2(nothing, 1);
 		dup2(open(d->errors, O_WRONLY | O_APPEND | O_CREAT, 0600), 2);
 		become(argv);
 	}

@@ -3,7 +3,7 @@
 any operation could leave.
 
     commit_model.py                       scripts, each also with every single fault
-    commit_model.py --double              and with pairs of faults
+    commit_model.py --double              and with pairs of failing operations up to 12 steps apart
     commit_model.py --random SEED SECONDS random scripts with random faults
 """
 
@@ -347,7 +347,8 @@ class Run:
         if self.headerless_there(name, older, files):
             return True
         table = name[1].partition(".")[0]
-        known = [decode_snapshot(other, files[("state", f"{other}.json")]).revision for other in TABLES if other != table and ("state", f"{other}.json") in files]
+        others = [("state", f"{other}.json") for other in TABLES if other != table]
+        known = [decode_snapshot(place[1].partition(".")[0], files[place]).revision for place in others if place in files]
         known += [decode_segment(files[place], place[1]).last for place in segments]
         return max(known, default=0) < self.changed[table]
 

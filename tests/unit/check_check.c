@@ -50,7 +50,11 @@ static void expect(int code, const char *text)
 
 static void write_snapshot(enum table_id t, uint64_t revision, const char *json)
 {
-	struct snapshot_head head = {.store = STORE, .revision = revision, .seq = 1, .changed = {0, 0, 0}, .count = json ? 1 : 0};
+	struct snapshot_head head = {.store = STORE,
+	                             .revision = revision,
+	                             .seq = 1,
+	                             .changed = {0, 0, 0},
+	                             .count = json ? 1 : 0};
 	struct snapshot_writer w;
 	struct disk_error e;
 	CLEAN text = {0};
@@ -69,7 +73,8 @@ static void write_store(void)
 {
 	write_snapshot(TABLE_JOBS, 3, "{\"id\":\"a\",\"revision\":3}");
 	write_snapshot(TABLE_RUNS, 3, "{\"id\":\"r\",\"revision\":2}");
-	write_snapshot(TABLE_ARTIFACTS, 3, "{\"id\":\"k_r_0\",\"run_id\":\"r\",\"kind\":\"k\",\"size_bytes\":2,\"revision\":1}");
+	write_snapshot(TABLE_ARTIFACTS, 3,
+	               "{\"id\":\"k_r_0\",\"run_id\":\"r\",\"kind\":\"k\",\"size_bytes\":2,\"revision\":1}");
 	scratch_write(&scratch, "artifacts/k_r_0.json", SPAN("{}"));
 }
 
@@ -94,17 +99,21 @@ START_TEST(missing_wrong_and_strange_payloads_are_told)
 	write_store();
 	close_dirs();
 	scratch_write(&scratch, "artifacts/k_r_0.json", SPAN("{},"));
-	expect(1, "artifacts/k_r_0.json: has 3 bytes, but its record in artifacts.json says 2: it was damaged or changed by hand; restore it from a backup\n1 finding\n");
+	expect(1, "artifacts/k_r_0.json: has 3 bytes, but its record in artifacts.json says 2: it was damaged or changed "
+	          "by hand; restore it from a backup\n1 finding\n");
 	scratch_path(&scratch, "artifacts/k_r_0.json", path, sizeof path);
 	ck_assert_int_eq(unlink(path), 0);
-	expect(1, "artifacts/k_r_0.json: is missing, but artifacts.json has a record of it; restore it from a backup\n1 finding\n");
+	expect(1, "artifacts/k_r_0.json: is missing, but artifacts.json has a record of it; restore it from a backup\n1 "
+	          "finding\n");
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
 	expect(1, "artifacts/k_r_0.json: cannot be opened: it is no regular file\n1 finding\n");
 	unlink(path);
 	scratch_write(&scratch, "artifacts/k_r_0.json", SPAN("{}"));
 	scratch_write(&scratch, "artifacts/of_python.json", SPAN("{}"));
-	expect(0, "artifacts/of_python.json: note: no record names this payload; it can be read by its id, and is never removed\n"
-	          "1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
+	expect(
+		0,
+		"artifacts/of_python.json: note: no record names this payload; it can be read by its id, and is never removed\n"
+		"1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
 }
 END_TEST
 
@@ -113,7 +122,8 @@ START_TEST(leftovers_are_mentioned_and_left_alone)
 	write_store();
 	close_dirs();
 	scratch_write(&scratch, "journal/00000000000000000002.json.0123456789abcdef.tmp", SPAN("x"));
-	expect(0, "journal/00000000000000000002.json.0123456789abcdef.tmp: note: was left over by a crash; the next start removes it\n"
+	expect(0, "journal/00000000000000000002.json.0123456789abcdef.tmp: note: was left over by a crash; the next start "
+	          "removes it\n"
 	          "1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
 	ck_assert_uint_eq(scratch_count(&scratch, "journal", NULL), 1);
 }
@@ -128,8 +138,11 @@ START_TEST(deletions_and_updates_of_the_journal_count)
 	uint64_t bytes;
 	struct segment_head head = {.store = STORE, .seq = 2, .prev = 1, .first = 4, .last = 6, .changed = {3, 3, 3}};
 	write_store();
-	ck_assert(record_read(&text, TABLE_JOBS, SPAN("{\"id\":\"b\",\"revision\":4}"), 1, false, records_now(), &fault, &at));
-	struct segment_change changes[] = {{TABLE_JOBS, SPAN("b"), {text.at, text.len}}, {TABLE_RUNS, SPAN("r"), {0}}, {TABLE_ARTIFACTS, SPAN("k_r_0"), {0}}};
+	ck_assert(
+		record_read(&text, TABLE_JOBS, SPAN("{\"id\":\"b\",\"revision\":4}"), 1, false, records_now(), &fault, &at));
+	struct segment_change changes[] = {{TABLE_JOBS, SPAN("b"), {text.at, text.len}},
+	                                   {TABLE_RUNS, SPAN("r"), {0}},
+	                                   {TABLE_ARTIFACTS, SPAN("k_r_0"), {0}}};
 	ck_assert_int_eq(segment_write(&disk, &dirs.journal, &head, changes, 3, 0, &bytes, &e), DISK_OK);
 	close_dirs();
 	expect(0, "artifacts/k_r_0.json: note: its record was deleted; the next start removes it\n"
@@ -140,11 +153,14 @@ END_TEST
 START_TEST(each_bad_record_is_told_with_its_place)
 {
 	close_dirs();
-	scratch_write(&scratch, "jobs.json", SPAN("{\"jobs\":[\n{\"id\":\"a/b\"},\n{\"id\":\"a\"},\n{\"id\":\"a\"},\n{\"id\":\"c\",\"status\":7}\n]}"));
+	scratch_write(
+		&scratch, "jobs.json",
+		SPAN("{\"jobs\":[\n{\"id\":\"a/b\"},\n{\"id\":\"a\"},\n{\"id\":\"a\"},\n{\"id\":\"c\",\"status\":7}\n]}"));
 	scratch_write(&scratch, "runs.json", SPAN("{\"runs\":[{]}"));
 	ck_assert_int_eq(check(), 1);
 	ck_assert_ptr_nonnull(strstr(printed, "jobs.json:2:16: "));
-	ck_assert_ptr_nonnull(strstr(printed, "jobs.json:4:36: the id a stands twice in this file; remove one of the two records\n"));
+	ck_assert_ptr_nonnull(
+		strstr(printed, "jobs.json:4:36: the id a stands twice in this file; remove one of the two records\n"));
 	ck_assert_ptr_nonnull(strstr(printed, "jobs.json:5:"));
 	ck_assert_ptr_nonnull(strstr(printed, "runs.json:1:10: this is not JSON: "));
 	ck_assert_ptr_nonnull(strstr(printed, "\n4 findings\n"));

@@ -47,8 +47,10 @@ START_TEST(a_file_is_synced_renamed_and_its_directory_synced_in_this_order)
 	const char *base = strrchr(scratch.path, '/') + 1;
 	char want[512];
 	snprintf(want, sizeof want,
-	         "openat jobs.json.*.tmp\nfchmod jobs.json.*.tmp\nwritev jobs.json.*.tmp\nfsync jobs.json.*.tmp\nclose jobs.json.*.tmp\n"
-	         "renameat jobs.json.*.tmp jobs.json\nfsync %s\nopenat jobs.json\nclose jobs.json\n", base);
+	         "openat jobs.json.*.tmp\nfchmod jobs.json.*.tmp\nwritev jobs.json.*.tmp\nfsync jobs.json.*.tmp\nclose "
+	         "jobs.json.*.tmp\n"
+	         "renameat jobs.json.*.tmp jobs.json\nfsync %s\nopenat jobs.json\nclose jobs.json\n",
+	         base);
 	ck_assert_str_eq(faulty_disk_log(&faulty), want);
 	holds("jobs.json", "hello");
 	ck_assert_uint_eq(faulty.disk.bytes_written, 5);

@@ -6,7 +6,11 @@
 #include <time.h>
 
 #ifndef TEST_DATA
+#ifdef SOURCE_DIR
+#define TEST_DATA SOURCE_DIR "/tests/data"
+#else
 #define TEST_DATA "tests/data"
+#endif
 #endif
 
 static struct scratch scratch;
@@ -65,7 +69,11 @@ static void start_over(void)
 /* ---- making directories */
 
 enum { REVISIONS = 3 };
-#define CHANGED(...) (const uint64_t[REVISIONS]){__VA_ARGS__}
+#define CHANGED(...)                                                                                                   \
+	(const uint64_t[REVISIONS])                                                                                        \
+	{                                                                                                                  \
+		__VA_ARGS__                                                                                                    \
+	}
 
 /* "a=1 b=2": canonical records, one for each word. */
 static size_t make_rows(const char *words, struct buf *texts, struct span *rows, size_t max)
@@ -83,7 +91,8 @@ static size_t make_rows(const char *words, struct buf *texts, struct span *rows,
 	return count;
 }
 
-static void snapshot_of(const char *store, enum table_id t, uint64_t revision, uint64_t seq, const uint64_t changed[REVISIONS], const char *words)
+static void snapshot_of(const char *store, enum table_id t, uint64_t revision, uint64_t seq,
+                        const uint64_t changed[REVISIONS], const char *words)
 {
 	struct buf texts = {0};
 	struct span rows[64];
@@ -99,7 +108,8 @@ static void snapshot_of(const char *store, enum table_id t, uint64_t revision, u
 	buf_free(&texts);
 }
 
-static void snapshot(enum table_id t, uint64_t revision, uint64_t seq, const uint64_t changed[REVISIONS], const char *words)
+static void snapshot(enum table_id t, uint64_t revision, uint64_t seq, const uint64_t changed[REVISIONS],
+                     const char *words)
 {
 	snapshot_of(STORE, t, revision, seq, changed, words);
 }
@@ -111,8 +121,8 @@ static void empty_snapshots(void)
 }
 
 /* "j.a=1 r.b=2 -a.x": jobs a is set, runs b is set, artifacts x is deleted. */
-static void segment_full(const char *store, uint64_t seq, uint64_t prev, uint64_t first, uint64_t last, const uint64_t changed[REVISIONS],
-                         const uint64_t without[REVISIONS], const char *words)
+static void segment_full(const char *store, uint64_t seq, uint64_t prev, uint64_t first, uint64_t last,
+                         const uint64_t changed[REVISIONS], const uint64_t without[REVISIONS], const char *words)
 {
 	struct buf texts = {0};
 	struct segment_change changes[64];
@@ -129,9 +139,13 @@ static void segment_full(const char *store, uint64_t seq, uint64_t prev, uint64_
 		w += gone;
 		size_t len = strcspn(w, " "), name = strcspn(w, "= ");
 		struct segment_change *c = &changes[count];
-		*c = (struct segment_change){.table = *w == 'j' ? TABLE_JOBS : *w == 'r' ? TABLE_RUNS : TABLE_ARTIFACTS, .id = {w + 2, name - 2}};
+		*c = (struct segment_change){.table = *w == 'j'   ? TABLE_JOBS
+		                                      : *w == 'r' ? TABLE_RUNS
+		                                                  : TABLE_ARTIFACTS,
+		                             .id = {w + 2, name - 2}};
 		if (!gone) {
-			snprintf(text[count], sizeof text[count], "{\"id\":\"%.*s\",\"v\":%.*s}", (int)(name - 2), w + 2, (int)(len - name - 1), w + name + 1);
+			snprintf(text[count], sizeof text[count], "{\"id\":\"%.*s\",\"v\":%.*s}", (int)(name - 2), w + 2,
+			         (int)(len - name - 1), w + name + 1);
 			c->text = span_of(text[count]);
 		}
 		count++;
@@ -141,7 +155,8 @@ static void segment_full(const char *store, uint64_t seq, uint64_t prev, uint64_
 	buf_free(&texts);
 }
 
-static void segment(uint64_t seq, uint64_t prev, uint64_t first, uint64_t last, const uint64_t changed[REVISIONS], const char *words)
+static void segment(uint64_t seq, uint64_t prev, uint64_t first, uint64_t last, const uint64_t changed[REVISIONS],
+                    const char *words)
 {
 	segment_full(STORE, seq, prev, first, last, changed, CHANGED(0, 0, 0), words);
 }
@@ -214,14 +229,16 @@ static bool load(void)
 	bool ok = load_read(&faulty.disk, &state, &journal, check_mode, &sink, loaded_report, &got, &result);
 	ck_assert_int_eq(ok, got.fatal == 0);
 	/* A load writes nothing, whatever it finds. */
-	ck_assert_uint_eq(faulty.calls[FAULTY_WRITEV] + faulty.calls[FAULTY_RENAMEAT] + faulty.calls[FAULTY_UNLINKAT] + faulty.calls[FAULTY_FCHMOD], 0);
+	ck_assert_uint_eq(faulty.calls[FAULTY_WRITEV] + faulty.calls[FAULTY_RENAMEAT] + faulty.calls[FAULTY_UNLINKAT] +
+	                      faulty.calls[FAULTY_FCHMOD],
+	                  0);
 	return ok;
 }
 
 static void loads(const char *want)
 {
-	ck_assert_msg(load(), "%s:%llu:%llu: %s", got.first_fatal.file, (unsigned long long)got.first_fatal.line, (unsigned long long)got.first_fatal.byte,
-	              got.first_fatal.message);
+	ck_assert_msg(load(), "%s:%llu:%llu: %s", got.first_fatal.file, (unsigned long long)got.first_fatal.line,
+	              (unsigned long long)got.first_fatal.byte, got.first_fatal.message);
 	ck_assert_str_eq(loaded_dump(&got), want);
 }
 
@@ -347,7 +364,8 @@ START_TEST(a_missing_commit_stops_the_start_and_is_named)
 {
 	three_commits();
 	remove_segment(2);
-	refuses("journal/00000000000000000002.json", "segment 2 is missing: journal/00000000000000000003.json follows it, the next one below is journal/00000000000000000001.json");
+	refuses("journal/00000000000000000002.json", "segment 2 is missing: journal/00000000000000000003.json follows it, "
+	                                             "the next one below is journal/00000000000000000001.json");
 	ck_assert_ptr_nonnull(strstr(got.first_fatal.message, "backup"));
 	remove_segment(1);
 	refuses("journal/00000000000000000002.json", "there is none below");
@@ -583,9 +601,10 @@ START_TEST(damage_to_any_file_that_counts_stops_the_start)
 		uint64_t seq;
 		const char *from, *to;
 	} damages[] = {
-		{3, "\"v\":2", "\"v\":3"},       {2, "\"v\":1", "\"v\":3"},       {1, "\"v\":1", "\"v\":3"},           {3, "\"prev\":2", "\"prev\":1"},
-		{3, "\"prev\":2", "\"prev\":0"}, {2, "\"first\":3", "\"first\":2"}, {2, "\"last\":3", "\"last\":4"},   {3, "\"seq\":3", "\"seq\":4"},
-		{3, "\"jobs\":2", "\"jobs\":0"}, {1, "\"jobs\":0", "\"jobs\":9"},
+		{3, "\"v\":2", "\"v\":3"},       {2, "\"v\":1", "\"v\":3"},       {1, "\"v\":1", "\"v\":3"},
+		{3, "\"prev\":2", "\"prev\":1"}, {3, "\"prev\":2", "\"prev\":0"}, {2, "\"first\":3", "\"first\":2"},
+		{2, "\"last\":3", "\"last\":4"}, {3, "\"seq\":3", "\"seq\":4"},   {3, "\"jobs\":2", "\"jobs\":0"},
+		{1, "\"jobs\":0", "\"jobs\":9"},
 	};
 	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
 		char name[64];
@@ -611,7 +630,8 @@ static bool is_flipped_name(const char *name)
 /* A file of the store with any byte changed, or cut anywhere: refused, or loaded whole; never a crash, never less. */
 START_TEST(no_damaged_byte_makes_a_smaller_store)
 {
-	static const char *const names[] = {"jobs.json", "journal/00000000000000000002.json", "journal/00000000000000000003.json"};
+	static const char *const names[] = {"jobs.json", "journal/00000000000000000002.json",
+	                                    "journal/00000000000000000003.json"};
 	struct buf text = {0};
 	three_commits();
 	snapshot(TABLE_JOBS, 2, 1, CHANGED(2, 0, 0), "a=1 b=1 c=1");

@@ -54,7 +54,8 @@ static bool load_number(uint64_t seq, struct segment_head *head, struct load_fin
 	return ok;
 }
 
-static const struct segment_head some_head = {.store = STORE, .seq = 43, .prev = 42, .first = 101, .last = 103, .changed = {100, 98, 0}};
+static const struct segment_head some_head =
+	{.store = STORE, .seq = 43, .prev = 42, .first = 101, .last = 103, .changed = {100, 98, 0}};
 static const struct segment_change some_changes[] = {
 	{TABLE_RUNS, {"r", 1}, {"{\"id\":\"r\",\"revision\":101}", 25}},
 	{TABLE_JOBS, {"a", 1}, {"{\"id\":\"a\",\"revision\":102}", 25}},
@@ -69,7 +70,8 @@ static void write_some(void)
 {
 	uint64_t bytes;
 	struct disk_error e;
-	ck_assert_int_eq(segment_write(&faulty.disk, &dir, &some_head, some_changes, 6, 1795366200123456, &bytes, &e), DISK_OK);
+	ck_assert_int_eq(segment_write(&faulty.disk, &dir, &some_head, some_changes, 6, 1795366200123456, &bytes, &e),
+	                 DISK_OK);
 	struct buf text = {0};
 	ck_assert(scratch_read(&scratch, some_name, &text));
 	ck_assert_uint_eq(text.len, bytes);
@@ -84,9 +86,12 @@ START_TEST(a_commit_is_written_as_the_documents_show_it)
 	stamp_format(1795366200123456, at);
 	scratch_read(&scratch, some_name, &text);
 	snprintf(want, sizeof want,
-	         "{\"store\":\"" STORE "\",\"seq\":43,\"prev\":42,\"first\":101,\"last\":103,\"changed\":{\"jobs\":100,\"runs\":98,\"artifacts\":0},\"at\":\"%s\","
-	         "\"jobs\":[\n{\"id\":\"a\",\"revision\":102},\n{\"id\":\"c\",\"revision\":103}\n],\"runs\":[\n{\"id\":\"r\",\"revision\":101}\n],\"artifacts\":[],"
-	         "\"deleted\":{\"jobs\":[\"b\",\"d\"],\"artifacts\":[\"x_1\"]}", at);
+	         "{\"store\":\"" STORE "\",\"seq\":43,\"prev\":42,\"first\":101,\"last\":103,\"changed\":{\"jobs\":100,"
+	                               "\"runs\":98,\"artifacts\":0},\"at\":\"%s\","
+	         "\"jobs\":[\n{\"id\":\"a\",\"revision\":102},\n{\"id\":\"c\",\"revision\":103}\n],\"runs\":[\n{\"id\":"
+	         "\"r\",\"revision\":101}\n],\"artifacts\":[],"
+	         "\"deleted\":{\"jobs\":[\"b\",\"d\"],\"artifacts\":[\"x_1\"]}",
+	         at);
 	size_t len = strlen(want);
 	char end[64];
 	snprintf(end, sizeof end, ",\"xxh3\":\"%016llx\"}", (unsigned long long)XXH3_64bits(want, len));
@@ -103,7 +108,8 @@ START_TEST(a_commit_reads_back_as_it_was_written)
 	uint64_t bytes;
 	write_some();
 	ck_assert_msg(load_number(43, &head, &f), "%s", f.message);
-	ck_assert_str_eq(got.at, "jobs {\"id\":\"a\",\"revision\":102}\njobs {\"id\":\"c\",\"revision\":103}\nruns {\"id\":\"r\",\"revision\":101}\n"
+	ck_assert_str_eq(got.at, "jobs {\"id\":\"a\",\"revision\":102}\njobs {\"id\":\"c\",\"revision\":103}\nruns "
+	                         "{\"id\":\"r\",\"revision\":101}\n"
 	                         "jobs -b\njobs -d\nartifacts -x_1\n");
 	ck_assert_str_eq(head.store, STORE);
 	ck_assert_uint_eq(head.tables, 7);
@@ -259,8 +265,8 @@ static void refused(const char *text, uint64_t line, uint64_t byte, const char *
 	struct load_finding f;
 	scratch_write(&scratch, some_name, span_of(text));
 	ck_assert_msg(!load_number(43, &head, &f), "%s", text);
-	ck_assert_msg(strstr(f.message, says) && f.line == line && f.byte == byte, "%s: %llu:%llu %s", text, (unsigned long long)f.line,
-	              (unsigned long long)f.byte, f.message);
+	ck_assert_msg(strstr(f.message, says) && f.line == line && f.byte == byte, "%s: %llu:%llu %s", text,
+	              (unsigned long long)f.line, (unsigned long long)f.byte, f.message);
 }
 
 START_TEST(a_segment_edited_by_hand_without_its_checksum_is_taken)
@@ -295,7 +301,8 @@ START_TEST(what_is_no_segment_is_refused_where_it_is_wrong)
 	refused(HEAD ",\n\"jobs\":{}}", 2, sizeof HEAD - 1 + 9, "\"jobs\" has to be an array");
 	refused(HEAD ",\"jobs\":[1,]}", 1, sizeof HEAD - 1 + 11, "not JSON");
 	refused(HEAD ",\"jobs\":[{\"id\":\"a\",\"x\":NaN}]}", 1, sizeof HEAD - 1 + 23, "NaN and Infinity are not JSON");
-	refused(HEAD ",\"deleted\":{\"artifacts\":[\"../../etc/passwd\"]}}", 1, sizeof HEAD - 1 + 25, "expected the id of a artifact");
+	refused(HEAD ",\"deleted\":{\"artifacts\":[\"../../etc/passwd\"]}}", 1, sizeof HEAD - 1 + 25,
+	        "expected an id of artifacts");
 	refused(HEAD ",\"deleted\":{\"widgets\":[]}}", 1, sizeof HEAD - 1 + 12, "newer persistd");
 	refused(HEAD ",\"widgets\":[]}", 1, sizeof HEAD - 1 + 1, "newer persistd");
 	refused(HEAD ",\"seq\":43}", 1, sizeof HEAD - 1 + 1, "twice");
@@ -303,18 +310,27 @@ START_TEST(what_is_no_segment_is_refused_where_it_is_wrong)
 	refused(HEAD ",\"changed\":{\"jobs\":-1}}", 1, sizeof HEAD - 1 + 19, "whole number");
 	refused(HEAD ",\"jobs\":[{\"id\":\"a\",\"revision\":104}]}", 1, sizeof HEAD - 1 + 30, "outside of the segment's");
 	refused(HEAD ",\"jobs\":[{\"id\":\"a\"}],\"deleted\":{\"jobs\":[\"a\"]}}", 1, sizeof HEAD - 1 + 40, "stands twice");
-	refused("{\"store\":\"" STORE "\",\"seq\":44,\"prev\":42,\"first\":101,\"last\":103}", 1, 0, "another one than its name");
+	refused("{\"store\":\"" STORE "\",\"seq\":44,\"prev\":42,\"first\":101,\"last\":103}", 1, 0,
+	        "another one than its name");
 	refused("{\"store\":\"" STORE "\",\"seq\":43,\"prev\":43,\"first\":101,\"last\":103}", 1, 0, "do not fit");
 	refused("{\"store\":\"" STORE "\",\"seq\":43,\"prev\":42,\"first\":101,\"last\":99}", 1, 0, "do not fit");
 	refused("{\"store\":\"" STORE "\",\"seq\":43,\"prev\":42,\"last\":99}", 1, 0, "has no \"first\"");
-	refused("{\"store\":\"11111111-89ab-4cde-8f01-23456789abcd\",\"seq\":43,\"prev\":42,\"first\":101,\"last\":103}", 1, 0, "another store");
+	refused("{\"store\":\"11111111-89ab-4cde-8f01-23456789abcd\",\"seq\":43,\"prev\":42,\"first\":101,\"last\":103}", 1,
+	        0, "another store");
 	refused("{\"store\":\"/\",\"seq\":43}", 1, 9, "UUID");
 }
 END_TEST
 
 START_TEST(a_checksum_under_broken_json_crashes_nothing)
 {
-	static const char *const texts[] = {"", "{", "{\"jobs\":[", HEAD, HEAD ",\"jobs\":[", HEAD ",\"jobs\":[{\"id\":\"a\"", HEAD "}garbage", HEAD ",\"deleted\":[1"};
+	static const char *const texts[] = {"",
+	                                    "{",
+	                                    "{\"jobs\":[",
+	                                    HEAD,
+	                                    HEAD ",\"jobs\":[",
+	                                    HEAD ",\"jobs\":[{\"id\":\"a\"",
+	                                    HEAD "}garbage",
+	                                    HEAD ",\"deleted\":[1"};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct buf text = {0};
 		struct segment_head head;

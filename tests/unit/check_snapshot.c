@@ -38,16 +38,28 @@ static bool read_jobs(bool all)
 	got.nothing = nothing;
 	buf_free(&header.extra);
 	sink = loaded_sink(&got);
-	header = (struct snapshot_read){.disk = &faulty.disk, .state = &dir, .table = TABLE_JOBS, .all = all, .sink = &sink, .report = loaded_report, .context = &got};
+	header = (struct snapshot_read){.disk = &faulty.disk,
+	                                .state = &dir,
+	                                .table = TABLE_JOBS,
+	                                .all = all,
+	                                .sink = &sink,
+	                                .report = loaded_report,
+	                                .context = &got};
 	return snapshot_read(&header);
 }
 
 static struct snapshot_head some_head(uint64_t count)
 {
-	return (struct snapshot_head){.store = STORE, .revision = 115, .seq = 43, .changed = {115, 98, 0}, .count = count, .updated_at = 1795366200123456};
+	return (struct snapshot_head){.store = STORE,
+	                              .revision = 115,
+	                              .seq = 43,
+	                              .changed = {115, 98, 0},
+	                              .count = count,
+	                              .updated_at = 1795366200123456};
 }
 
-static enum disk_result write_rows(const struct snapshot_head *head, const struct span *texts, size_t count, struct disk_error *e)
+static enum disk_result write_rows(const struct snapshot_head *head, const struct span *texts, size_t count,
+                                   struct disk_error *e)
 {
 	struct snapshot_writer w;
 	if (!snapshot_begin(&w, &faulty.disk, &dir, TABLE_JOBS, head, 0600, e))
@@ -58,7 +70,9 @@ static enum disk_result write_rows(const struct snapshot_head *head, const struc
 	return snapshot_finish(&w, e);
 }
 
-static const struct span some_rows[] = {{"{\"id\":\"a\",\"v\":1}", 16}, {"{\"id\":\"b\",\"v\":\"}\"}", 18}, {"{\"id\":\"c\",\"v\":{\"x\":[]}}", 23}};
+static const struct span some_rows[] = {{"{\"id\":\"a\",\"v\":1}", 16},
+                                        {"{\"id\":\"b\",\"v\":\"}\"}", 18},
+                                        {"{\"id\":\"c\",\"v\":{\"x\":[]}}", 23}};
 
 static void write_some(void)
 {
@@ -79,9 +93,11 @@ START_TEST(a_snapshot_is_written_as_the_documents_show_it)
 	struct buf want = {0}, text = {0};
 	write_some();
 	scratch_read(&scratch, "jobs.json", &text);
-	buf_text(&want, "{\"format\":1,\"store\":\"" STORE "\",\"revision\":115,\"seq\":43,\"changed\":{\"jobs\":115,\"runs\":98,\"artifacts\":0},\"count\":3,\"updated_at\":");
+	buf_text(&want, "{\"format\":1,\"store\":\"" STORE "\",\"revision\":115,\"seq\":43,\"changed\":{\"jobs\":115,"
+	                                                   "\"runs\":98,\"artifacts\":0},\"count\":3,\"updated_at\":");
 	stamp_json(&want, 1795366200123456);
-	buf_text(&want, ",\"note\":{\"by\":\"hand\"},\"n\":7,\"jobs\":[\n{\"id\":\"a\",\"v\":1},\n{\"id\":\"b\",\"v\":\"}\"},\n{\"id\":\"c\",\"v\":{\"x\":[]}}\n]");
+	buf_text(&want, ",\"note\":{\"by\":\"hand\"},\"n\":7,\"jobs\":[\n{\"id\":\"a\",\"v\":1},\n{\"id\":\"b\",\"v\":\"}"
+	                "\"},\n{\"id\":\"c\",\"v\":{\"x\":[]}}\n]");
 	put_sum(&want);
 	ck_assert_str_eq(text.at, want.at);
 	buf_free(&want);
@@ -226,8 +242,8 @@ static void refused(const char *text, uint64_t line, uint64_t byte, const char *
 	scratch_write(&scratch, "jobs.json", span_of(text));
 	ck_assert_msg(!read_jobs(false), "%s", text);
 	ck_assert_uint_eq(got.fatal, 1);
-	ck_assert_msg(strstr(f->message, says) && f->line == line && f->byte == byte, "%s: %llu:%llu %s", text, (unsigned long long)f->line,
-	              (unsigned long long)f->byte, f->message);
+	ck_assert_msg(strstr(f->message, says) && f->line == line && f->byte == byte, "%s: %llu:%llu %s", text,
+	              (unsigned long long)f->line, (unsigned long long)f->byte, f->message);
 }
 
 START_TEST(files_of_any_layout_are_read)
@@ -236,9 +252,12 @@ START_TEST(files_of_any_layout_are_read)
 	accepted("\n{ \"jobs\" : [ ] } \r\n\t", "");
 	ck_assert(!header.headed && !header.own);
 	accepted("{\"jobs\":[{\"id\":\"a\",\"v\":1},{\"id\":\"b\",\"v\":2}]}", "jobs a=1 b=2 ");
-	accepted("{\n  \"jobs\": [\n    {\n      \"id\": \"a\",\n      \"v\": 1\n    },\n    {\n      \"id\": \"b\",\n      \"v\": 2\n    }\n  ]\n}\n", "jobs a=1 b=2 ");
+	accepted("{\n  \"jobs\": [\n    {\n      \"id\": \"a\",\n      \"v\": 1\n    },\n    {\n      \"id\": \"b\",\n     "
+	         " \"v\": 2\n    }\n  ]\n}\n",
+	         "jobs a=1 b=2 ");
 	ck_assert_uint_eq(got.untrusted, 2);
-	accepted("{\"jobs\":[{\"id\":\"a\",\"v\":1}],\"revision\":7,\"comment\":\"\\u0061\\/\",\"x\\u0079\":1.50}", "jobs a=1 ");
+	accepted("{\"jobs\":[{\"id\":\"a\",\"v\":1}],\"revision\":7,\"comment\":\"\\u0061\\/\",\"x\\u0079\":1.50}",
+	         "jobs a=1 ");
 	ck_assert(header.headed);
 	ck_assert_uint_eq(header.revision, 7);
 	ck_assert(span_is(buf_as_span(&header.extra), SPAN("\"comment\":\"a/\",\"xy\":1.5")));
@@ -267,10 +286,11 @@ END_TEST
 START_TEST(a_right_checksum_in_another_layout_is_taken_and_a_wrong_one_refused)
 {
 	static const char *const bodies[] = {
-		"{\"jobs\":[\n{\"id\":\"a\",\"v\":1}\n],\"revision\":7",                                                        /* the header comes behind */
-		"{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[{\"id\":\"a\",\"v\":1}]",                        /* one line */
-		"{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[\n{\"id\": \"a\", \"v\": 1}\n]",                 /* not canonical */
-		"{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[\n{\"id\":\"a\",\n\"v\":1}\n]",                  /* two lines */
+		"{\"jobs\":[\n{\"id\":\"a\",\"v\":1}\n],\"revision\":7", /* the header comes behind */
+		"{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[{\"id\":\"a\",\"v\":1}]", /* one line */
+		"{\"format\":1,\"store\":\"" STORE
+		"\",\"revision\":7,\"jobs\":[\n{\"id\": \"a\", \"v\": 1}\n]", /* not canonical */
+		"{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[\n{\"id\":\"a\",\n\"v\":1}\n]", /* two lines */
 		"{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[\r\n{\"id\":\"a\",\"v\":1}\r\n]",
 		"{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[\n{\"id\":\"a\",\"v\":1}\n ] ",
 	};
@@ -279,7 +299,8 @@ START_TEST(a_right_checksum_in_another_layout_is_taken_and_a_wrong_one_refused)
 			struct buf text = {0};
 			buf_text(&text, bodies[i]);
 			uint64_t sum = XXH3_64bits(text.at, text.len);
-			buf_printf(&text, space ? ",\n  \"xxh3\" : \"%016llx\"\n}\n" : ",\"xxh3\":\"%016llx\"}", (unsigned long long)sum);
+			buf_printf(&text, space ? ",\n  \"xxh3\" : \"%016llx\"\n}\n" : ",\"xxh3\":\"%016llx\"}",
+			           (unsigned long long)sum);
 			*buf_room(&text, 1) = '\0';
 			accepted(text.at, "jobs a=1 ");
 			ck_assert(!header.own);
@@ -396,7 +417,8 @@ START_TEST(a_missing_file_a_link_and_a_read_error_are_told_apart)
 	ck_assert(header.missing);
 	write_some();
 	for (unsigned nth = 1; nth <= 2; nth++) {
-		faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_PREAD, .nth = nth, .number = EIO, .sticky = true});
+		faulty_disk_fail(&faulty,
+		                 (struct faulty_plan){.call = FAULTY_PREAD, .nth = nth, .number = EIO, .sticky = true});
 		ck_assert(!read_jobs(false));
 		ck_assert_uint_eq(got.fatal, 1);
 		ck_assert_ptr_nonnull(strstr(got.first_fatal.message, "cannot be read: Input/output error"));
@@ -421,7 +443,8 @@ START_TEST(records_at_the_border_of_a_read_are_whole)
 			buf_text(&text, own ? "{\"format\":1,\"store\":\"" STORE "\",\"revision\":7,\"jobs\":[" : "{\"jobs\":[");
 			buf_printf(&text, "\n{\"id\":\"pad\",\"v\":\"%0*d\"}", 1048576 - 180 + pad, 7);
 			for (int i = 0; i < 5; i++)
-				buf_printf(&text, own ? ",\n{\"id\":\"a%d\",\"v\":%d}" : " ,\n{\"id\" : \"a%d\", \"v\":%d }", i, 12345 + i);
+				buf_printf(&text, own ? ",\n{\"id\":\"a%d\",\"v\":%d}" : " ,\n{\"id\" : \"a%d\", \"v\":%d }", i,
+				           12345 + i);
 			buf_text(&text, "\n]");
 			if (own)
 				put_sum(&text);

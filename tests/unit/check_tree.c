@@ -129,29 +129,35 @@ START_TEST(order_places_and_ranks_survive_random_changes)
 	for (int i = 0; i < MANY; i++)
 		all[i] = make(0);
 	for (int round = 0; round < ROUNDS; round++) {
-		unsigned i = pick(MANY);
-		if (inside[i]) {
-			unsigned at = sorted_place(sorted, count, all[i]);
-			ck_assert(tree_has(&kind, root, all[i]));
-			tree_remove(&kind, &root, all[i]);
+		unsigned one = pick(MANY);
+		if (inside[one]) {
+			unsigned at = sorted_place(sorted, count, all[one]);
+			ck_assert(tree_has(&kind, root, all[one]));
+			tree_remove(&kind, &root, all[one]);
 			memmove(sorted + at, sorted + at + 1, (--count - at) * sizeof(*sorted));
-			ck_assert(!tree_has(&kind, root, all[i]));
+			ck_assert(!tree_has(&kind, root, all[one]));
 		} else {
 			const struct tree_kind *const kinds[] = {&kind, &kind};
 			const uint32_t roots[] = {root, 0};
-			thing(all[i])->key = (int)pick(KEYS);
-			tree_approach(kinds, roots, 2, all[i]);
-			unsigned at = sorted_place(sorted, count, all[i]);
+			thing(all[one])->key = (int)pick(KEYS);
+			tree_approach(kinds, roots, 2, all[one]);
+			unsigned at = sorted_place(sorted, count, all[one]);
 			memmove(sorted + at + 1, sorted + at, (count++ - at) * sizeof(*sorted));
-			sorted[at] = all[i];
-			tree_insert(&kind, &root, all[i]);
+			sorted[at] = all[one];
+			tree_insert(&kind, &root, all[one]);
 		}
-		inside[i] = !inside[i];
+		inside[one] = !inside[one];
 		int key = (int)pick(KEYS + 2) - 1;
 		unsigned before = 0;
 		while (before < count && thing(sorted[before])->key < key)
 			before++;
-		ck_assert_uint_eq(tree_before(&kind, root, &key), before);
+		HOLDS(tree_before(&kind, root, &key) == before);
+		uint32_t roots[TREE_TOGETHER + 3], each[TREE_TOGETHER + 3];
+		for (unsigned i = 0; i < TREE_TOGETHER + 3; i++)
+			roots[i] = i % 2 ? root : 0;
+		tree_before_each(&kind, roots, TREE_TOGETHER + 3, &key, each);
+		for (unsigned i = 0; i < TREE_TOGETHER + 3; i++)
+			HOLDS(each[i] == (i % 2 ? before : 0));
 		if (round % 50 == 0)
 			check_is(root, sorted, count);
 	}

@@ -1,4 +1,5 @@
-/* loaded: a sink that keeps what a load hands on, and the findings, as a test wants to see them. Records need no more than an id. */
+/* loaded: a sink that keeps what a load hands on, and the findings, as a test wants to see them. Records need no more
+ * than an id. */
 #pragma once
 #include "daemon/load.h"
 #include "proto/mem.h"
@@ -19,7 +20,7 @@ struct loaded {
 	struct loaded_record records[512];
 	size_t count;
 	unsigned calls, untrusted;
-	bool nothing;          /* only counts */
+	bool nothing; /* only counts */
 	unsigned findings, fatal;
 	struct load_finding first_fatal, last_note;
 	struct buf dump;
@@ -41,7 +42,8 @@ static inline struct loaded_record *loaded_find(struct loaded *l, enum table_id 
 	return NULL;
 }
 
-static inline bool loaded_set(struct loaded *l, enum table_id t, struct span text, bool trusted, bool once, struct fault *fault, size_t *at)
+static inline bool loaded_set(struct loaded *l, enum table_id t, struct span text, bool trusted, bool once,
+                              struct fault *fault, size_t *at)
 {
 	struct span value, id;
 	struct buf scratch = {0}, canonical = {0};
@@ -51,7 +53,8 @@ static inline bool loaded_set(struct loaded *l, enum table_id t, struct span tex
 		return true;
 	*at = 0;
 	scan_canonical(&canonical, text);
-	if (!scan_member(text, "id", &value) || !scan_string(value, &scratch, &id) || id.len >= 64 || (trusted && !span_is(text, buf_as_span(&canonical)))) {
+	if (!scan_member(text, "id", &value) || !scan_string(value, &scratch, &id) || id.len >= 64 ||
+	    (trusted && !span_is(text, buf_as_span(&canonical)))) {
 		fault_set(fault, FAULT_INVALID_PARAMS, "is no record");
 		buf_free(&canonical);
 		return false;
@@ -76,12 +79,14 @@ static inline bool loaded_set(struct loaded *l, enum table_id t, struct span tex
 	return true;
 }
 
-static inline bool loaded_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static inline bool loaded_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                                 size_t *at)
 {
 	return loaded_set(context, t, text, trusted, true, fault, at);
 }
 
-static inline bool loaded_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static inline bool loaded_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                              size_t *at)
 {
 	return loaded_set(context, t, text, trusted, false, fault, at);
 }
