@@ -243,6 +243,28 @@ static bool write_payloads(struct commit *c)
 	return ok && (!any || disk_sync_dir(o->disk, dir, &c->error));
 }
 
+static bool is_written(const struct commit *c, const char *name)
+{
+	for (size_t i = 0; i < c->batch->payload_count; i++)
+		if (c->batch->payloads[i].text.at && strcmp(c->batch->payloads[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Once the commit is durable: the payloads that it deletes, and of the first `kept` bytes those that it has not just written anew. */
+static void choose_unlinks(struct commit *c, size_t kept)
+{
+	struct buf old = c->late;
+	c->late = (struct buf){0};
+	for (size_t at = 0; at < kept; at += strlen(old.at + at) + 1)
+		if (!is_written(c, old.at + at))
+			add_name(&c->late, old.at + at);
+	for (size_t i = 0; i < c->batch->payload_count; i++)
+		if (!c->batch->payloads[i].text.at)
+			add_name(&c->late, c->batch->payloads[i].name);
+	buf_free(&old);
+}
+
 static void weigh(struct commit *c)
 {
 	for (size_t i = 0; i < c->batch->change_count; i++) {
@@ -265,12 +287,8 @@ static void commit_work(struct flush_job *job)
 		c->result = segment_write(o->disk, &o->dirs->journal, &c->head, c->batch->changes, c->batch->change_count, c->now, &c->bytes, &c->error);
 	if (c->result == DISK_UNKNOWN)
 		return; /* its payloads may be wanted: they go after the repair */
-	if (c->result == DISK_OK) {
-		c->late.len = kept;
-		for (size_t i = 0; i < c->batch->payload_count; i++)
-			if (!c->batch->payloads[i].text.at)
-				add_name(&c->late, c->batch->payloads[i].name);
-	}
+	if (c->result == DISK_OK)
+		choose_unlinks(c, kept);
 	/* A failure here changes nothing: it is tried again with the next commit, and the segment that tells of the deletion stays until it has worked. */
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
 }

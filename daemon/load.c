@@ -156,6 +156,16 @@ static bool check_stores(struct load *l)
 	return !l->refused;
 }
 
+/* A first start makes the snapshots one after the other, in the tables' order, each durable before the next: where a later one
+ * of ours is there, this one has been there too. */
+static bool was_there(const struct load *l, int table)
+{
+	for (int t = table + 1; t < TABLE_COUNT; t++)
+		if (l->snapshots[t].headed)
+			return true;
+	return false;
+}
+
 /* Missing is fine only where nothing was ever committed. */
 static bool check_missing(struct load *l)
 {
@@ -165,11 +175,13 @@ static bool check_missing(struct load *l)
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		struct load_finding f;
 		char file[32];
-		if (!l->snapshots[t].missing || fresh)
+		if (!l->snapshots[t].missing || (fresh && !was_there(l, t)))
 			continue;
 		snapshot_file_name((enum table_id)t, file);
 		finding_set(&f, file, "is missing, but %s: restore it, or the whole directory, from a backup",
-		            l->numbers.len > 0 ? "the journal holds commits on top of it" : "the other files hold commits");
+		            l->numbers.len > 0 ? "the journal holds commits on top of it"
+		            : fresh            ? "files that are made after it are there"
+		                               : "the other files hold commits");
 		refuse(l, &f);
 		if (!l->all)
 			break;

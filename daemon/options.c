@@ -132,6 +132,9 @@ static bool finish(struct options *o)
 		fprintf(stderr, "persistd: --state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)\n");
 	else
 		return true;
+	free((char *)o->socket);
+	free((char *)o->state_dir);
+	o->socket = o->state_dir = NULL;
 	return false;
 }
 

@@ -369,6 +369,8 @@ START_TEST(a_missing_snapshot_stops_the_start)
 {
 	start_again();
 	save("a");
+	if (_i == 1)
+		client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"x"}));
 	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
 	ck_assert_int_eq(unlink(daemon_path(d, "jobs.json")), 0);
 	expect_refused("jobs.json");
@@ -500,7 +502,7 @@ int main(void)
 	tcase_add_test(files, a_damaged_segment_stops_the_start_and_is_left_alone);
 	tcase_add_test(files, a_cut_off_segment_stops_the_start);
 	tcase_add_test(files, a_missing_segment_stops_the_start);
-	tcase_add_test(files, a_missing_snapshot_stops_the_start);
+	tcase_add_loop_test(files, a_missing_snapshot_stops_the_start, 0, 2);
 	tcase_add_test(files, another_store_s_snapshot_stops_the_start);
 	tcase_add_test(files, check_finds_nothing_in_sound_files_and_writes_nothing);
 	tcase_add_test(files, check_names_each_finding_by_file_line_and_byte);
