@@ -226,6 +226,8 @@ static bool sink_remove(void *context, enum table_id t, struct span id, struct f
 
 struct load_sink store_sink(struct store *s)
 {
+	for (int t = 0; t < TABLE_COUNT; t++)
+		table_load_begin(s->tables[t]);
 	return (struct load_sink){.context = s, .record = sink_record, .put = sink_put, .remove = sink_remove};
 }
 
@@ -234,6 +236,8 @@ void store_loaded(struct store *s, uint64_t journal_revision)
 	if (journal_revision > s->revision)
 		s->revision = journal_revision;
 	s->next_revision = s->revision + 1;
+	for (int t = 0; t < TABLE_COUNT; t++)
+		table_load_end(s->tables[t]);
 }
 
 /* ---- batches */

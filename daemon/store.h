@@ -35,8 +35,8 @@ struct store;
 
 struct store *store_new(int64_t (*wall_clock)(void)); /* microseconds since 1970 */
 void store_free(struct store *s);                     /* nothing may be in flight */
-struct load_sink store_sink(struct store *s);
-void store_loaded(struct store *s, uint64_t journal_revision); /* after the load: the revision counter starts at the highest seen */
+struct load_sink store_sink(struct store *s);                  /* a load begins: nothing is listed or changed before it has ended */
+void store_loaded(struct store *s, uint64_t journal_revision); /* it has ended: the indexes are built, the revision counter starts at the highest seen */
 struct journal_source store_source(struct store *s);
 void store_set_committer(struct store *s, struct committer c);
 

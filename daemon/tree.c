@@ -229,46 +229,8 @@ void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[]
 	}
 }
 
-enum { BATCH_FIRST = 8, BATCH_MAX = 64, FETCH_MAX = 256 };
-
-/* Brings the elements from place `from` up to `to` into the cache: level by level, all nodes of a level at once. Stops early where a tree is so
- * deep that the list does not hold them all; it is about time only. */
-static void fetch(const struct tree_kind *k, uint32_t root, uint32_t from, uint32_t to)
-{
-	struct {
-		uint32_t element, base; /* base: the place of the subtree's first element */
-	} list[FETCH_MAX];
-	unsigned count = 1;
-
-	list[0].element = root;
-	list[0].base = 0;
-	for (unsigned i = 0; i < count; i++) {
-		const struct tree_node *n = tree_node(k, list[i].element);
-		uint32_t base = list[i].base, next = base + n->rank;
-
-		if (n->left != 0 && next - 1 > from && count < FETCH_MAX) {
-			list[count].element = n->left;
-			list[count++].base = base;
-			prefetch(k, n->left);
-		}
-		if (n->right != 0 && next < to && count < FETCH_MAX) {
-			list[count].element = n->right;
-			list[count++].base = next;
-			prefetch(k, n->right);
-		}
-	}
-}
-
-static void fetch_ahead(struct tree_walk *w)
-{
-	w->fetched = w->place + w->batch;
-	if (w->batch < BATCH_MAX)
-		w->batch *= 2;
-	if (w->root != 0)
-		fetch(w->kind, w->root, w->place, w->fetched);
-}
-
-/* On the stack are the elements that are still to come and whose left side has been dealt with. */
+/* On the stack are the elements that are still to come and whose left side has been dealt with. What comes right after one of them is
+ * fetched early. */
 static void push(struct tree_walk *w, uint32_t element)
 {
 	w->stack[w->top++ % TREE_WALK_DEPTH] = element;
@@ -276,6 +238,7 @@ static void push(struct tree_walk *w, uint32_t element)
 		w->held++;
 	else
 		w->forgot = true;
+	prefetch(w->kind, tree_node(w->kind, element)->right);
 }
 
 static void seek(struct tree_walk *w)
@@ -304,9 +267,7 @@ void tree_walk_from(struct tree_walk *w, const struct tree_kind *k, uint32_t roo
 	w->kind = k;
 	w->root = root;
 	w->place = place;
-	w->batch = BATCH_FIRST;
 	w->top = w->held = 0;
-	fetch_ahead(w);
 	seek(w);
 }
 
@@ -314,8 +275,6 @@ uint32_t tree_walk_next(struct tree_walk *w)
 {
 	if (w->held == 0 && w->forgot)
 		seek(w);
-	if (w->place == w->fetched)
-		fetch_ahead(w);
 	if (w->held == 0)
 		return 0;
 	uint32_t element = w->stack[--w->top % TREE_WALK_DEPTH];

@@ -46,14 +46,13 @@ void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigne
 enum { TREE_TOGETHER = 16 };
 void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count, uint32_t element);
 
-/* Walking forwards from a place: O(log n) to start, O(1) amortised a step. What comes next is fetched in batches that grow. The stack is a ring: a tree whose
- * left turns are deeper (none of 2^32 elements is, in practice) makes the walk forget the oldest and find them again from the place. */
+/* Walking forwards from a place: O(log n) to start, O(1) amortised a step. The stack is a ring: a tree whose left turns are deeper (none of
+ * 2^32 elements is, in practice) makes the walk forget the oldest and find them again from the place. */
 enum { TREE_WALK_DEPTH = 32 };
 struct tree_walk {
 	const struct tree_kind *kind;
 	uint32_t root, place;
-	uint32_t fetched, batch; /* the place up to which elements were fetched, how many the next time */
-	uint32_t top, held;      /* next slot (mod TREE_WALK_DEPTH), slots in use */
+	uint32_t top, held; /* next slot (mod TREE_WALK_DEPTH), slots in use */
 	bool forgot;
 	uint32_t stack[TREE_WALK_DEPTH];
 };

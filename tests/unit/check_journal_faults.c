@@ -5,6 +5,16 @@
 static struct keeper *k;
 static struct kept alternative; /* what is right, too, while an outcome is unknown */
 static bool uncertain, fired;
+static int patience; /* so many attempts, then a disk that fails for good is made well */
+
+static void attempt(int tries)
+{
+	ck_assert_int_lt(tries, patience + 4);
+	if (tries < patience || !k->faulty.plan.sticky)
+		return;
+	fired |= faulty_disk_fired(&k->faulty);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){0});
+}
 static unsigned value;
 
 static bool is_payload(const char *name) { return !disk_is_tmp(name); }
@@ -53,15 +63,18 @@ static void commit(void)
 	memcpy(changes, k->changes, count * sizeof *changes);
 	memcpy(payloads, k->payloads, payload_count * sizeof *payloads);
 	for (int tries = 0;; tries++) {
-		ck_assert_int_lt(tries, 4);
+		attempt(tries);
 		if (keeper_commit(k) == DISK_OK)
 			break;
 		if (k->result == DISK_UNKNOWN) {
 			struct journal_batch again = {.changes = changes, .change_count = count};
 			kept_apply(&alternative, &again);
 			check();
-			for (int i = 0; i < 100 && journal_degraded(k->journal, NULL); i++)
+			for (int i = 0; i < 100 && journal_degraded(k->journal, NULL); i++) {
+				attempt(i / 30);
+				check();
 				keeper_wait(k, 100);
+			}
 			ck_assert(!journal_degraded(k->journal, NULL));
 			uncertain = false;
 		}
@@ -103,11 +116,12 @@ static void start(void)
 	struct kept before = k->kept;
 	k->kept = (struct kept){0};
 	for (int tries = 0; !keeper_start(k); tries++)
-		ck_assert_int_lt(tries, 4); /* refused because of the fault, and it is gone then */
+		attempt(tries); /* refused because of the fault */
 	const char *differs = kept_differs(&before, &k->kept);
 	ck_assert_msg(!differs, "%s", differs);
 	kept_clear(&before);
 	for (int i = 0; i < 100 && journal_degraded(k->journal, NULL); i++) {
+		attempt(i / 30);
 		check();
 		keeper_wait(k, 100);
 	}
@@ -133,8 +147,9 @@ static void script(void)
 	check();
 	keeper_wait(k, 1500); /* folds */
 	check();
-	many(9);              /* merges */
+	many(9);
 	check();
+	ck_assert(faulty_disk_fired(&k->faulty) || fired || keeper_stats(k).merges > 0);
 	remove_artifact("x");
 	keeper_delete(k, TABLE_JOBS, "a");
 	save(TABLE_RUNS, "r", 300000);
@@ -150,7 +165,7 @@ static void script(void)
 	check();
 	keeper_end(k);
 	start();
-	fired = faulty_disk_fired(&k->faulty);
+	fired |= faulty_disk_fired(&k->faulty);
 	faulty_disk_fail(&k->faulty, (struct faulty_plan){0});
 	save(TABLE_JOBS, "last", 0);
 	keeper_settle(k);
@@ -168,7 +183,7 @@ static bool run(struct faulty_plan plan, size_t short_write)
 {
 	k = mem_zero(sizeof *k);
 	value = 0;
-	uncertain = false;
+	uncertain = fired = false;
 	keeper_clock = 1000;
 	keeper_make(k);
 	k->then = note_unknown;
@@ -193,33 +208,41 @@ static void use_memory(void)
 		setenv("TMPDIR", "/dev/shm", 1);
 }
 
-static void every_call(int number, bool done, unsigned times)
+/* `step`: of so many calls one; with FAULT_EACH in the environment each. */
+static void every_call(struct faulty_plan plan, unsigned step)
 {
-	struct faulty_plan plan = {.call = FAULTY_ANY, .nth = 1, .number = number, .done = done, .times = times};
+	plan.nth = 1;
+	patience = plan.sticky ? 1 : 0;
 	const char *at = getenv("FAULT_AT"); /* to look at one more closely */
 	if (at)
 		plan.nth = (unsigned)atoi(at);
 	use_memory();
 	while (run(plan, plan.nth % 3 == 0 ? 1000 : 0) && !at)
-		plan.nth++;
+		plan.nth += getenv("FAULT_EACH") ? 1 : step;
 	ck_assert(at || plan.nth > 500);
 }
 
 START_TEST(a_full_disk_at_any_moment_loses_or_invents_something)
 {
-	every_call(ENOSPC, false, 1);
+	every_call((struct faulty_plan){.number = ENOSPC}, 1);
 }
 END_TEST
 
 START_TEST(a_call_that_fails_after_it_has_worked_loses_or_invents_something)
 {
-	every_call(EIO, true, 1);
+	every_call((struct faulty_plan){.number = EIO, .done = true}, 2);
 }
 END_TEST
 
 START_TEST(a_disk_that_fails_three_times_in_a_row_loses_or_invents_something)
 {
-	every_call(EIO, false, 3);
+	every_call((struct faulty_plan){.number = EIO, .times = 3}, 3);
+}
+END_TEST
+
+START_TEST(a_disk_that_goes_away_and_comes_back_loses_or_invents_something)
+{
+	every_call((struct faulty_plan){.number = EIO, .sticky = true}, 3);
 }
 END_TEST
 
@@ -231,6 +254,7 @@ static Suite *suite(void)
 	tcase_add_test(c, a_full_disk_at_any_moment_loses_or_invents_something);
 	tcase_add_test(c, a_call_that_fails_after_it_has_worked_loses_or_invents_something);
 	tcase_add_test(c, a_disk_that_fails_three_times_in_a_row_loses_or_invents_something);
+	tcase_add_test(c, a_disk_that_goes_away_and_comes_back_loses_or_invents_something);
 	suite_add_tcase(s, c);
 	return s;
 }
