@@ -111,10 +111,10 @@ static void on_tick(uv_timer_t *timer)
 	tick_if_wanted(s);
 }
 
-/* An idle daemon does not wake up: the timer runs only while the journal has something to come back to. */
+/* An idle daemon does not wake up: the timer runs only while the journal has something to come back to, or slow readers are waited for. */
 static void tick_if_wanted(struct server *s)
 {
-	bool wanted = s->phase != CLOSING && journal_wants_tick(s->service.journal);
+	bool wanted = s->phase == FINISHING || (s->phase != CLOSING && journal_wants_tick(s->service.journal));
 	if (wanted && !uv_is_active((uv_handle_t *)&s->tick))
 		uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	else if (!wanted)
@@ -173,7 +173,7 @@ static void stop_begin(struct server *s, int signal)
 	s->finish_until = service_micros() + FINISH_MS * 1000;
 	uv_close((uv_handle_t *)&s->pipe, NULL);
 	s->listener.fd = -1; /* the pipe's */
-	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+	tick_if_wanted(s);
 }
 
 static void on_signal(uv_signal_t *handle, int signal)

@@ -26,7 +26,7 @@ def count(test):
 def show(test):
     print(f"\n==== {test['name']}: {test['result']} (exit status {test.get('returncode')}, {test.get('duration', 0):.1f} s)")
     stdout = (test.get("stdout") or "").splitlines()
-    failures = [line for line in stdout if re.search(r":[FE]:", line)]
+    failures = [line for line in stdout if re.search(r":[FES]:", line)]
     for line in failures or stdout[-SHOWN_LINES:]:
         print(line[:2000])
     for line in (test.get("stderr") or "").splitlines()[-SHOWN_LINES:]:

@@ -198,6 +198,51 @@ START_TEST(the_next_batch_cannot_begin_when_the_one_before_it_is_done)
 }
 END_TEST
 
+/* Each commit begins in the answer to the one before, while folds, merges and sweeps go on beside them. */
+static unsigned to_commit;
+
+static void commit_next(struct keeper *me)
+{
+	char id[16], name[24];
+	static char names[2][24]; /* of the payload under way and the next */
+	if (to_commit-- == 0)
+		return;
+	keeper_clock++;
+	snprintf(id, sizeof id, "j%u", to_commit % 300);
+	keeper_put(me, to_commit % 7 ? TABLE_JOBS : TABLE_RUNS, id, to_commit, 700);
+	if (to_commit % 50 == 0) {
+		snprintf(name, sizeof name, "p%u.json", to_commit);
+		strcpy(names[to_commit / 50 % 2], name);
+		keeper_payload(me, names[to_commit / 50 % 2], "{}");
+	}
+	keeper_begin_commit(me);
+}
+
+START_TEST(threads_get_in_each_others_way)
+{
+	keeper_end(k);
+	uv_loop_init(&k->loop);
+	k->threads = flush_uv_new(&k->loop);
+	k->disk = &k->quick;
+	k->options.fold_floor = 1 << 18;
+	ck_assert(keeper_start(k));
+	to_commit = 3000;
+	k->then = commit_next;
+	commit_next(k);
+	keeper_drain(k);
+	k->then = NULL;
+	ck_assert_uint_eq(keeper_stats(k).commits, 3000);
+	ck_assert_uint_ge(keeper_stats(k).folds, 2);
+	ck_assert_uint_ge(keeper_stats(k).merges, 5);
+	keeper_verify(k);
+	ck_assert(keeper_stop(k));
+	keeper_verify(k);
+	keeper_end(k);
+	flush_uv_free(k->threads);
+	ck_assert_int_eq(uv_loop_close(&k->loop), 0);
+}
+END_TEST
+
 /* ---- unknown outcomes */
 
 static void unknown(const char *id, uint64_t value, bool lost)
@@ -752,6 +797,7 @@ static Suite *suite(void)
 	tcase_add_test(c, a_segment_goes_while_the_payload_that_it_deletes_is_still_there);
 	tcase_add_test(c, a_batch_of_one_kind_of_changes_is_refused);
 	tcase_add_test(c, the_next_batch_cannot_begin_when_the_one_before_it_is_done);
+	tcase_add_test(c, threads_get_in_each_others_way);
 	tcase_add_test(c, a_change_whose_outcome_was_unknown_comes_back_after_the_repair);
 	tcase_add_test(c, the_payload_of_a_change_that_did_not_happen_stays_after_the_repair);
 	tcase_add_test(c, a_repair_that_fails_is_not_tried_again_or_without_pause);

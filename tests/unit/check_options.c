@@ -6,8 +6,16 @@
 static struct options options;
 static int status;
 
+static void forget(void)
+{
+	free((char *)options.socket);
+	free((char *)options.state_dir);
+	options = (struct options){0};
+}
+
 static bool parse(int count, const char **arguments)
 {
+	forget();
 	optind = 0; /* glibc: start anew */
 	return options_parse(&options, count, (char **)arguments, &status);
 }
@@ -71,6 +79,7 @@ int main(void)
 {
 	Suite *suite = suite_create("options");
 	TCase *tcase = tcase_create("options");
+	tcase_add_checked_fixture(tcase, NULL, forget);
 	tcase_add_test(tcase, paths_come_from_the_flags_then_from_xdg_then_from_home);
 	tcase_add_test(tcase, wrong_flags_are_refused_with_status_64);
 	tcase_add_test(tcase, limits_outside_their_bounds_are_refused);

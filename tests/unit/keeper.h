@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <uthash.h>
+#include <uv.h>
 
 struct text {
 	unsigned refs;
@@ -156,6 +157,8 @@ struct keeper {
 	struct kept kept;
 
 	struct flush_job *first, **last;
+	uv_loop_t loop;
+	struct flush *threads;          /* set: jobs run on uv's threads instead */
 	struct journal_batch batch;     /* the next commit, or the one under way */
 	struct segment_change changes[KEEPER_CHANGES];
 	struct journal_payload payloads[KEEPER_PAYLOADS];
@@ -215,6 +218,8 @@ static inline void keeper_step(struct keeper *k)
 
 static inline void keeper_drain(struct keeper *k)
 {
+	if (k->threads)
+		uv_run(&k->loop, UV_RUN_DEFAULT);
 	while (k->first)
 		keeper_step(k);
 }
@@ -323,7 +328,7 @@ static inline bool keeper_start(struct keeper *k)
 	k->kept = fresh;
 	k->options.disk = k->disk;
 	k->options.dirs = &k->dirs;
-	k->options.flush = &k->flush;
+	k->options.flush = k->threads ? k->threads : &k->flush;
 	k->options.source = (struct journal_source){k, keeper_freeze, keeper_slice, keeper_thaw, keeper_bytes, keeper_is_stale};
 	k->options.now = keeper_now;
 	k->options.ticks = keeper_ticks;

@@ -1,0 +1,187 @@
+#include "daemon/fold.h"
+#include "tests/unit/faulty_disk.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/unit.h"
+#include <errno.h>
+#include <time.h>
+
+static struct scratch scratch;
+static struct faulty_disk faulty;
+static struct disk_dir state;
+static struct flush flush;
+static struct flush_job *job;
+static struct fold fold;
+static size_t records, handed_out, slices;
+static bool paced, thawed, done;
+
+static void submit(struct flush *f, struct flush_job *j)
+{
+	(void)f;
+	ck_assert_ptr_null(job);
+	job = j;
+}
+
+static size_t slice(void *source, enum table_id t, struct span *texts, size_t max, size_t bytes_max)
+{
+	static char text[FOLD_ROWS][32];
+	size_t n = 0;
+	(void)source, (void)t, (void)bytes_max;
+	ck_assert(!thawed && !job); /* nobody writes what the last slice handed out */
+	for (; n < max && handed_out < records; n++, handed_out++) {
+		snprintf(text[n], sizeof text[n], "{\"id\":\"%zu\"}", handed_out);
+		texts[n] = span_of(text[n]);
+	}
+	slices++;
+	return n;
+}
+
+static void thaw(void *source, enum table_id t)
+{
+	(void)source, (void)t;
+	ck_assert(!thawed);
+	thawed = true;
+}
+
+static bool is_paced(struct fold *f)
+{
+	(void)f;
+	return paced;
+}
+
+static void on_done(struct fold *f)
+{
+	ck_assert_ptr_eq(f, &fold);
+	ck_assert(thawed && !done);
+	done = true;
+}
+
+static void setup(void)
+{
+	ident_init();
+	scratch_make(&scratch);
+	faulty_disk_init(&faulty);
+	flush.submit = submit;
+	records = handed_out = slices = 0;
+	paced = thawed = done = false;
+	job = NULL;
+	ck_assert(disk_dir_open(&faulty.disk, &state, AT_FDCWD, scratch.path, "state", false, 0));
+	fold = (struct fold){.flush = &flush, .disk = &faulty.disk, .state = &state, .table = TABLE_RUNS, .slice = slice, .thaw = thaw, .paced = is_paced,
+	                     .done = on_done, .head = {.store = "01234567-89ab-4cde-8f01-23456789abcd", .revision = 7}};
+}
+
+static void teardown(void)
+{
+	disk_dir_close(&faulty.disk, &state);
+	faulty_disk_done(&faulty);
+	scratch_remove(&scratch);
+	ident_free();
+}
+
+static void step(void)
+{
+	struct flush_job *now = job;
+	job = NULL;
+	now->work(now);
+	now->done(now);
+}
+
+static void run(size_t count)
+{
+	records = fold.head.count = count;
+	fold_start(&fold);
+	while (job)
+		step();
+	ck_assert(done && thawed);
+}
+
+START_TEST(a_fold_is_not_whole)
+{
+	static const size_t counts[] = {0, 1, FOLD_ROWS - 1, FOLD_ROWS, FOLD_ROWS + 1, 3 * FOLD_ROWS};
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct buf text = {0};
+		handed_out = slices = 0;
+		done = thawed = false;
+		run(counts[i]);
+		ck_assert_int_eq(fold.result, DISK_OK);
+		ck_assert_uint_eq(handed_out, counts[i]);
+		ck_assert(scratch_read(&scratch, "runs.json", &text));
+		ck_assert_uint_eq(fold.bytes, text.len);
+		size_t rows = 0;
+		for (const char *at = text.at; (at = strstr(at, "{\"id\":")); at++)
+			rows++;
+		ck_assert_uint_eq(rows, counts[i]);
+		buf_free(&text);
+	}
+}
+END_TEST
+
+START_TEST(a_fold_that_fails_leaves_a_file_or_a_frozen_table_behind)
+{
+	static const enum faulty_call calls[] = {FAULTY_OPENAT, FAULTY_WRITEV, FAULTY_FSYNC, FAULTY_RENAMEAT};
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+		for (unsigned nth = 1; nth < 3; nth++) {
+			handed_out = 0;
+			done = thawed = false;
+			faulty_disk_fail(&faulty, (struct faulty_plan){.call = calls[i], .nth = nth, .number = ENOSPC});
+			run(2 * FOLD_ROWS);
+			if (!faulty_disk_fired(&faulty))
+				continue;
+			ck_assert_int_ne(fold.result, DISK_OK);
+			ck_assert_int_eq(fold.error.number, ENOSPC);
+			ck_assert_uint_eq(scratch_count(&scratch, ".", disk_is_tmp), 0);
+		}
+}
+END_TEST
+
+static uint64_t milliseconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int slow_openat(void *context, int dir, const char *name, int flags, mode_t mode)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	return disk_system.openat(context, dir, name, flags, mode);
+}
+
+START_TEST(a_fold_leaves_commits_no_room_or_rests_for_ever)
+{
+	struct disk_ops slow = disk_system;
+	struct disk disk = {.ops = &slow};
+	slow.openat = slow_openat;
+	fold.disk = &disk;
+	for (int i = 0; i < 2; i++) {
+		paced = i == 1;
+		handed_out = 0;
+		records = fold.head.count = 10;
+		done = thawed = false;
+		uint64_t begun = milliseconds();
+		fold_start(&fold);
+		step();
+		uint64_t took = milliseconds() - begun;
+		ck_assert_uint_ge(took, paced ? 69 : 49);
+		ck_assert_uint_le(took, paced ? 1000 : 2000);
+		while (job)
+			step();
+	}
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("fold");
+	TCase *c = tcase_create("fold");
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, a_fold_is_not_whole);
+	tcase_add_test(c, a_fold_that_fails_leaves_a_file_or_a_frozen_table_behind);
+	tcase_add_test(c, a_fold_leaves_commits_no_room_or_rests_for_ever);
+	suite_add_tcase(s, c);
+	return s;
+}
+
+int main(void)
+{
+	return unit_run(suite());
+}
