@@ -354,7 +354,7 @@ int main(int argc, char **argv)
 
 	if (signal(SIGINT, interrupted) == SIG_IGN)
 		signal(SIGINT, SIG_IGN);
-	while ((option = getopt_long(argc, argv, "+s:t:hV", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:t:hV", known, NULL)) != -1) {
 		switch (option) {
 		case 's': o.socket = optarg; break;
 		case 't':

@@ -206,6 +206,14 @@ static void fault_reply(struct call *c, struct buf *out, size_t from, struct fau
 	rpc_error(out, buf_as_span(&c->id), fault);
 }
 
+/* What its connection sends from now on must see the state that this reply will speak of. */
+static void wait_for_seen(struct call *c)
+{
+	uint64_t batch = store_wait(c->service->store, &c->ticket, store_seen(c->service->store));
+	if (c->origin && batch > c->origin->session->last_batch)
+		c->origin->session->last_batch = batch;
+}
+
 /* A refusal, or a success that changed nothing, that rested on somebody's pending change is not said before that change is durable. */
 static bool must_hold(struct call *c)
 {
@@ -240,7 +248,7 @@ static void call_settle(struct call *c, enum outcome outcome, struct buf *out, s
 		buf_span(&c->params, params);
 		c->holds_reply = true;
 		c->judged_once = judged;
-		store_wait(c->service->store, &c->ticket, store_seen(c->service->store));
+		wait_for_seen(c);
 		wait_begin(c);
 		return;
 	}

@@ -11,6 +11,11 @@ void chain_free(struct chain *c)
 	*c = (struct chain){0};
 }
 
+size_t chain_merge_count(const struct chain *c)
+{
+	return c->merge_count ? c->merge_count : CHAIN_MERGE_COUNT;
+}
+
 const struct chain_link *chain_at(const struct chain *c, size_t i)
 {
 	assert(i < c->count);
@@ -108,11 +113,6 @@ static bool follows(const struct chain_link *above, const struct chain_link *bel
 	return above->prev == below->seq && above->first == below->last + 1;
 }
 
-static size_t merge_count(const struct chain *c)
-{
-	return c->merge_count ? c->merge_count : CHAIN_MERGE_COUNT;
-}
-
 struct piece {
 	size_t at, count;
 	uint64_t live, dead;
@@ -123,7 +123,7 @@ struct piece {
 static struct piece piece_from(const struct chain *c, const uint64_t settled[TABLE_COUNT], size_t at, int level)
 {
 	struct piece p = {.at = at};
-	for (size_t i = at; i + 1 < c->count && p.count < merge_count(c); i++) {
+	for (size_t i = at; i + 1 < c->count && p.count < chain_merge_count(c); i++) {
 		const struct chain_link *link = chain_at(c, i);
 		uint64_t live = live_bytes(link, settled);
 		if (live > CHAIN_SMALL || (level >= 0 && link->level != level) || (i > at && !follows(link, chain_at(c, i - 1))) ||
@@ -171,7 +171,7 @@ bool chain_merge_due(const struct chain *c, const uint64_t settled[TABLE_COUNT],
 		if (live_bytes(chain_at(c, i), settled) <= CHAIN_SMALL)
 			small[chain_at(c, i)->level]++;
 	for (int level = 0; level < LEVELS; level++)
-		if (small[level] >= merge_count(c) && longest_piece(c, settled, level, run))
+		if (small[level] >= chain_merge_count(c) && longest_piece(c, settled, level, run))
 			return true;
 	return deadest_piece(c, settled, run);
 }

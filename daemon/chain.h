@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 enum {
-	CHAIN_MERGE_COUNT = 1024,      /* so many small segments become one at a time */
+	CHAIN_MERGE_COUNT = 1024,
 	CHAIN_SMALL = 4 << 20,         /* bytes of a small one that no settled snapshot has */
 	CHAIN_MERGE_BYTES = 64 << 20,  /* of what a merge writes, about */
 	CHAIN_DEAD_BYTES = 64 << 20,   /* bytes that settled snapshots have, but that stay because of their neighbours: worth a merge */
@@ -25,7 +25,7 @@ struct chain {
 	struct chain_link *links; /* `count` of them from `begin` on */
 	size_t begin, count, capacity;
 	uint64_t bytes;
-	size_t merge_count; /* 0: CHAIN_MERGE_COUNT */
+	size_t merge_count; /* so many small ones become one at a time; 0: CHAIN_MERGE_COUNT */
 };
 
 struct chain_run {
@@ -34,6 +34,7 @@ struct chain_run {
 };
 
 void chain_free(struct chain *c);
+size_t chain_merge_count(const struct chain *c);
 void chain_add(struct chain *c, const struct chain_link *link);
 const struct chain_link *chain_at(const struct chain *c, size_t i);
 void chain_drop(struct chain *c, size_t count);                                  /* the oldest ones */

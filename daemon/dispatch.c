@@ -36,7 +36,7 @@ enum order {
 	READS,       /* waits for its connection's mutations */
 	MUTATES,     /* is judged against them */
 	SEES_LISTS,  /* mutates what lists show: both */
-	AT_ONCE,     /* neither: progress, and what asks the daemon about itself */
+	AT_ONCE,     /* neither: progress, which is memory only, and what concerns no record */
 };
 
 static enum order order_of(enum method m)
@@ -48,10 +48,9 @@ static enum order order_of(enum method m)
 	case JOB_CLEANUP:
 		return SEES_LISTS;
 	case JOB_GET: case JOB_LIST: case JOB_COUNT: case RUN_GET: case RUN_LIST: case RUN_COUNT: case RUN_FIND_BY_META:
-	case ARTIFACT_READ: case ARTIFACT_LIST: case SERVER_PING:
+	case ARTIFACT_READ: case ARTIFACT_LIST: case SERVER_PING: case SERVER_INFO: case SERVER_STATS:
 		return READS;
-	case JOB_UPDATE_PROGRESS: case SERVER_INFO: case SERVER_STATS: case SERVER_FLUSH: case SERVER_SET_LOG_LEVEL:
-	case RPC_DISCOVER: case METHOD_COUNT:
+	case JOB_UPDATE_PROGRESS: case SERVER_FLUSH: case SERVER_SET_LOG_LEVEL: case RPC_DISCOVER: case METHOD_COUNT:
 		return AT_ONCE;
 	}
 	abort();

@@ -51,13 +51,9 @@ void finding_add_scan(struct load_finding *f, struct span text, bool whole, enum
 
 void finding_add_fault(struct load_finding *f, const struct fault *fault)
 {
-	if (fault->field[0])
-		finding_add(f, "%s: ", fault->field);
-	finding_add(f, "%s", fault->message[0] ? fault->message : fault_text(fault->code));
-	if (fault->expected[0])
-		finding_add(f, " (expected: %s)", fault->expected);
-	if (fault->hint[0])
-		finding_add(f, "; %s", fault->hint);
+	/* the message names the field and what was expected */
+	finding_add(f, "%s; %s", fault->message[0] ? fault->message : fault_text(fault->code),
+	            fault->hint[0] ? fault->hint : "correct the record by hand, or take it out, or restore the file from a backup");
 }
 
 bool finding_sum_of(struct span value, uint64_t *sum)

@@ -47,7 +47,8 @@ static uint32_t *bucket_at(const struct hash *h, uint32_t bucket)
 	return &h->chunks[bucket >> CHUNK_SHIFT][bucket & (CHUNK_BUCKETS - 1)];
 }
 
-/* Buckets below `split` have been divided in this round already, so one more bit of the hash counts for them. */
+/* Buckets below `split` have been divided in this round already, so one more bit of the hash counts for
+ * them. */
 static uint32_t *bucket_of(const struct hash *h, uint32_t hash)
 {
 	uint32_t bucket = hash & (h->level_size - 1);

@@ -1,5 +1,6 @@
-/* hash: a map from text to slab elements that grows one bucket at a time (linear hashing, W. Litwin, VLDB 1980), so that no insertion
- * ever rehashes a million entries. An element embeds a struct hash_link. Loop's thread only. */
+/* hash: a map from text to slab elements that grows one bucket at a time (linear hashing, W. Litwin, VLDB
+ * 1980), so that no insertion ever rehashes a million entries. An element embeds a struct hash_link.
+ * Loop's thread only. */
 #pragma once
 #include "daemon/slab.h"
 #include "proto/span.h"

@@ -61,27 +61,6 @@ static bool merge_time(struct merge *m, enum job_field i, bool due)
 	return true;
 }
 
-/* Canonical, without `percentage`: a reply has it, the store does not. */
-static void put_bare_progress(struct buf *out, struct span progress)
-{
-	if (scan_kind(progress) != SCAN_OBJECT) {
-		scan_canonical(out, progress);
-		return;
-	}
-	size_t start = out->len;
-	struct scan_iter it = scan_members(progress);
-	struct span name, value;
-	while (scan_next_member(&it, &name, &value)) {
-		if (scan_name_is(name, "percentage"))
-			continue;
-		buf_char(out, ',');
-		scan_canonical(out, (struct span){name.at - 1, name.len + 2});
-		buf_char(out, ':');
-		scan_canonical(out, value);
-	}
-	members_close(out, start);
-}
-
 static bool is_stored_progress(struct span bare, struct span stored)
 {
 	struct span percentage;
@@ -90,29 +69,96 @@ static bool is_stored_progress(struct span bare, struct span stored)
 	if (!stored.at || scan_kind(stored) != SCAN_OBJECT || !scan_member(stored, "percentage", &percentage))
 		return false;
 	__attribute__((cleanup(buf_free))) struct buf stored_bare = {0};
-	put_bare_progress(&stored_bare, stored);
+	progress_bare(&stored_bare, stored);
 	return span_is(bare, buf_as_span(&stored_bare));
 }
 
-static bool merge_progress(struct merge *m)
+/* The members of an object that a client sent for one of the fields below: those that the field knows (and what nobody knows), and those that a
+ * file brought in, which may go on: get, edit, save works. */
+struct sent_object {
+	struct buf known, extra;
+};
+
+static void sent_object_free(struct sent_object *o)
 {
-	const struct spec_field *field = &spec_job_fields[JOB_PROGRESS];
-	struct span sent = m->sent.value[JOB_PROGRESS], stored = m->stored.value[JOB_PROGRESS];
-	if (!sent.at || is_null(sent))
-		return merge_value(m, JOB_PROGRESS);
+	buf_free(&o->known);
+	buf_free(&o->extra);
+}
+
+static bool has_member(struct span object, struct span raw_name)
+{
+	struct span name, value;
+	for (struct scan_iter it = scan_members(object); scan_next_member(&it, &name, &value);)
+		if (span_is(name, raw_name))
+			return true;
+	return false;
+}
+
+/* `sent` is canonical, as `stored` (absent: none) is. */
+static void sort_members(const struct spec_field *field, struct span sent, struct span stored, struct sent_object *o)
+{
+	struct span name, value;
+	for (struct scan_iter it = scan_members(sent); scan_next_member(&it, &name, &value);) {
+		bool extra = field_find(field->fields, name) < 0 && stored.at && has_member(stored, name);
+		struct buf *to = extra ? &o->extra : &o->known;
+		buf_char(to, ',');
+		buf_add(to, name.at - 1, name.len + 2);
+		buf_char(to, ':');
+		buf_span(to, value);
+	}
+	members_close(&o->known, 0);
+}
+
+/* success, data, error, artifacts: what was left out, or is null without null being a value of it, gets its fallback. */
+static void result_normal(struct buf *out, const struct spec_field *fields, struct span object)
+{
+	size_t start = out->len;
+	for (const struct spec_field *f = fields; f->name; f++) {
+		struct span value;
+		bool sent = scan_member(object, f->name, &value) && (f->nullable || !is_null(value));
+		members_put(out, f, sent ? value : span_of(f->fallback ? f->fallback : "null"));
+	}
+	members_close(out, start);
+}
+
+static void object_normal(struct buf *out, enum job_field i, struct span object)
+{
+	double current, total;
+	if (i == JOB_PROGRESS)
+		progress_normal(out, object, &current, &total);
+	else
+		result_normal(out, spec_job_fields[i].fields, object);
+}
+
+/* progress and result */
+static bool merge_object(struct merge *m, enum job_field i)
+{
+	const struct spec_field *field = &spec_job_fields[i];
+	struct span sent = m->sent.value[i], stored = m->stored.value[i];
+	if (!sent.at || scan_kind(sent) != SCAN_OBJECT)
+		return merge_value(m, i);
+	__attribute__((cleanup(sent_object_free))) struct sent_object o = {0};
 	members_put_name(m->out, field);
 	size_t start = m->out->len;
-	put_bare_progress(m->out, sent);
-	struct span bare = {m->out->at + start, m->out->len - start};
-	bool same = is_stored_progress(bare, stored);
-	if (!same && !check(m, field, bare))
-		return false;
+	i == JOB_PROGRESS ? progress_bare(m->out, sent) : scan_canonical(m->out, sent);
+	struct span value = {m->out->at + start, m->out->len - start};
+	bool same = i == JOB_PROGRESS ? is_stored_progress(value, stored) : span_is(value, stored);
+	if (!same) {
+		sort_members(field, value, stored, &o);
+		if (!check(m, field, buf_as_span(&o.known)))
+			return false;
+	}
 	m->out->len = start;
-	double current, total;
-	if (same)
+	if (same) {
 		buf_span(m->out, stored);
-	else
-		progress_normal(m->out, sent, &current, &total);
+		return true;
+	}
+	object_normal(m->out, i, buf_as_span(&o.known));
+	if (o.extra.len) {
+		m->out->len--; /* over the closing brace */
+		buf_span(m->out, buf_as_span(&o.extra));
+		buf_char(m->out, '}');
+	}
 	return true;
 }
 
@@ -163,7 +209,7 @@ static bool merge_fields(struct merge *m, struct span id, bool is_new, uint64_t 
 	buf_span(out, id);
 	buf_char(out, '"');
 	if (!merge_value(m, JOB_TYPE) || !merge_status(m, &running, &terminal) || !merge_value(m, JOB_PAYLOAD) ||
-	    !merge_progress(m) || !merge_value(m, JOB_RESULT) || !merge_time(m, JOB_CREATED_AT, is_new) ||
+	    !merge_object(m, JOB_PROGRESS) || !merge_object(m, JOB_RESULT) || !merge_time(m, JOB_CREATED_AT, is_new) ||
 	    !merge_time(m, JOB_STARTED_AT, running) || !merge_time(m, JOB_COMPLETED_AT, terminal) ||
 	    !merge_value(m, JOB_ERROR) || !merge_value(m, JOB_METADATA))
 		return false;

@@ -1,4 +1,4 @@
-/* job: what job.save makes of what a client sent and what is stored. See DESIGN's table in docs/protocol.md. */
+/* job: what job.save makes of what a client sent and what is stored. The fields' table is in docs/protocol.md. */
 #pragma once
 #include "daemon/record.h"
 

@@ -17,7 +17,6 @@ enum {
 	IDLE_MIN_MS = 1000,
 	IDLE_BYTES_A_SECOND = 64 << 10, IDLE_BYTES_MAX = 64 << 20,
 	BUSY_MS = 1000,         /* since the last commit: folds leave it room */
-	MERGE_LOOK_EVERY = 16,  /* segments more, before the chain is looked over again */
 	SNAPSHOT_FRAME = 512,   /* bytes of a snapshot beside its records */
 };
 
@@ -602,7 +601,7 @@ static bool merge_due(struct journal *j, struct chain_run *run)
 		return false;
 	if (chain_merge_due(&j->chain, j->settled, run))
 		return true;
-	j->look_at = j->chain.count + MERGE_LOOK_EVERY;
+	j->look_at = j->chain.count + 1 + chain_merge_count(&j->chain) / 64; /* not at each commit */
 	return false;
 }
 

@@ -1,7 +1,8 @@
 /* journal: makes batches durable, folds tables into snapshots, merges segments, and knows when the disk cannot be trusted.
  *
- * docs/storage.md is its contract. All calls on the loop's thread; the blocking parts run as flush jobs, one commit at a time and one background job (fold slice,
- * merge, repair) at a time. It knows no table: records come as text, and a fold draws them from a source. */
+ * docs/storage.md is its contract. All calls on the loop's thread; the blocking parts run as flush jobs: one commit (while degraded one repair)
+ * at a time, and beside it one background job (a fold's slice, a merge, a sweep of segments). It knows no table: records come as text, and a
+ * fold draws them from a source. */
 #pragma once
 #include "daemon/flush.h"
 #include "daemon/load.h"
@@ -61,7 +62,8 @@ void journal_commit(struct journal *j, struct journal_batch *b); /* only when re
 void journal_tick(struct journal *j);
 bool journal_wants_tick(const struct journal *j);
 
-/* Clean stop: folds what changed (and stale progress), then calls `done` once, with false where that failed (nothing is lost then: the segments are there). No commits after this. */
+/* Clean stop: folds what changed (and stale progress), then calls `done` once, from the loop, with false where that failed (nothing is lost then: the
+ * segments are there). `done` may free the journal. No commits after this. */
 void journal_stop(struct journal *j, void (*done)(void *context, bool folded), void *context);
 bool journal_idle(const struct journal *j);     /* no job of the journal is under way */
 

@@ -25,7 +25,7 @@ static bool job_id(struct span object, char made[37], struct span *id, struct bu
 	}
 	if (scan_string(value, scratch, id) && ident_check(IDENT_JOB, *id))
 		return true;
-	fault_set(fault, FAULT_INVALID_PARAMS, "job.id is no id");
+	fault_set(fault, FAULT_INVALID_PARAMS, "job.id must be a string of %s", ident_pattern(IDENT_JOB));
 	fault_field(fault, "job.id");
 	fault_expected(fault, "a string of %s", ident_pattern(IDENT_JOB));
 	fault_hint(fault, "leave it out and one is made");
@@ -50,6 +50,7 @@ enum outcome method_job_save(struct call *c, const struct params *p, struct buf 
 	    !record_fits(c, TABLE_JOBS, text.len, fault))
 		return OUTCOME_FAILED;
 	store_put(store, TABLE_JOBS, buf_as_span(&text));
+	text.len = 0;
 	buf_trim(&text, 1 << 20);
 	c->table = TABLE_JOBS;
 	c->record = record_ref(store_latest(store, TABLE_JOBS, id, NULL));

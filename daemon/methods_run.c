@@ -41,6 +41,7 @@ enum outcome method_run_create_or_update(struct call *c, const struct params *p,
 	    !record_fits(c, TABLE_RUNS, text.len, fault))
 		return OUTCOME_FAILED;
 	store_put(store, TABLE_RUNS, buf_as_span(&text));
+	text.len = 0;
 	buf_trim(&text, 1 << 20);
 	c->table = TABLE_RUNS;
 	c->record = record_ref(store_latest(store, TABLE_RUNS, id, NULL));

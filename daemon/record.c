@@ -214,6 +214,26 @@ void progress_normal(struct buf *out, struct span object, double *current, doubl
 	read_number(value[PROGRESS_TOTAL], total);
 }
 
+void progress_bare(struct buf *out, struct span progress)
+{
+	if (scan_kind(progress) != SCAN_OBJECT) {
+		scan_canonical(out, progress);
+		return;
+	}
+	size_t start = out->len;
+	struct scan_iter it = scan_members(progress);
+	struct span name, value;
+	while (scan_next_member(&it, &name, &value)) {
+		if (scan_name_is(name, "percentage"))
+			continue;
+		buf_char(out, ',');
+		scan_canonical(out, (struct span){name.at - 1, name.len + 2});
+		buf_char(out, ':');
+		scan_canonical(out, value);
+	}
+	members_close(out, start);
+}
+
 /* The stored progress as it is sent. What is odd (files may hold anything) goes out as it is. */
 static void send_stored_progress(struct buf *out, struct span stored)
 {
@@ -322,7 +342,7 @@ void record_with_live(struct buf *out, const struct record *r, const struct live
 
 static bool refuse(struct fault *fault, const char *field, const char *expected)
 {
-	fault_set(fault, FAULT_INVALID_PARAMS, "%s: %s", field, expected);
+	fault_set(fault, FAULT_INVALID_PARAMS, "%s must be %s", field, expected);
 	fault_field(fault, field);
 	fault_expected(fault, "%s", expected);
 	return false;
@@ -353,6 +373,12 @@ static bool check_object(enum table_id t, struct span object, struct fault *faul
 		return true;
 	*at = report.number_at;
 	return refuse_number(object, report.number_at, fault);
+}
+
+/* Status, type and kind; an artifact's run_id may be null. */
+static bool is_key(enum table_id t, int field)
+{
+	return (field == keyed[t].a && t != TABLE_ARTIFACTS) || field == keyed[t].b;
 }
 
 /* `value` is canonical, or absent where the file has no such field and it has no fallback. */
@@ -418,12 +444,16 @@ static bool read_field(const struct reading *r, int field, struct fault *fault)
 {
 	struct buf *out = r->out;
 	struct span value = r->members.value[field];
+	if (value.at && is_null(value) && is_key(r->table, field))
+		value.at = NULL; /* null is no status, type or kind: absent */
 	members_put_name(out, &spec_fields(r->table)[field]);
 	size_t start = out->len;
-	if (value.at)
-		scan_canonical(out, value);
-	else
+	if (!value.at)
 		put_missing(r, field);
+	else if (r->renumber && r->table == TABLE_JOBS && field == JOB_PROGRESS)
+		progress_bare(out, value); /* what was got from a daemon may be imported as it came */
+	else
+		scan_canonical(out, value);
 	if (!check_field(r->table, field, (struct span){out->at + start, out->len - start}, fault))
 		return false;
 	if (r->renumber && field == keyed[r->table].revision) {

@@ -57,6 +57,9 @@ double progress_percentage(double current, double total);
 /* current, total, message of a checked progress object, missing ones filled in, percentage left out: canonical text appended. */
 void progress_normal(struct buf *out, struct span object, double *current, double *total);
 
+/* Appends any progress value in canonical form without `percentage`: a reply has it, the store does not. */
+void progress_bare(struct buf *out, struct span progress);
+
 enum { RECORD_ALL = 0 }; /* fields: no projection */
 
 /* Appends the record as it is sent: live progress (NULL: none) in the place of the stored one, with percentage; an artifact's `path` (artifacts_dir/<id>.json),

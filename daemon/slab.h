@@ -1,5 +1,6 @@
-/* slab: a growing array of equal elements that never move, named by 32-bit numbers; 0 is none.
- * Grows a chunk at a time, so that growing never copies (a million records must not stall the loop). Chunks begin on a cache line. Loop's thread only. */
+/* slab: a growing array of equal elements that never move, named by 32-bit numbers; 0 is none. Grows a
+ * chunk at a time, so that growing never copies (a million records must not stall the loop). Chunks begin
+ * on a cache line. Loop's thread only. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

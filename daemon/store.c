@@ -148,7 +148,10 @@ static bool refuse(struct fault *fault, size_t *at, const char *message)
 	return false;
 }
 
-/* Server times go on from the newest that this daemon itself has written, even if the clock went back since. */
+/* Server times go on from the newest that a daemon has written here, even if the clock went back since. (Up to the year 9000:
+ * beyond it there is no room to go on.) */
+#define LAST_SANE_TIME INT64_C(221845392000000000)
+
 static void remember_time(struct store *s, enum table_id t, const struct record *r)
 {
 	static const int updated[TABLE_COUNT] = {JOB_UPDATED_AT, RUN_UPDATED_AT, ARTIFACT_CREATED_AT};
@@ -156,7 +159,7 @@ static void remember_time(struct store *s, enum table_id t, const struct record 
 	int64_t time;
 	if (record_field(t, r, updated[t], &value) && value.len > 2) {
 		text = (struct span){value.at + 1, value.len - 2};
-		if (stamp_parse(text, &time) && time > s->last_time && time < s->wall_clock() + INT64_C(366) * 86400 * 1000000)
+		if (stamp_parse(text, &time) && time > s->last_time && time < LAST_SANE_TIME)
 			s->last_time = time;
 	}
 }

@@ -13,7 +13,8 @@ enum dimension { DIMENSION_A, DIMENSION_B, DIMENSIONS };
 enum { VIEWS_PER_ORDER = VIEW_ID_ALL - VIEW_TIME_ALL };
 
 static_assert(sizeof(struct entry) == 3 * 64, "an entry is three cache lines");
-static_assert(offsetof(struct entry, id_starts) == 64 && offsetof(struct entry, link) == 128, "each order has its line");
+static_assert(offsetof(struct entry, id_starts) == 64, "the trees by id have a line of their own");
+static_assert(offsetof(struct entry, link) == 128, "what no tree reads stands behind");
 
 /* What a client can make large; the rest of a scratch buffer's memory is given back. */
 enum { SCRATCH_KEEP = 4096 };
@@ -33,8 +34,9 @@ struct pair {
 	uint32_t root[ORDERS];
 };
 
-/* One member of a run's meta. The postings of equal key and value text are one tree, newest first; its root is the one of them that the
- * hash knows. The key and the value themselves are read in the record's text, at `at`. */
+/* One member of a run's meta. The postings of equal key and value text are one tree, newest first; its
+ * root is the one of them that the hash knows. The key and the value themselves are read in the record's
+ * text, at `at`. */
 struct posting {
 	struct hash_link link; /* link.hash is valid in all of them */
 	uint32_t entry, next;
@@ -67,7 +69,8 @@ struct table {
 
 /* ---- order */
 
-/* Eight bytes of the id from `at` on, so that comparing numbers compares bytes; filled up with zeros, which no id has. */
+/* Eight bytes of the id from `at` on, so that comparing numbers compares bytes; filled up with zeros,
+ * which no id has. */
 static uint64_t start_of(struct span id, size_t at)
 {
 	uint64_t start = 0;
@@ -139,7 +142,8 @@ static int by_newest(const struct tree_kind *k, uint32_t x, uint32_t y)
 	return compare_times(slab_at(&t->entries, p->entry), slab_at(&t->entries, q->entry));
 }
 
-/* A place between records: just behind a record's key, or (no id) where the records begin that are older than `time`. */
+/* A place between records: just behind a record's key, or (no id) where the records begin that are older
+ * than `time`. */
 struct bound {
 	int64_t time;
 	uint64_t id_starts[2];
@@ -462,13 +466,15 @@ enum {
 };
 
 /* The views in which the entry's place moves. */
-static unsigned views_moved(const struct table *t, const struct entry *n, const struct record_keys *keys, uint32_t to)
+static unsigned views_moved(const struct table *t, const struct entry *n, const struct record_keys *keys,
+                            uint32_t to)
 {
 	if (!n->record)
 		return VIEWS_ALL;
 	const struct pair *was = pair_at(t, n->pair), *is = pair_at(t, to);
 	return (was->at[DIMENSION_A] != is->at[DIMENSION_A] ? VIEWS_OF_A : 0) |
-	       (was->at[DIMENSION_B] != is->at[DIMENSION_B] ? VIEWS_OF_B : 0) | (n->time != keys->time ? VIEWS_OF_TIME : 0) |
+	       (was->at[DIMENSION_B] != is->at[DIMENSION_B] ? VIEWS_OF_B : 0) |
+	       (n->time != keys->time ? VIEWS_OF_TIME : 0) |
 	       (n->end != keys->end ? VIEWS_OF_END : 0);
 }
 
@@ -584,7 +590,8 @@ static void posting_add(struct table *t, uint32_t e, struct span raw_name, struc
 	if (!scan_unescape(raw_name, &t->key_text, &key))
 		return;
 	struct span value = meta_text(raw_value, &t->value_text);
-	uint32_t hash = meta_hash(t, key, value), root = posting_root(t, hash, key, value), top = root, p = slab_take(&t->postings);
+	uint32_t hash = meta_hash(t, key, value), root = posting_root(t, hash, key, value), top = root;
+	uint32_t p = slab_take(&t->postings);
 	*posting_at(t, p) = (struct posting){
 		.link.hash = hash,
 		.entry = e,
@@ -853,7 +860,8 @@ static void pick_add(struct picks *p, uint32_t root, uint32_t size)
 	p->to[p->count++] = size;
 }
 
-static void pick_pairs(struct picks *p, const struct table *t, enum order order, const struct choice *a, const struct choice *b)
+static void pick_pairs(struct picks *p, const struct table *t, enum order order, const struct choice *a,
+                       const struct choice *b)
 {
 	p->kind = &t->kinds[order * VIEWS_PER_ORDER + VIEW_TIME_AB];
 	for (unsigned i = 0; i < a->count; i++)
@@ -865,14 +873,16 @@ static void pick_pairs(struct picks *p, const struct table *t, enum order order,
 		}
 }
 
-static void pick_values(struct picks *p, const struct table *t, enum order order, enum dimension d, const struct choice *c)
+static void pick_values(struct picks *p, const struct table *t, enum order order, enum dimension d,
+                        const struct choice *c)
 {
 	p->kind = &t->kinds[order * VIEWS_PER_ORDER + (d == DIMENSION_A ? VIEW_TIME_A : VIEW_TIME_B)];
 	for (unsigned i = 0; i < c->count; i++)
 		pick_add(p, value_at(&t->values[d], c->at[i])->root[order], value_at(&t->values[d], c->at[i])->refs);
 }
 
-static void pick_trees(struct picks *p, const struct table *t, enum order order, const struct choice *a, const struct choice *b)
+static void pick_trees(struct picks *p, const struct table *t, enum order order, const struct choice *a,
+                       const struct choice *b)
 {
 	assert(!t->loading);
 	p->count = 0;
@@ -907,7 +917,10 @@ static void pick_times(struct picks *p, int64_t after, int64_t before)
 static void pick_behind(struct picks *p, const struct position *behind)
 {
 	struct bound bound = {
-		.time = behind->time, .id_starts = {start_of(behind->id, 0), start_of(behind->id, 8)}, .id = behind->id};
+		.time = behind->time,
+		.id_starts = {start_of(behind->id, 0), start_of(behind->id, 8)},
+		.id = behind->id,
+	};
 	uint32_t from[PICKS_MAX];
 
 	assert(behind->id.at);
@@ -919,7 +932,8 @@ static void pick_behind(struct picks *p, const struct position *behind)
 
 static void picks_of(struct picks *p, const struct table *t, const struct selection *s)
 {
-	struct choice a = choose(&t->values[DIMENSION_A], s->a, s->a_count), b = choose(&t->values[DIMENSION_B], s->b, s->b_count);
+	struct choice a = choose(&t->values[DIMENSION_A], s->a, s->a_count);
+	struct choice b = choose(&t->values[DIMENSION_B], s->b, s->b_count);
 
 	pick_trees(p, t, s->by_id ? BY_ID : BY_TIME, &a, &b);
 	if (!s->by_id)
@@ -1004,7 +1018,8 @@ static void heap_remove(struct heap *h, unsigned tree)
 
 /* ---- offsets in many trees at once */
 
-/* Going down all trees together. Of each, `at` is the root of what is undecided and `taken` counts what is before the place looked for. */
+/* Going down all trees together. Of each, `at` is the root of what is undecided and `taken` counts what is
+ * before the place looked for. */
 struct descent {
 	const struct tree_kind *kind;
 	uint64_t target; /* so many of the undecided are to be taken */
@@ -1049,12 +1064,15 @@ static void descent_move(struct descent *d, unsigned i, bool take)
 	}
 }
 
-/* Moves each pick's start so that `offset` elements are skipped in all. O(k log k log n) for k trees: each step goes down one level in one tree.
+/* Moves each pick's start so that `offset` elements, fewer than there are, are skipped in all. O(k log k
+ * log n) for k trees: each step goes down one level in one tree.
  *
- * All near sides together hold everything before the last root at least. If they are more than the target, that root has target elements
- * before it, and it and what is behind it are out. Otherwise the first root, which has less than the near sides before it, is in, with its left side.
+ * All near sides together hold everything before the last root at least. If they are more than the target,
+ * that root has target elements before it, and it and what is behind it are out. Otherwise the first root,
+ * which has less than the near sides before it, is in, with its left side.
  *
- * What the range of time or the cursor has cut off at the front is before everything else in all trees alike, so it just adds to the target. */
+ * What the range of time or the cursor has cut off at the front is before everything else in all trees
+ * alike, so it just adds to the target. */
 static void pick_offset(struct picks *p, uint64_t offset)
 {
 	struct descent d = {.kind = p->kind, .target = offset};
@@ -1076,7 +1094,7 @@ static void pick_offset(struct picks *p, uint64_t offset)
 		descent_move(&d, take ? d.first.tree[0] : d.last.tree[0], take);
 	}
 	for (unsigned i = 0; i < p->count; i++)
-		p->from[i] = d.taken[i] < p->to[i] ? d.taken[i] : p->to[i];
+		p->from[i] = d.taken[i];
 }
 
 /* ---- pages */
@@ -1086,7 +1104,8 @@ struct source {
 	uint32_t left; /* elements after the current one */
 };
 
-/* So many entries are looked up before they are asked for: meanwhile first the entry, then the record comes from memory. */
+/* So many entries are looked up before they are asked for: meanwhile first the entry, then the record
+ * comes from memory. */
 enum { PAGE_AHEAD = 4, RECORD_AHEAD = 512, CACHE_LINE = 64 };
 
 struct page {
@@ -1108,7 +1127,8 @@ static void pick_skip(struct picks *p, uint64_t offset)
 		pick_offset(p, offset);
 }
 
-struct page *page_open(const struct table *t, const struct selection *s, uint64_t offset, const struct position *behind)
+struct page *page_open(const struct table *t, const struct selection *s, uint64_t offset,
+                       const struct position *behind)
 {
 	struct picks picks;
 
@@ -1194,7 +1214,8 @@ static int by_count(const void *x, const void *y)
 	return compare_text(p->value, q->value);
 }
 
-static uint64_t group_count(const struct table *t, const struct selection *s, const struct choice *a, const struct choice *b)
+static uint64_t group_count(const struct table *t, const struct selection *s, const struct choice *a,
+                            const struct choice *b)
 {
 	struct picks picks;
 

@@ -2,8 +2,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* The priority of an element is a bijection of its number, so no two are equal, none is stored, and the same element has the same in each
- * tree. Multiply-and-shift mixing with the constants of C. Wellons' hash-prospector ("lowbias32", public domain). */
+/* The priority of an element is a bijection of its number, so no two are equal, none is stored, and the
+ * same element has the same in each tree. Multiply-and-shift mixing with the constants of C. Wellons'
+ * hash-prospector ("lowbias32", public domain). */
 static uint32_t priority(const struct tree_kind *k, uint32_t element)
 {
 	uint32_t x = element ^ k->seed;
@@ -43,8 +44,8 @@ static uint32_t elements_before(const struct tree_kind *k, uint32_t root, uint32
 	return count;
 }
 
-/* Divides a tree by place: the first `before` elements go to *left. Knowing how many go there fixes the ranks on the way down, so that no
- * way back is needed. */
+/* Divides a tree by place: the first `before` elements go to *left. Knowing how many go there fixes the
+ * ranks on the way down, so that no way back is needed. */
 static void split(const struct tree_kind *k, uint32_t root, uint32_t before, uint32_t *left, uint32_t *right)
 {
 	while (root != 0) {
@@ -178,7 +179,8 @@ static void prefetch(const struct tree_kind *k, uint32_t element)
 		__builtin_prefetch(tree_node(k, element));
 }
 
-static void before_together(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key, uint32_t before[])
+static void before_together(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key,
+                            uint32_t before[])
 {
 	uint32_t at[TREE_TOGETHER];
 	unsigned going = count;
@@ -200,7 +202,8 @@ static void before_together(const struct tree_kind *k, const uint32_t roots[], u
 	}
 }
 
-void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key, uint32_t before[])
+void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key,
+                      uint32_t before[])
 {
 	for (unsigned done = 0; done < count; done += TREE_TOGETHER) {
 		unsigned left = count - done;
@@ -209,7 +212,8 @@ void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigne
 	}
 }
 
-void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count, uint32_t element)
+void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count,
+                   uint32_t element)
 {
 	uint32_t at[TREE_TOGETHER];
 	unsigned going = count;
@@ -229,8 +233,8 @@ void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[]
 	}
 }
 
-/* On the stack are the elements that are still to come and whose left side has been dealt with. What comes right after one of them is
- * fetched early. */
+/* On the stack are the elements that are still to come and whose left side has been dealt with. What comes
+ * right after one of them is fetched early. */
 static void push(struct tree_walk *w, uint32_t element)
 {
 	w->stack[w->top++ % TREE_WALK_DEPTH] = element;

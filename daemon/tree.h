@@ -1,6 +1,7 @@
-/* tree: an ordered set of slab elements that can count: a treap whose priorities are a hash of the element's number (Seidel and Aragon,
- * "Randomized search trees", 1996). Each node knows its rank in its own subtree, which is what makes places and ranks cost one way down.
- * An element embeds one struct tree_node for each tree that it can be in: 12 bytes, no allocation. Insert, remove, rank and select are
+/* tree: an ordered set of slab elements that can count: a treap whose priorities are a hash of the
+ * element's number (Seidel and Aragon, "Randomized search trees", 1996). Each node knows its rank in its
+ * own subtree, which is what makes places and ranks cost one way down. An element embeds one struct
+ * tree_node for each tree that it can be in: 12 bytes, no allocation. Insert, remove, rank and select are
  * O(log n) and touch only the nodes on the way. Loop's thread only. */
 #pragma once
 #include "daemon/slab.h"
@@ -29,25 +30,32 @@ static inline struct tree_node *tree_node(const struct tree_kind *k, uint32_t el
 
 /* A tree is its root: uint32_t, 0 when empty. */
 void tree_insert(const struct tree_kind *k, uint32_t *root, uint32_t element);
-void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element); /* it must be in it, its key unchanged since */
-bool tree_has(const struct tree_kind *k, uint32_t root, uint32_t element);     /* the element has the key that it was, or would be, inserted with */
-uint32_t tree_size(const struct tree_kind *k, uint32_t root);                     /* O(log n) too: the right edge is added up */
-uint32_t tree_at(const struct tree_kind *k, uint32_t root, uint32_t place);       /* 0-based */
-uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key);  /* how many elements are before the key */
+/* It must be in the tree, its key unchanged since. */
+void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element);
+/* The element has the key that it was, or would be, inserted with. */
+bool tree_has(const struct tree_kind *k, uint32_t root, uint32_t element);
+/* O(log n) too: the right edge is added up. */
+uint32_t tree_size(const struct tree_kind *k, uint32_t root);
+uint32_t tree_at(const struct tree_kind *k, uint32_t root, uint32_t place); /* 0-based */
+/* How many elements are before the key. */
+uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key);
 
-/* Memory, not comparing, is what a large tree costs: each step down waits for one cache line. So where several ways lead down, these go them all
- * together, a level at a time, and the waits overlap. */
+/* Memory, not comparing, is what a large tree costs: each step down waits for one cache line. So where
+ * several ways lead down, these go them all together, a level at a time, and the waits overlap. */
 
 /* tree_before in many trees of one kind. */
-void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key, uint32_t before[]);
+void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key,
+                      uint32_t before[]);
 
-/* Goes the element's way down several trees; nothing comes of it but that the nodes are in the cache. Worth it before an element is inserted into
- * or removed from many large trees. At most TREE_TOGETHER. */
+/* Goes the element's way down several trees; nothing comes of it but that the nodes are in the cache.
+ * Worth it before an element is inserted into or removed from many large trees. At most TREE_TOGETHER. */
 enum { TREE_TOGETHER = 16 };
-void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count, uint32_t element);
+void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count,
+                   uint32_t element);
 
-/* Walking forwards from a place: O(log n) to start, O(1) amortised a step. The stack is a ring: a tree whose left turns are deeper (none of
- * 2^32 elements is, in practice) makes the walk forget the oldest and find them again from the place. */
+/* Walking forwards from a place: O(log n) to start, O(1) amortised a step. The stack is a ring: a tree
+ * whose left turns are deeper (none of 2^32 elements is, in practice) makes the walk forget the oldest and
+ * find them again from the place. */
 enum { TREE_WALK_DEPTH = 32 };
 struct tree_walk {
 	const struct tree_kind *kind;

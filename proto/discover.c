@@ -289,6 +289,28 @@ static void description_member(struct buf *out, const struct spec_method *m)
 	buf_string(out, buf_as_span(&text));
 }
 
+static bool required_come_first(const struct spec_method *m)
+{
+	for (unsigned i = 1; i < m->param_count; i++)
+		if (m->params[i].required && !m->params[i - 1].required)
+			return false;
+	return true;
+}
+
+/* OpenRPC wants required parameters before optional ones. Where the positions say otherwise, the document lists the parameters for use by name. */
+static void params_member(struct buf *out, const struct spec_method *m)
+{
+	bool positional = required_come_first(m);
+	member_text(out, "paramStructure", positional ? "either" : "by-name");
+	member(out, "params");
+	buf_char(out, '[');
+	for (int optional = 0; optional < 2; optional++)
+		for (unsigned i = 0; i < m->param_count; i++)
+			if (positional ? optional == 0 : m->params[i].required == !optional)
+				param_object(out, &m->params[i]);
+	buf_char(out, ']');
+}
+
 static void method_object(struct buf *out, const struct spec_method *m)
 {
 	comma(out);
@@ -296,12 +318,7 @@ static void method_object(struct buf *out, const struct spec_method *m)
 	member_text(out, "name", m->name);
 	member_text(out, "summary", m->prose);
 	description_member(out, m);
-	member_text(out, "paramStructure", "either");
-	member(out, "params");
-	buf_char(out, '[');
-	for (unsigned i = 0; i < m->param_count; i++)
-		param_object(out, &m->params[i]);
-	buf_char(out, ']');
+	params_member(out, m);
 	member(out, "result");
 	buf_text(out, "{\"name\":\"result\"");
 	member_text(out, "description", m->result);

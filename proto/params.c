@@ -707,7 +707,7 @@ bool params_numbers_held(struct span params, size_t number_at, struct fault *fau
 	}
 	scan_path(&path, params, number_at);
 	buf_char(&path, '\0');
-	fault_set(fault, FAULT_INVALID_PARAMS, "%.200s is a number that cannot be held", path.at);
+	fault_set(fault, FAULT_INVALID_PARAMS, "%.200s must be a number that can be held: an integer of 64 bits, or a real within a double's range", path.at);
 	fault_field(fault, path.at);
 	fault_expected(fault, "an integer of 64 bits, or a real within a double's range");
 	fault_hint(fault, "send it as a string");

@@ -289,7 +289,7 @@ static const struct spec_param server_import_params[] = {
 		.prose = "Runs as they stand in runs.json, likewise."},
 	[SERVER_IMPORT_ARTIFACTS] = {.name = "artifacts", .type = SPEC_ARRAY, .table = TABLE_ARTIFACTS,
 		.fields = spec_artifact_fields,
-		.prose = "Artifacts as they stand in artifacts.json; their payload files must be there."},
+		.prose = "Artifacts as they stand in artifacts.json; copy their payload files into artifacts/ beside it."},
 	[SERVER_IMPORT_MODE] = {.name = "mode", .type = SPEC_CHOICE, .choices = import_modes, .fallback = "\"skip\"",
 		.prose = "What happens to a record whose id is taken: it is skipped, or replaces the stored one."},
 };

@@ -26,8 +26,8 @@ def count(test):
 def show(test):
     print(f"\n==== {test['name']}: {test['result']} (exit status {test.get('returncode')}, {test.get('duration', 0):.1f} s)")
     stdout = (test.get("stdout") or "").splitlines()
-    failures = [line for line in stdout if re.search(r":[FES]:", line)]
-    for line in failures or stdout[-SHOWN_LINES:]:
+    counts = [place for place, line in enumerate(stdout) if CHECK_LINE.match(line)]
+    for line in stdout[counts[0] + 1:] if counts else stdout[-SHOWN_LINES:]: # Check names what failed behind its count
         print(line[:2000])
     for line in (test.get("stderr") or "").splitlines()[-SHOWN_LINES:]:
         print(line[:2000])

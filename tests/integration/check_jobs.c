@@ -92,8 +92,8 @@ START_TEST(any_other_id_is_refused_before_anything_happens)
 	char *text;
 	ck_assert_int_gt(asprintf(&text, "{\"id\":%s}", bad_ids[_i]), 0);
 	expect_fault(refused(text), "invalid_params", "job.id", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", text), "invalid_params", "id", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.delete", text), "invalid_params", "id", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", "%s", text), "invalid_params", "id", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.delete", "%s", text), "invalid_params", "id", NULL);
 	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), 0);
 }
 END_TEST

@@ -292,6 +292,61 @@ START_TEST(info_shows_the_limits_that_were_set)
 }
 END_TEST
 
+/* ---- a disk that takes no more */
+
+static void allow_file_size(rlim_t bytes)
+{
+	struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+	ck_assert_int_eq(prlimit(d->pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+START_TEST(a_full_disk_refuses_changes_and_harms_nothing)
+{
+	client_call(c, "job.save", JSON({"job":{"id":"before","payload":{"n":1}}}));
+	client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"x"}));
+	allow_file_size(20);
+	for (int i = 0; i < 20; i++) {
+		client_refused(c, NOT_DURABLE, "job.save", JSON({"job":{"id":"full%d"}}), i);
+		client_refused(c, NOT_DURABLE, "job.save", JSON({"job":{"id":"before","payload":{"n":2}}}));
+		client_refused(c, NOT_DURABLE, "job.delete", JSON({"id":"before"}));
+		client_refused(c, NOT_DURABLE, "artifact.save", JSON({"run_id":"r","payload":"more than the twenty bytes that fit"}));
+	}
+	expect_at(client_call(c, "job.get", JSON({"id":"before"})), "payload.n", "1");
+	expect_at(client_call(c, "job.count", NULL), "total", "1");
+	expect_at(client_call(c, "server.ping", NULL), "revision", "2");
+	allow_file_size(RLIM_INFINITY);
+	for (long long deadline = clock_ms() + DEADLINE_MS;; sleep_ms(50)) {
+		client_say(c, JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"after"}}}));
+		if (has_value_at(client_reply(c), "result"))
+			break;
+		ck_assert_int_lt(clock_ms(), deadline);
+	}
+	expect_text_at(client_call(c, "server.info", NULL), "health", "ok");
+	ck_assert_uint_eq(dir_count(daemon_path(d, "journal"), ".tmp"), 0);
+	ck_assert_uint_eq(dir_count(daemon_path(d, "artifacts"), ""), 0);
+	daemon_kill(d);
+	daemon_start(d, NULL);
+	c = client_open(d);
+	expect_at(client_call(c, "job.count", NULL), "total", "2");
+	expect_at(client_call(c, "job.get", JSON({"id":"before"})), "payload.n", "1");
+}
+END_TEST
+
+START_TEST(a_fold_that_finds_the_disk_full_loses_nothing)
+{
+	for (int i = 0; i < 200; i++)
+		client_say(c, JSON({"jsonrpc":"2.0","method":"job.save","params":{"job":{"id":"f%d"}}}), i);
+	expect_at(client_call(c, "server.flush", NULL), "revision", "200");
+	allow_file_size(2000); /* the idle fold's snapshot would be larger */
+	sleep_ms(2500);
+	expect_at(client_call(c, "job.count", NULL), "total", "200");
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0); /* nor can the last fold be written */
+	daemon_start(d, NULL);
+	c = client_open(d);
+	expect_at(client_call(c, "job.count", NULL), "total", "200");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("limits");
@@ -315,5 +370,7 @@ int main(void)
 	tcase_add_test(defaults, a_line_of_any_length_costs_no_memory);
 	tcase_add_test(defaults, unfinished_lines_of_many_connections_are_bounded_together);
 	tcase_add_test(defaults, a_batch_of_too_many_calls_is_refused_whole);
+	tcase_add_test(defaults, a_full_disk_refuses_changes_and_harms_nothing);
+	tcase_add_test(defaults, a_fold_that_finds_the_disk_full_loses_nothing);
 	return integration_run(suite);
 }

@@ -19,6 +19,7 @@
 enum { FLAGS_MAX = 32 };
 
 static char base[64]; /* all daemons' directories are in it */
+static int patience_ms = DEADLINE_MS;
 
 /* The tests leave their memory to the end of their process; the daemon does not, and is asked separately. */
 const char *__asan_default_options(void);
@@ -137,6 +138,7 @@ static void become(const char *const *argv)
 {
 	/* persistd must not outlive its test; what a sanitizer finds must end it, and be told from other failures */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit, where a test sets one, is to look like a full disk */
 	setenv("ASAN_OPTIONS", "detect_leaks=1:exitcode=86", 1);
 	setenv("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1:exitcode=86", 1);
 	execvp(argv[0], (char *const *)argv);
@@ -226,10 +228,15 @@ char *daemon_errors(const struct daemon *d)
 	return file_read(d->errors, NULL);
 }
 
+void daemon_patience(int ms)
+{
+	patience_ms = ms;
+}
+
 void daemon_start(struct daemon *d, const char *const *flags)
 {
 	daemon_spawn(d, flags);
-	for (long long deadline = clock_ms() + DEADLINE_MS; !answers(d->socket); sleep_ms(2)) {
+	for (long long deadline = clock_ms() + patience_ms; !answers(d->socket); sleep_ms(2)) {
 		int status;
 		if (waitpid(d->pid, &status, WNOHANG) == d->pid) {
 			d->pid = 0;
@@ -254,7 +261,7 @@ int daemon_start_refused(struct daemon *d, const char *const *flags)
 
 int daemon_wait(struct daemon *d)
 {
-	int status = wait_until(d->pid, clock_ms() + DEADLINE_MS);
+	int status = wait_until(d->pid, clock_ms() + patience_ms);
 	if (status == -1000)
 		kill(d->pid, SIGABRT);
 	ck_assert_msg(status != -1000, "persistd did not end: %s", daemon_errors(d));

@@ -28,6 +28,7 @@ int integration_run(Suite *suite);
 /* Tests that all begin and end the same way; NULL: in their own way. */
 TCase *integration_case(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void));
 
+void daemon_patience(int ms); /* how long a start and a stop may take, where DEADLINE_MS is not enough */
 struct daemon *daemon_new(void);                                  /* a directory, and nothing started */
 void daemon_spawn(struct daemon *d, const char *const *flags);    /* begins its life, does not wait for it */
 void daemon_start(struct daemon *d, const char *const *flags);    /* returns once it answers; flags may be NULL */

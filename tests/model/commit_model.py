@@ -22,7 +22,7 @@ from store import (
     compact,
     decode_segment,
     decode_snapshot,
-    headerless_text,
+    foreign_text,
     payload_name,
     payload_text,
 )
@@ -216,15 +216,20 @@ class Run:
         self.start()
 
     def place(self, table, records):
-        """A person puts a file without a header in place of a table, between two runs with an empty journal."""
+        """A person puts another file in place of a table's, between two runs with an empty journal: without a header, or
+        with the revision that the start asks for where another snapshot knows of changes to the table."""
         if self.fs.names("journal") or not self.store.ready or not self.fs.is_quiescent():
             return
         self.jobs = {}
         files = {name: file.content for name, file in self.fs.visible.items() if not name[1].endswith(".tmp")}
-        files[("state", f"{table}.json")] = headerless_text(table, records)
+        others = [other for other in TABLES if other != table and ("state", f"{other}.json") in files]
+        known = max(decode_snapshot(other, files[("state", f"{other}.json")]).changed.get(table, 0) for other in others)
+        files[("state", f"{table}.json")] = foreign_text(table, records, known)
         tables = dict(self.store.tables)
         tables[table] = records
         self.allowed = {compact(tables)}
+        self.history[table] = set()  # nothing can tell the file before from this one
+        self.changed[table] = known
         faults, steps = self.fs.faults, self.fs.steps
         self.fs = power_on(state_of(files))
         self.fs.faults, self.fs.steps, self.fs.observer = faults, steps, self.check
@@ -264,7 +269,7 @@ class Run:
         """Without tables: all that changed, after which no segment may be left."""
         store, first_step = self.store, self.fs.steps + 1
         finish(self.jobs.pop("fold", ()))
-        never_changed = [table for table in TABLES if not store.changed[table] and table not in store.headerless]
+        never_changed = [table for table in TABLES if not store.changed[table] and table not in store.foreign]
         before = {table: self.fs.visible.get(("state", f"{table}.json")) for table in never_changed}
         for table in tables or TABLES:
             if store.needs_fold(table):
@@ -341,20 +346,16 @@ class Run:
 
     def is_only_source(self, name, older, files, segments):
         """Nothing else tells that the table's last change was there: no segment is as new, no other snapshot was written
-        after it. Nor can anything tell whether a file without a header is meant."""
+        after it; or that there has been a file at all: no snapshot that a first start makes after it."""
         if name[0] != "state":
             return False
-        if self.headerless_there(name, older, files):
-            return True
         table = name[1].partition(".")[0]
-        others = [("state", f"{other}.json") for other in TABLES if other != table]
-        known = [decode_snapshot(place[1].partition(".")[0], files[place]).revision for place in others if place in files]
-        known += [decode_segment(files[place], place[1]).last for place in segments]
-        return max(known, default=0) < self.changed[table]
-
-    def headerless_there(self, name, older, files):
-        table = name[1].partition(".")[0]
-        return any(decode_snapshot(table, content).headerless for content in (files[name], older) if content)
+        others = [other for other in TABLES if other != table and ("state", f"{other}.json") in files]
+        known = {other: decode_snapshot(other, files[("state", f"{other}.json")]) for other in others}
+        highest = max([decode_segment(files[place], place[1]).last for place in segments] + [known[other].revision for other in others] + [0])
+        if older is None and not highest:
+            return all(known[other].headerless for other in others if TABLES.index(other) > TABLES.index(table))
+        return highest < self.changed[table]
 
     def check_loss(self, state, shows, how):
         outcome = self.examiner.glance(state)
@@ -379,7 +380,7 @@ def artifact(key, record):
 
 EMPTY = {table: {} for table in TABLES}
 PYTHON = {"jobs": {"a": 1, "b": 1}, "runs": {"r": 1}, "artifacts": {}}
-PYTHON_FILES = {("state", f"{table}.json"): headerless_text(table, PYTHON[table]) for table in ("jobs", "runs")}
+PYTHON_FILES = {("state", f"{table}.json"): foreign_text(table, PYTHON[table]) for table in ("jobs", "runs")}
 
 # name -> (tables and files at the start, operations)
 SCRIPTS = {

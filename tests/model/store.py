@@ -47,7 +47,6 @@ SAFEGUARDS = {
     "merge: the last version of a record wins": "the first one does",
     "merge: deletions are kept": "they are left out",
     "merge: what is left out is stated": "it is not",
-    "merge: a witness stays one": "it does not",
     "merge: the highest number": "the lowest is taken",
     "merge: the lowest one's prev and first": "the highest one's are taken",
     "merge: the lowest one's `changed`": "the highest one's is taken",
@@ -69,14 +68,21 @@ SAFEGUARDS = {
     "load: the changes of the highest segment count": "they do not",
     "load: a snapshot as new as the highest segment knows what changed": "the segment counts all the same",
     "load: covered segments stay": "they are removed",
-    "load: a missing snapshot is read as empty": "it is an error unless the journal is empty and the others are at 0",
+    "load: a missing snapshot is refused where there are commits": "it is read as empty",
+    "load: a snapshot that later ones followed must not be missing": "it is read as empty while nothing is committed",
+    "load: missing snapshots are written": "left out",
+    "load: unproven snapshots are written again": "only missing ones are written",
+    "load: a new snapshot is durable before the next is made": "the directory is synced after all of them",
     "load: the next number is above that of every snapshot": "the files of the journal decide alone",
     "load: unlinks are repeated": "left out",
     "load: unlinks are repeated after harden": "they come before",
     "load: repeated unlinks are synced": "they are not",
     "load: repeated unlinks spare what is there again": "they do not",
-    "load: an empty segment witnesses a table without a header": "left out",
-    "load: a table without a header pins the journal": "it counts as settled",
+    "load: a file without a header is at revision 0": "it is accepted whatever the others say",
+    "load: a file without a header is at revision 0, with an empty journal too": "it is accepted then",
+    "load: a file without a header is no change": "it changes its table at the revision above all",
+    "load: a file of another's making is folded": "only what was committed since is",
+    "load: a file of another's making settles nothing": "it counts as settled",
 }
 
 removed = set()
@@ -113,11 +119,11 @@ def unseal(content, name):
 class Segment:
     """`changed`: for each table the last revision before `first` that a commit changed it at.
     `changes`: for each table that it changes, id -> record or None (deleted). `without`: up to which revision a merge
-    left changes to a table out. `headerless`: tables whose file had no header, and the last revision of their records."""
+    left changes to a table out."""
 
-    def __init__(self, seq, prev, first, last, changed, changes, without, headerless):
+    def __init__(self, seq, prev, first, last, changed, changes, without):
         self.seq, self.prev, self.first, self.last = seq, prev, first, last
-        self.changed, self.changes, self.without, self.headerless = changed, changes, without, headerless
+        self.changed, self.changes, self.without = changed, changes, without
 
     def encode(self):
         return seal(vars(self))
@@ -129,11 +135,20 @@ def decode_segment(content, name):
 
 
 class Snapshot:
-    """`headerless`: written by another program, at revision 0. `missing`: read as empty."""
+    """`foreign`: made by other means, without a checksum; at the revision that it states, or 0. `missing`: read as empty."""
 
-    def __init__(self, records, revision=0, seq=0, changed=None, headerless=False, missing=False):
+    def __init__(self, records, revision=0, seq=0, changed=None, foreign=False, missing=False):
         self.records, self.revision, self.seq, self.changed = records, revision, seq, changed or {}
-        self.headerless, self.missing = headerless, missing
+        self.foreign, self.missing = foreign, missing
+
+    @property
+    def headerless(self):
+        return self.foreign and self.revision == 0
+
+    @property
+    def unproven(self):
+        """The process before may have failed to make it durable."""
+        return self.missing or not (self.foreign or self.records or self.revision)
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -142,8 +157,9 @@ def decode_snapshot(table, content):
         document = json.loads(content)
     except ValueError:
         raise Refused(f"{table}.json: no JSON") from None
-    if list(document) == [table]:
-        return Snapshot(document[table], headerless=True)
+    if "checksum" not in document:
+        revision = document.get("revision", 0)
+        return Snapshot(document[table], revision, changed={table: revision}, foreign=True)
     document = unseal(content, f"{table}.json")
     return Snapshot(document[table], document["revision"], document["seq"], document["changed"])
 
@@ -152,8 +168,8 @@ def snapshot_text(table, records, revision, seq, changed):
     return seal({table: records, "revision": revision, "seq": seq, "changed": changed})
 
 
-def headerless_text(table, records):
-    return compact({table: records}).encode()
+def foreign_text(table, records, revision=0):
+    return compact({table: records, **({"revision": revision} if revision else {})}).encode()
 
 
 def segment_name(number):
@@ -193,8 +209,8 @@ class Store:
         self.tables = {}
         self.revision = self.seq = self.next = 0
         self.changed, self.settled, self.snapshot_revision = {}, {}, {}
-        self.loaded_revision = {}
-        self.headerless = set()
+        self.given = 0  # the highest revision that a record got at load because it had none
+        self.foreign = set()
         self.chain = []
         self.hardened = True
         self.dropped = None  # (number, payloads) of a batch whose outcome is unknown
@@ -251,7 +267,7 @@ class Store:
             changed = dict.fromkeys(TABLES, 0)
         if not keeps("load: `changed` in a segment is not too high"):
             changed = dict.fromkeys(TABLES, self.revision)
-        return Segment(self.next, self.seq, self.revision + 1, last, changed, changes, {}, {})
+        return Segment(self.next, self.seq, self.revision + 1, last, changed, changes, {})
 
     def append(self, segment):
         """`segment` is durable: memory follows."""
@@ -269,7 +285,7 @@ class Store:
         changes = {}
         for table, key, record in batch:
             changes.setdefault(table, {})[key] = record
-        segment = self.new_segment(changes, self.revision + len(batch))
+        segment = self.new_segment(changes, max(self.revision, self.given) + len(batch))
         artifacts = changes.get("artifacts", {})
         created = {key: record for key, record in artifacts.items() if record is not None}
         deleted = [key for key, record in artifacts.items() if record is None]
@@ -359,7 +375,8 @@ class Store:
     def needs_fold(self, table):
         if not keeps("fold: an unchanged table is not rewritten"):
             return True
-        return table in self.headerless or self.settled[table] < self.changed[table]
+        foreign = table in self.foreign and keeps("load: a file of another's making is folded")
+        return foreign or self.settled[table] < self.changed[table]
 
     def fold(self, table):
         """A background job, one at a time; commits and merges may come between its parts."""
@@ -400,7 +417,7 @@ class Store:
             self.discard("state", temporary)
             return
         self.settled[table] = self.snapshot_revision[table] = revision
-        self.headerless.discard(table)
+        self.foreign.discard(table)
         yield
         if self.merging and keeps("fold: removal waits for the end of a merge"):
             self.removal_due = True
@@ -486,10 +503,8 @@ class Store:
     def merged(self, replaced):
         lowest, highest = replaced[0], replaced[-1]
         known = self.settled if keeps("merge: only settled tables are left out") else self.snapshot_revision
-        changes, without, headerless = {}, {}, {}
+        changes, without = {}, {}
         for segment in replaced:
-            if keeps("merge: a witness stays one"):
-                headerless.update(segment.headerless)
             for table in TABLES:
                 left_out = segment.last if table in segment.changes and segment.last <= known[table] else 0
                 without[table] = max(without.get(table, 0), segment.without.get(table, 0), left_out)
@@ -503,7 +518,7 @@ class Store:
             changes = {table: {key: record for key, record in records.items() if record is not None} for table, records in changes.items()}
         link = lowest if keeps("merge: the lowest one's prev and first") else highest
         changed = lowest.changed if keeps("merge: the lowest one's `changed`") else highest.changed
-        return Segment(highest.seq, link.prev, link.first, highest.last, changed, changes, without, headerless)
+        return Segment(highest.seq, link.prev, link.first, highest.last, changed, changes, without)
 
     # ------------------------------------------------------------------------------------------------------------ load
 
@@ -534,15 +549,12 @@ class Store:
                 snapshots[table] = decode_snapshot(table, self.fs.read("state", f"{table}.json"))
             else:
                 snapshots[table] = Snapshot({}, missing=True)
-        if not keeps("load: a missing snapshot is read as empty"):
-            if any(snapshot.missing for snapshot in snapshots.values()):
-                if segments or any(snapshot.revision for snapshot in snapshots.values()):
-                    raise Refused("a snapshot is missing")
-
+        self.check_missing(segments, snapshots)
         self.snapshot_revision = {table: snapshots[table].revision for table in TABLES}
+        self.foreign = {table for table in TABLES if snapshots[table].foreign}
         self.headerless = {table for table in TABLES if snapshots[table].headerless}
         self.missing = {table for table in TABLES if snapshots[table].missing}
-        witnessed = self.find_witnesses(segments)
+        self.unproven = {table for table in TABLES if snapshots[table].unproven}
         chain = self.chain = self.walk(segments, snapshots)
         self.check_top(snapshots)
 
@@ -560,7 +572,7 @@ class Store:
         self.changed = {table: max(snapshot.changed.get(table, 0) for snapshot in snapshots.values()) for table in TABLES}
         for segment in chain[-1:]:
             # A merged one that came back alone is later than its changes; but then a snapshot is as new, and knows.
-            newest = segment.last > max(snapshot.revision for snapshot in snapshots.values())
+            newest = segment.last > max([0] + [snapshot.revision for snapshot in snapshots.values() if not snapshot.foreign])
             newest = newest or not keeps("load: a snapshot as new as the highest segment knows what changed")
             for table in TABLES:
                 last = segment.changed[table]
@@ -569,11 +581,12 @@ class Store:
                 self.changed[table] = max(self.changed[table], last)
         self.lowest_file = segments[min(segments)] if segments else None
         self.strays = sorted(set(segments) - {segment.seq for segment in chain})
-        if not segments:
-            for table in sorted(self.headerless):
-                self.revision += len(self.tables[table])
-                self.changed[table] = self.snapshot_revision[table] = self.revision
-        self.find_settled(witnessed)
+        self.given = self.revision + sum(len(snapshots[table].records) for table in self.headerless)
+        if not keeps("load: a file without a header is no change") and self.headerless:
+            self.revision = max(self.revision, self.given)
+            for table in self.headerless:
+                self.changed[table] = self.revision
+        self.find_settled()
         named = {key for segment in chain for key, record in segment.changes.get("artifacts", {}).items() if record is None}
         if keeps("load: repeated unlinks spare what is there again"):
             named -= set(self.tables["artifacts"])
@@ -585,17 +598,18 @@ class Store:
                     self.discard("journal", segment_name(number))
                     self.chain = [other for other in self.chain if other.seq != number]
 
-    def find_witnesses(self, segments):
-        """The tables that had no header when this journal began. A file without one is where the witness says."""
-        witnessed = {}
-        for number in sorted(segments):
-            witnessed.update(segments[number].headerless)
-        for table in self.headerless:
-            if table in witnessed:
-                self.snapshot_revision[table] = witnessed[table]
-            elif segments and keeps("load: an empty segment witnesses a table without a header"):
-                raise Refused(f"{table}.json has no header, and the journal is not empty")
-        return witnessed
+    def check_missing(self, segments, snapshots):
+        """Missing is fine only where nothing was ever committed. A first start makes the snapshots in the tables' order, each
+        durable before the next: where a later one of ours is there, this one has been there too."""
+        committed = segments or any(snapshot.revision for snapshot in snapshots.values())
+        later = False
+        for table in reversed(TABLES):
+            snapshot = snapshots[table]
+            if snapshot.missing and committed and keeps("load: a missing snapshot is refused where there are commits"):
+                raise Refused(f"{table}.json is missing, and there are commits")
+            if snapshot.missing and later and keeps("load: a snapshot that later ones followed must not be missing"):
+                raise Refused(f"{table}.json is missing, and files made after it are there")
+            later = later or not (snapshot.missing or snapshot.headerless)
 
     def walk(self, segments, snapshots):
         """From the highest segment down as far as a table needs it, and on as far as there is a chain."""
@@ -606,7 +620,7 @@ class Store:
         while True:
             segment = chain[-1]
             below = segments.get(segment.prev)
-            needed = any(segment.changed[table] > self.snapshot_revision[table] for table in TABLES)
+            needed = any(segment.changed[table] > self.snapshot_revision[table] for table in self.judged())
             if not keeps("load: the walk goes by `changed`"):
                 needed = segment.first > lowest_needed
             contiguous = below is not None and below.last + 1 == segment.first
@@ -623,6 +637,14 @@ class Store:
                 if revision > self.snapshot_revision[table]:
                     raise Refused(f"segment {segment.seq} counts on a newer {table}.json")
         return chain
+
+    def judged(self):
+        """The tables whose snapshot must be as new as the other files say."""
+        if not keeps("load: a file without a header is at revision 0"):
+            return set(TABLES) - self.headerless
+        if not keeps("load: a file without a header is at revision 0, with an empty journal too") and not self.chain:
+            return set(TABLES) - self.headerless
+        return TABLES
 
     def lowest_own_revision(self):
         return min(self.snapshot_revision.values())
@@ -641,14 +663,12 @@ class Store:
         if not keeps("load: a lost top is refused"):
             return
         top = self.chain[-1].last if self.chain else 0
-        for table in TABLES:
-            if table in self.headerless and not self.chain:
-                continue  # put there on purpose
+        for table in self.judged():
             for other, snapshot in snapshots.items():
                 if snapshot.changed.get(table, 0) > max(self.snapshot_revision[table], top):
                     raise Refused(f"{other}.json knows of later changes to {table}")
 
-    def find_settled(self, witnessed):
+    def find_settled(self):
         """The process before removed segments only behind durable snapshots: whatever the page cache shows now, the disk
         has at least what the chain's lowest segment needs."""
         for table in TABLES:
@@ -659,8 +679,8 @@ class Store:
                     settled = self.chain[0].changed[table]
                 if not keeps("load: settled is what the chain's lowest segment needs"):
                     settled = self.lowest_file.changed[table]
-            if (table in self.headerless or table in witnessed) and keeps("load: a table without a header pins the journal"):
-                settled = -1
+            if table in self.foreign:
+                settled = 0 if keeps("load: a file of another's making settles nothing") else self.revision
             self.settled[table] = settled
 
     def harden(self):
@@ -678,10 +698,7 @@ class Store:
 
     def rewrite_what_is_open(self):
         try:
-            for table in sorted(self.missing):
-                self.put_file("state", f"{table}.json", snapshot_text(table, {}, 0, 0, dict.fromkeys(TABLES, 0)))
-                self.fs.fsync_directory("state")
-                self.missing.discard(table)
+            self.write_unproven()
             if not keeps("load: harden by rewriting the segment"):
                 return self.harden_by_fold()
             again = [
@@ -693,15 +710,25 @@ class Store:
                 self.put_file("journal", segment_name(segment.seq), segment.encode())
             if again:
                 self.fs.fsync_directory("journal")
-            if self.headerless and not self.chain and keeps("load: an empty segment witnesses a table without a header"):
-                witness = self.new_segment({}, self.revision)
-                witness.headerless = {table: self.snapshot_revision[table] for table in self.headerless}
-                self.put_file("journal", segment_name(witness.seq), witness.encode())
-                self.fs.fsync_directory("journal")
-                self.append(witness)
         except Fault:
             return False
         return True
+
+    def write_unproven(self):
+        """Any of them that is not on the disk could be missing once there are commits."""
+        if not keeps("load: missing snapshots are written"):
+            return
+        one_by_one = keeps("load: a new snapshot is durable before the next is made")
+        for table in [table for table in TABLES if table in self.unproven]:
+            if table in self.missing or keeps("load: unproven snapshots are written again"):
+                self.put_file("state", f"{table}.json", snapshot_text(table, {}, 0, 0, dict.fromkeys(TABLES, 0)))
+                if one_by_one:
+                    self.fs.fsync_directory("state")
+            if one_by_one:
+                self.unproven.discard(table)
+        if self.unproven:
+            self.fs.fsync_directory("state")
+            self.unproven.clear()
 
     def harden_by_fold(self):
         self.hardened = True

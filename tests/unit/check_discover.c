@@ -69,6 +69,31 @@ START_TEST(the_document_is_as_compact_as_any_reply)
 }
 END_TEST
 
+static json_t *param_named(json_t *params, const char *name)
+{
+	size_t i;
+	json_t *param;
+	json_array_foreach(params, i, param)
+		if (strcmp(text_at(param, "name"), name) == 0)
+			return param;
+	return NULL;
+}
+
+START_TEST(required_parameters_stand_before_optional_ones)
+{
+	for (size_t i = 0; i < METHOD_COUNT; i++) {
+		json_t *params = at(method_at((enum method)i), "params"), *param;
+		bool optional = false;
+		size_t p;
+		json_array_foreach(params, p, param) {
+			bool required = json_is_true(at(param, "required"));
+			ck_assert_msg(!required || !optional, "%s: %s", spec_methods[i].name, text_at(param, "name"));
+			optional |= !required;
+		}
+	}
+}
+END_TEST
+
 START_TEST(every_method_is_there_with_what_a_generator_needs)
 {
 	for (size_t i = 0; i < METHOD_COUNT; i++) {
@@ -77,13 +102,16 @@ START_TEST(every_method_is_there_with_what_a_generator_needs)
 		ck_assert_str_eq(text_at(method, "name"), m->name);
 		ck_assert_str_eq(text_at(method, "summary"), m->prose);
 		text_at(method, "description");
-		ck_assert_str_eq(text_at(method, "paramStructure"), "either");
+		bool by_name = i == RUN_CREATE_OR_UPDATE || i == ARTIFACT_SAVE; /* an optional parameter has the first place */
+		ck_assert_str_eq(text_at(method, "paramStructure"), by_name ? "by-name" : "either");
 		ck_assert(json_is_object(at(at(method, "result"), "schema")));
 		text_at(at(method, "result"), "name");
 		ck_assert_uint_eq(json_array_size(params), m->param_count);
 		ck_assert_uint_gt(json_array_size(at(method, "errors")), 3);
 		for (unsigned p = 0; p < m->param_count; p++) {
 			json_t *param = json_array_get(params, p);
+			if (by_name)
+				param = param_named(params, m->params[p].name);
 			ck_assert_str_eq(text_at(param, "name"), m->params[p].name);
 			ck_assert(json_is_boolean(at(param, "required")));
 			ck_assert(json_is_true(at(param, "required")) == m->params[p].required);
@@ -268,6 +296,7 @@ int main(void)
 	tcase_add_test(tests, the_document_is_openrpc_on_one_line);
 	tcase_add_test(tests, the_document_is_as_compact_as_any_reply);
 	tcase_add_test(tests, every_method_is_there_with_what_a_generator_needs);
+	tcase_add_test(tests, required_parameters_stand_before_optional_ones);
 	tcase_add_test(tests, schemas_say_the_bounds_that_are_checked);
 	tcase_add_test(tests, records_are_described_with_their_nulls_and_what_is_the_daemons_own);
 	tcase_add_test(tests, every_reference_leads_somewhere);

@@ -198,6 +198,29 @@ START_TEST(get_edit_save_works_whatever_a_file_brought_in)
 }
 END_TEST
 
+START_TEST(what_a_file_has_inside_progress_and_result_may_go_on_but_is_not_made)
+{
+	CLEAN out = {0};
+	RECORD *old = records_make(TABLE_JOBS, "{\"id\":\"j\",\"progress\":{\"current\":1,\"total\":2,\"message\":\"\",\"eta\":9},"
+	                                       "\"result\":{\"success\":true,\"cost\":3}}");
+	saved(&out, old, "{\"progress\":{\"eta\":8,\"current\":2,\"total\":2,\"message\":\"\",\"percentage\":100.0},"
+	                 "\"result\":{\"cost\":3,\"success\":false}}");
+	field_is(&out, "progress", "{\"current\":2,\"total\":2,\"message\":\"\",\"eta\":8}");
+	field_is(&out, "result", "{\"success\":false,\"data\":null,\"error\":null,\"artifacts\":[],\"cost\":3}");
+	refused(old, "{\"progress\":{\"etta\":8}}", "job.progress.etta", NULL);
+	refused(old, "{\"result\":{\"success\":true,\"costs\":8}}", "job.result.costs", NULL);
+}
+END_TEST
+
+START_TEST(a_result_has_all_its_fields)
+{
+	CLEAN out = {0};
+	saved(&out, NULL, "{\"result\":{\"artifacts\":null,\"data\":{\"b\":1,\"a\":2.50},\"success\":true}}");
+	field_is(&out, "result", "{\"success\":true,\"data\":{\"b\":1,\"a\":2.5},\"error\":null,\"artifacts\":[]}");
+	refused(NULL, "{\"result\":{\"data\":1}}", "job.result.success", NULL);
+}
+END_TEST
+
 START_TEST(a_job_of_a_file_with_an_odd_value_may_change_its_other_fields)
 {
 	CLEAN out = {0};
@@ -284,6 +307,8 @@ int main(void)
 	tcase_add_test(tests, times_are_set_once_and_a_clients_own_are_kept_as_given);
 	tcase_add_test(tests, a_wrong_value_is_refused_by_the_fields_name);
 	tcase_add_test(tests, get_edit_save_works_whatever_a_file_brought_in);
+	tcase_add_test(tests, what_a_file_has_inside_progress_and_result_may_go_on_but_is_not_made);
+	tcase_add_test(tests, a_result_has_all_its_fields);
 	tcase_add_test(tests, a_job_of_a_file_with_an_odd_value_may_change_its_other_fields);
 	tcase_add_test(tests, unknown_fields_of_a_file_are_kept_and_may_be_changed_but_not_made);
 	tcase_add_test(tests, live_progress_is_written_unless_the_client_sends_its_own);

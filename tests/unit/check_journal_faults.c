@@ -149,7 +149,7 @@ static void script(void)
 	check();
 	many(9);
 	check();
-	ck_assert(faulty_disk_fired(&k->faulty) || fired || keeper_stats(k).merges > 0);
+	ck_assert_msg(faulty_disk_fired(&k->faulty) || fired || keeper_stats(k).merges > 0, "no merge with the fault at call %u", k->faulty.plan.nth);
 	remove_artifact("x");
 	keeper_delete(k, TABLE_JOBS, "a");
 	save(TABLE_RUNS, "r", 300000);

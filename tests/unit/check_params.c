@@ -451,7 +451,7 @@ START_TEST(a_number_that_cannot_be_held_is_named_by_its_path)
 	ck_assert(held("{\"job\":{\"payload\":{\"n\":9223372036854775807,\"x\":1e308}}}"));
 	ck_assert(!held("{\"job\":{\"payload\":{\"legs\":[{},{\"price\":12345678901234567890}]}}}"));
 	ck_assert_str_eq(fault.field, "job.payload.legs[1].price");
-	ck_assert_str_eq(fault.message, "job.payload.legs[1].price is a number that cannot be held");
+	ck_assert_str_eq(fault.message, "job.payload.legs[1].price must be a number that can be held: an integer of 64 bits, or a real within a double's range");
 	ck_assert_int_eq((int)fault.code, FAULT_INVALID_PARAMS);
 	ck_assert(!held("[{\"a\":-1e999}]"));
 	ck_assert_str_eq(fault.field, "[0].a");

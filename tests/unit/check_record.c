@@ -79,6 +79,23 @@ START_TEST(an_import_over_a_store_gives_records_new_revisions)
 }
 END_TEST
 
+START_TEST(null_for_status_type_or_kind_is_no_value_and_percentage_is_not_imported)
+{
+	CLEAN out = {0};
+	struct fault fault;
+	struct span value;
+	size_t at;
+	ck_assert(record_read(&out, TABLE_JOBS, SPAN("{\"id\":\"a\",\"status\":null,\"type\":null,\"progress\":{\"current\":1,\"percentage\":50.0,\"x\":1}}"), 3,
+	                      true, records_now(), &fault, &at));
+	ck_assert(scan_member(buf_as_span(&out), "status", &value) && span_is(value, SPAN("\"pending\"")));
+	ck_assert(scan_member(buf_as_span(&out), "type", &value) && span_is(value, SPAN("\"custom\"")));
+	ck_assert(scan_member(buf_as_span(&out), "progress", &value) && span_is(value, SPAN("{\"current\":1,\"x\":1}")));
+	out.len = 0;
+	ck_assert(record_read(&out, TABLE_RUNS, SPAN("{\"id\":\"a\",\"kind\":null}"), 3, false, records_now(), &fault, &at));
+	ck_assert(scan_member(buf_as_span(&out), "kind", &value) && span_is(value, SPAN("\"run\"")));
+}
+END_TEST
+
 START_TEST(a_refused_record_of_a_file_is_found_by_field_and_byte)
 {
 	refused(TABLE_JOBS, "[1]", "job", "[");
@@ -91,7 +108,7 @@ START_TEST(a_refused_record_of_a_file_is_found_by_field_and_byte)
 	refused(TABLE_ARTIFACTS, "{\"id\": \"Upper\",\"kind\":\"k\"}", "id", "\"Upper");
 	refused(TABLE_ARTIFACTS, "{\"id\": \"a\"}", "kind", "{");
 	refused(TABLE_ARTIFACTS, "{\"id\": \"a\",\"kind\":\"k\",\"run_id\":3}", "run_id", "3");
-	refused(TABLE_JOBS, "{\"id\":\"a\",\"status\": null}", "status", "null");
+	refused(TABLE_JOBS, "{\"id\":\"a\",\"status\": 3}", "status", "3");
 	refused(TABLE_JOBS, "{\"id\":\"a\",\"status\": \"a\\\"b\"}", "status", "\"a\\\"");
 	refused(TABLE_RUNS, "{\"id\":\"a\",\"kind\": [1]}", "kind", "[1");
 	refused(TABLE_JOBS, "{\"id\":\"a\",\"created_at\": \"yesterday\"}", "created_at", "\"yest");
@@ -407,6 +424,7 @@ int main(void)
 	tcase_add_test(tests, a_job_of_a_file_keeps_every_value_and_gets_what_it_lacks);
 	tcase_add_test(tests, a_run_of_a_file_keeps_every_value_and_gets_what_it_lacks);
 	tcase_add_test(tests, an_import_over_a_store_gives_records_new_revisions);
+	tcase_add_test(tests, null_for_status_type_or_kind_is_no_value_and_percentage_is_not_imported);
 	tcase_add_test(tests, a_refused_record_of_a_file_is_found_by_field_and_byte);
 	tcase_add_test(tests, jobs_that_python_wrote_lose_nothing);
 	tcase_add_test(tests, runs_that_python_wrote_lose_nothing);

@@ -5,8 +5,8 @@
 /* An assertion that costs nothing while it holds: Check's own tell the parent process each time. */
 #define HOLDS(condition) do { if (!(condition)) ck_abort_msg("%s", #condition); } while (0)
 
-/* The oracle: rows in an array, searched and sorted the plain way. Alphabets are small, so that ties, shared values and
- * values that come and go are frequent. */
+/* The oracle: rows in an array, searched and sorted the plain way. Alphabets are small, so that ties,
+ * shared values and values that come and go are frequent. */
 enum { ROWS = 150, TIMES = 12, META_MAX = 3, A_VALUES = 20, B_VALUES = 18 };
 
 struct text_pair {
@@ -63,16 +63,19 @@ static void name_values(void)
 		snprintf(b_names[i], sizeof(b_names[i]), "b%u", i);
 }
 
-/* Ids that are each other's beginnings, ids that differ only behind the first eight bytes, ids that do not. */
+/* Ids that are each other's beginnings, ids that differ only behind their first eight or sixteen bytes,
+ * ids that differ at once. */
 static void name_rows(void)
 {
 	for (unsigned i = 0; i < ROWS; i++) {
 		struct row *r = &rows[i];
 		*r = (struct row){0};
-		if (i < 12)
-			snprintf(r->id, sizeof(r->id), "%.*s", (int)i + 1, "aaaaaaaaaaaaaaaaaaaa");
-		else if (i % 2)
+		if (i < 24)
+			snprintf(r->id, sizeof(r->id), "%.*s", (int)i + 1, "aaaaaaaaaaaaaaaaaaaaaaaa");
+		else if (i % 3 == 1)
 			snprintf(r->id, sizeof(r->id), "backtest_%x", i * 2654435761u);
+		else if (i % 3 == 2)
+			snprintf(r->id, sizeof(r->id), "signal_generation_%x", i * 2654435761u);
 		else
 			snprintf(r->id, sizeof(r->id), "%08x_%u", i * 2654435761u, i);
 	}
@@ -649,32 +652,50 @@ START_TEST(run_ids_that_come_and_go_do_not_pile_up)
 }
 END_TEST
 
-static void put_wide_run(const char *id, unsigned first, unsigned members)
+static void put_meta_run(const char *id, const struct buf *meta)
 {
 	struct buf text = {0};
 	struct record_keys keys;
 
 	buf_printf(&text, "{\"id\":\"%s\",\"kind\":\"k\",\"status\":\"running\",\"created_at\":null,\"updated_at\":null,\"started_at\":null,"
-	           "\"finished_at\":null,\"request\":{},\"meta\":{", id);
-	for (unsigned i = 0; i < members; i++)
-		buf_printf(&text, "%s\"k%u\":\"%u\"", i ? "," : "", first + i, first + i);
-	buf_printf(&text, "},\"artifact_id\":null,\"error\":null,\"revision\":1}");
+	           "\"finished_at\":null,\"request\":{},\"meta\":", id);
+	buf_span(&text, buf_as_span(meta));
+	buf_text(&text, ",\"artifact_id\":null,\"error\":null,\"revision\":1}");
 	struct record *r = record_new(TABLE_RUNS, buf_as_span(&text), &keys);
-	ck_assert_ptr_nonnull(r);
-	table_set(table, table_claim(table, keys.id), r, &keys);
 	buf_free(&text);
+	if (r)
+		table_set(table, table_claim(table, keys.id), r, &keys);
 }
 
-static uint32_t find_wide(unsigned key, unsigned value)
+static void drop_id(const char *id)
 {
-	char k[16], v[16];
+	uint32_t e = table_find(table, span_of(id));
+
+	table_clear(table, e);
+	table_drop(table, e);
+}
+
+static void put_wide_run(const char *id, unsigned first, unsigned members)
+{
+	struct buf meta = {0};
+
+	for (unsigned i = 0; i < members; i++)
+		buf_printf(&meta, "%s\"k%u\":\"same\"", i ? "," : "{", first + i);
+	buf_char(&meta, '}');
+	put_meta_run(id, &meta);
+	buf_free(&meta);
+}
+
+static uint32_t find_wide(unsigned key)
+{
+	char k[16];
 
 	snprintf(k, sizeof(k), "k%u", key);
-	snprintf(v, sizeof(v), "%u", value);
-	return table_find_meta(table, span_of(k), span_of(v));
+	return table_find_meta(table, span_of(k), SPAN("same"));
 }
 
-/* So many members that several of them share their 32-bit hash, and so do several of the questions with some of them. */
+/* So many members that several of them share their 32-bit hash, and so do several of the questions with
+ * some of them. */
 START_TEST(a_meta_of_a_hundred_thousand_members_is_found_and_never_mistaken)
 {
 	enum { WIDE = 100000, RUNS = 3 };
@@ -684,35 +705,58 @@ START_TEST(a_meta_of_a_hundred_thousand_members_is_found_and_never_mistaken)
 		put_wide_run(rows[i].id, i * WIDE, WIDE);
 	put_wide_run(rows[1].id, 1 * WIDE, WIDE);
 	for (unsigned i = 0; i < RUNS * WIDE; i++) {
-		HOLDS(find_wide(i, i) == table_find(table, span_of(rows[i / WIDE].id)));
-		HOLDS(find_wide(i, i + 1) == 0);
+		HOLDS(find_wide(i) == table_find(table, span_of(rows[i / WIDE].id)));
+		HOLDS(find_wide(i + RUNS * WIDE) == 0);
 	}
-	uint32_t e = table_find(table, span_of(rows[1].id));
-	table_clear(table, e);
-	table_drop(table, e);
+	drop_id(rows[1].id);
 	for (unsigned i = 0; i < RUNS * WIDE; i++)
-		HOLDS((find_wide(i, i) != 0) == (i / WIDE != 1));
+		HOLDS((find_wide(i) != 0) == (i / WIDE != 1));
 	close_table();
 }
 END_TEST
 
-START_TEST(a_meta_that_is_no_object_is_found_under_nothing)
+START_TEST(a_run_is_never_found_for_another_ones_value)
 {
-	static const char *const odd[] = {"null", "[]", "\"text\"", "[{\"k\":1}]"};
+	enum { RUNS = 60000 };
+	char id[16], value[16];
 
 	open_table(TABLE_RUNS, 1);
-	for (unsigned i = 0; i < 4; i++) {
-		struct buf text = {0};
-		struct record_keys keys;
-		buf_printf(&text, "{\"id\":\"r\",\"kind\":\"k\",\"status\":\"s\",\"created_at\":null,\"updated_at\":null,\"started_at\":null,"
-		           "\"finished_at\":null,\"request\":{},\"meta\":%s,\"artifact_id\":null,\"error\":null,\"revision\":1}", odd[i]);
-		struct record *r = record_new(TABLE_RUNS, buf_as_span(&text), &keys);
-		buf_free(&text);
-		if (!r)
-			continue;
-		table_set(table, table_claim(table, keys.id), r, &keys);
-		ck_assert_uint_eq(table_find_meta(table, SPAN("k"), SPAN("1")), 0);
+	for (unsigned i = 0; i < RUNS; i++) {
+		struct buf meta = {0};
+		snprintf(id, sizeof(id), "r%u", i);
+		buf_printf(&meta, "{\"job\":\"v%u\"}", i);
+		put_meta_run(id, &meta);
+		buf_free(&meta);
 	}
+	for (unsigned i = 0; i < 12 * RUNS; i++) {
+		snprintf(id, sizeof(id), "r%u", i);
+		snprintf(value, sizeof(value), "v%u", i);
+		HOLDS(table_find_meta(table, SPAN("job"), span_of(value)) == table_find(table, span_of(id)));
+	}
+	close_table();
+}
+END_TEST
+
+/* Nothing of the kind comes in by the wire, but a file may hold anything. */
+START_TEST(an_odd_meta_in_a_file_does_no_harm)
+{
+	static const char *const odd[] = {"null", "[]", "\"text\"", "[{\"k\":1}]", "{\"k\":1,\"k\":1}", "{\"k\" : 1}", "{\"k\":[1, 2],\"l\":tru}", "{}"};
+	enum { ODD = sizeof(odd) / sizeof(odd[0]) };
+
+	open_table(TABLE_RUNS, 1);
+	for (unsigned i = 0; i < 3 * ODD; i++) {
+		struct buf meta = {0};
+		buf_text(&meta, odd[i % ODD]);
+		put_meta_run("first", &meta);
+		put_meta_run(i % 2 ? "second" : "third", &meta);
+		buf_free(&meta);
+		table_find_meta(table, SPAN("k"), SPAN("1"));
+	}
+	ck_assert_uint_eq(table_find_meta(table, SPAN("k"), SPAN("1")), 0); /* the last one is {} */
+	drop_id("first");
+	drop_id("second");
+	drop_id("third");
+	ck_assert_uint_eq(table_count(table), 0);
 	close_table();
 }
 END_TEST
@@ -754,7 +798,8 @@ int main(void)
 	tcase_add_test(c, a_value_given_twice_is_not_counted_twice);
 	tcase_add_test(c, run_ids_that_come_and_go_do_not_pile_up);
 	tcase_add_test(c, a_meta_of_a_hundred_thousand_members_is_found_and_never_mistaken);
-	tcase_add_test(c, a_meta_that_is_no_object_is_found_under_nothing);
+	tcase_add_test(c, a_run_is_never_found_for_another_ones_value);
+	tcase_add_test(c, an_odd_meta_in_a_file_does_no_harm);
 	tcase_add_test(c, the_newest_of_many_runs_with_one_value_is_found_after_each_update);
 	suite_add_tcase(suite, c);
 	return unit_run(suite);

@@ -218,8 +218,8 @@ START_TEST(one_element_is_in_two_trees_at_once)
 }
 END_TEST
 
-/* Keys in the order of the priorities make the worst tree that there is: one long branch, much deeper than a walk's stack. The priorities are
- * found out by taking the root away again and again. */
+/* Keys in the order of the priorities make the worst tree that there is: one long branch, much deeper than
+ * a walk's stack. The priorities are found out by taking the root away again and again. */
 START_TEST(a_walk_through_a_tree_that_is_one_long_branch_misses_nothing)
 {
 	enum { MANY = 5 * TREE_WALK_DEPTH };
