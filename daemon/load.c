@@ -237,6 +237,16 @@ static uint64_t next_lower(const struct load *l, uint64_t seq)
 	return found;
 }
 
+/* A file of a person's own in the place of one that the others build on: it has to say that it is meant so. */
+static void add_own_file_hint(struct load_finding *f, int t, uint64_t revision)
+{
+	const char *table = spec_table_name((enum table_id)t);
+	finding_add(f,
+	            "; to put a %s.json of your own there all the same, stop the daemon cleanly and give it the member "
+	            "\"revision\":%llu beside \"%s\"",
+	            table, llu(revision), table);
+}
+
 static bool refuse_old_snapshot(struct load *l, int t, uint64_t needed, const char *who)
 {
 	struct load_finding f;
@@ -250,6 +260,8 @@ static bool refuse_old_snapshot(struct load *l, int t, uint64_t needed, const ch
 		r->headed ? "is too old" : "has no revision", who, spec_table_name((enum table_id)t), llu(needed));
 	if (r->headed)
 		finding_add(&f, " (it is at revision %llu)", llu(r->revision));
+	else
+		add_own_file_hint(&f, t, needed);
 	return refuse(l, &f);
 }
 
@@ -284,8 +296,7 @@ static bool refuse_gap(struct load *l, const struct segment_head *above, const s
 	            "restore the whole directory from one backup",
 	            spec_table_name((enum table_id)t), llu(l->snapshots[t].revision), llu(above->changed[t]));
 	if (!l->snapshots[t].headed)
-		finding_add(&f, "; to bring in a %s.json of your own, stop the daemon cleanly first: then the journal is empty",
-		            spec_table_name((enum table_id)t));
+		add_own_file_hint(&f, t, above->changed[t]);
 	return refuse(l, &f);
 }
 
@@ -337,8 +348,6 @@ static bool check_top(struct load *l)
 	uint64_t top = top_of(l);
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		const struct snapshot_read *own = &l->snapshots[t];
-		if (!own->headed && !own->missing && l->result->segment_count == 0)
-			continue; /* put there on purpose */
 		for (int u = 0; u < TABLE_COUNT; u++) {
 			char who[64];
 			uint64_t needed = l->snapshots[u].changed[t];

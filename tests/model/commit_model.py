@@ -215,12 +215,23 @@ class Run:
         self.fs.observer = self.check
         self.start()
 
+    def finish_jobs(self):
+        for kind in list(self.jobs):
+            finish(self.jobs.pop(kind))
+
+    def stop(self):
+        """A clean stop, and another start."""
+        self.finish_jobs()
+        self.store.stop()
+        self.restart()
+
     def place(self, table, records):
         """A person puts another file in place of a table's, between two runs with an empty journal: without a header, or
         with the revision that the start asks for where another snapshot knows of changes to the table."""
+        self.finish_jobs()
+        self.store.stop()
         if self.fs.names("journal") or not self.store.ready or not self.fs.is_quiescent():
             return
-        self.jobs = {}
         files = {name: file.content for name, file in self.fs.visible.items() if not name[1].endswith(".tmp")}
         others = [other for other in TABLES if other != table and ("state", f"{other}.json") in files]
         known = max(decode_snapshot(other, files[("state", f"{other}.json")]).changed.get(table, 0) for other in others)
@@ -352,10 +363,10 @@ class Run:
         table = name[1].partition(".")[0]
         others = [other for other in TABLES if other != table and ("state", f"{other}.json") in files]
         known = {other: decode_snapshot(other, files[("state", f"{other}.json")]) for other in others}
-        highest = max([decode_segment(files[place], place[1]).last for place in segments] + [known[other].revision for other in others] + [0])
-        if older is None and not highest:
+        last = max([decode_segment(files[place], place[1]).last for place in segments], default=0)
+        if older is None and not max([last] + [known[other].revision for other in others]):
             return all(known[other].headerless for other in others if TABLES.index(other) > TABLES.index(table))
-        return highest < self.changed[table]
+        return max([last] + [known[other].revision for other in others if not known[other].foreign]) < self.changed[table]
 
     def check_loss(self, state, shows, how):
         outcome = self.examiner.glance(state)
@@ -542,29 +553,79 @@ SCRIPTS = {
             ("fold",),
         ],
     ),
-    "files without a header": (
+    "files of the Python classes": (
         PYTHON,
         PYTHON_FILES,
         [
             ("fold", "jobs"),
-            ("restart",),
+            ("restart", "failing"),
             ("commit", job("a", 2)),
             ("restart",),
-            ("commit", job("c", 3)),
+            ("commit", run("r", None), job("c", 3)),
             ("fold", "jobs"),
             ("commit", run("s", 4)),
-            ("merge", 0, 3),
+            ("merge", 0, 2),
+            ("commit", job("b", None)),
+            ("restart",),
+            ("fold", "runs"),
             ("fold",),
             ("commit", run("r", 5)),
             ("fold",),
-            ("commit",),
-            ("place", "runs", {"old": 1}),
+        ],
+    ),
+    "one of two Python files is converted later": (
+        PYTHON,
+        PYTHON_FILES,
+        [
+            ("commit", run("r", 2)),
+            ("fold", "runs"),
             ("restart",),
-            ("commit", job("a", 6)),
+            ("fold", "jobs"),
+            ("restart",),
+            ("commit", run("s", 3)),
+            ("fold", "runs"),
+            ("power_cut", 0),
+            ("commit", job("a", None)),
+            ("fold",),
+        ],
+    ),
+    "a file of another's making, beside a busy table": (
+        EMPTY,
+        {},
+        [
+            ("commit", job("a", 1)),
+            ("place", "runs", {"old": 1}),
+            ("commit", job("b", 2)),
+            ("restart", "failing"),
+            ("fold", "jobs"),
+            ("fold", "runs"),
+            ("restart",),
+            ("commit", job("b", None)),
             ("fold", "jobs"),
             ("power_cut", 0),
-            ("commit", run("s", 7)),
+            ("commit", run("old", None)),
             ("fold",),
+        ],
+    ),
+    "a file of another's making, in place of a busy table's": (
+        EMPTY,
+        {},
+        [
+            ("commit", job("a", 1)),
+            ("commit", run("a", 2)),
+            ("place", "jobs", {"old": 1}),
+            ("commit", run("b", 3)),
+            ("restart",),
+            ("fold", "jobs"),
+            ("restart",),
+            ("commit", job("old", 4)),
+            ("merge", 0, 2),
+            ("fold",),
+            ("place", "runs", {"old": 5}),
+            ("fold", "runs"),
+            ("restart",),
+            ("commit", run("b", 6)),
+            ("stop",),
         ],
     ),
 }
@@ -626,12 +687,14 @@ def random_script(choose):
             script.append(("begin", "merge", choose.randint(0, 2), choose.randint(2, 4)))
         elif kind < 0.88:
             script.append(("step", choose.choice(["fold", "merge"])))
+        elif kind < 0.89:
+            script.append(("stop",))
         elif kind < 0.95:
             script.append(("restart", choose.choice(["", "", "failing"])))
         elif kind < 0.98:
             script.append(("power_cut", choose.randint(-1, 50)))
         else:
-            script.append(("place", choose.choice(["jobs", "runs"]), {"old": choose.randint(1, 9)}))
+            script.append(("place", choose.choice(["jobs", "runs"]), {"a": choose.randint(100, 999)}))
     return script
 
 

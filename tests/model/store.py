@@ -40,6 +40,7 @@ SAFEGUARDS = {
     "fold: an unchanged table pins nothing": "segments wait for every table's snapshot to reach their revision",
     "fold: an unchanged table is not rewritten": "every table is",
     "fold: removal waits for the end of a merge": "it does not",
+    "stop: the removal of segments is synced": "it is not",
     # merge
     "merge: fsync of the merged segment": "it is renamed without",
     "merge: fsync of the directory before the unlinks": "it comes after them",
@@ -452,6 +453,21 @@ class Store:
         except Fault:
             return  # repeated later
         del self.chain[:count]
+
+    def stop(self):
+        """A clean stop: all that changed is folded, and the journal's directory is synced, so that it is really empty."""
+        for table in TABLES:
+            if self.hardened and self.needs_fold(table):
+                for _ in self.fold(table):
+                    pass
+        if not self.ready:
+            return
+        self.remove_settled()
+        try:
+            if keeps("stop: the removal of segments is synced"):
+                self.fs.fsync_directory("journal")
+        except Fault:
+            pass
 
     def remove_each_settled(self):
         for segment in list(self.chain):

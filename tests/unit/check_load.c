@@ -484,14 +484,17 @@ START_TEST(a_file_without_a_header_is_taken_where_it_cannot_hide_a_loss)
 	loads("jobs a=2 old=1 runs r=1 ");
 	ck_assert(result.headerless[TABLE_JOBS]);
 	ck_assert_uint_eq(result.settled[TABLE_JOBS], 0);
-	/* With an empty journal: it was put there on purpose. */
+	/* In the place of a file that the others build on: only if it says that it is meant so. */
 	remove_segment(1), remove_segment(2), remove_segment(3);
 	snapshot(TABLE_RUNS, 5, 3, CHANGED(5, 3, 0), "r=1");
+	refuses("jobs.json", "give it the member \"revision\":5 beside \"jobs\"");
+	write_text("jobs.json", "{\"revision\":5,\"jobs\":[{\"id\":\"old\", \"v\": 1}]}");
 	loads("jobs old=1 runs r=1 ");
 	ck_assert_uint_eq(result.changed[TABLE_JOBS], 5);
 	/* Over commits that build on a later state of it. */
+	write_text("jobs.json", "{\"jobs\":[{\"id\":\"old\", \"v\": 1}]}");
 	segment(4, 3, 6, 6, CHANGED(5, 3, 0), "j.n=1");
-	refuses("journal/00000000000000000003.json", "stop the daemon cleanly first");
+	refuses("journal/00000000000000000003.json", "stop the daemon cleanly");
 }
 END_TEST
 
