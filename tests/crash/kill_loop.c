@@ -50,7 +50,7 @@ static long long versions;
 static int kills_wanted = 50;
 static unsigned long long seed, random_state;
 static struct {
-	long long acknowledged, refused, unanswered, kills, starts_killed, stops, artifacts;
+	long long acknowledged, refused, unanswered, kills, starts_killed, stops, artifacts, folds, merges;
 } counts;
 
 /* xorshift64*; G. Marsaglia, "Xorshift RNGs", 2003 */
@@ -376,6 +376,30 @@ static void load_for(int ms)
 	}
 }
 
+static void count_background_work(void)
+{
+	json_t *stats = daemon_call(d, "server.stats", NULL);
+	counts.folds += whole_at(stats, "journal.folds");
+	counts.merges += whole_at(stats, "journal.merges");
+	json_decref(stats);
+}
+
+static void load(void)
+{
+	int dice = random_below(20);
+	if (dice == 0)
+		load_for(2500); /* so many segments that they are merged */
+	else if (dice < 4)
+		load_for(random_below(10));
+	else
+		load_for(20 + random_below(250));
+	if (random_below(8) == 0) {
+		sleep_ms(900 + random_below(400)); /* an idle fold begins, and the kill meets it */
+		load_for(random_below(30));
+	}
+	count_background_work();
+}
+
 /* The daemon is gone: what it has said before counts, what it has not answered stays open. */
 static void drain(void)
 {
@@ -532,11 +556,7 @@ START_TEST(no_kill_loses_what_was_acknowledged_or_makes_what_was_refused)
 	start();
 	while (counts.kills < kills_wanted) {
 		connect_all();
-		load_for(random_below(5) ? 20 + random_below(250) : random_below(10));
-		if (random_below(8) == 0) { /* long enough for an idle fold to begin, which the kill then meets */
-			sleep_ms(900 + random_below(400));
-			load_for(random_below(30));
-		}
+		load();
 		end();
 		start();
 		verify();
@@ -545,8 +565,10 @@ START_TEST(no_kill_loses_what_was_acknowledged_or_makes_what_was_refused)
 	}
 	verify();
 	daemon_end(d);
-	printf("kills %lld (%lld more during a start, %lld clean stops); changes acknowledged %lld (%lld artifacts), refused %lld, unanswered %lld\n",
-	       counts.kills, counts.starts_killed, counts.stops, counts.acknowledged, counts.artifacts, counts.refused, counts.unanswered);
+	printf("kills %lld (%lld more during a start, %lld clean stops); changes acknowledged %lld (%lld artifacts), refused %lld, unanswered %lld; "
+	       "folds %lld, merges %lld\n",
+	       counts.kills, counts.starts_killed, counts.stops, counts.acknowledged, counts.artifacts, counts.refused, counts.unanswered,
+	       counts.folds, counts.merges);
 	fflush(stdout);
 }
 END_TEST

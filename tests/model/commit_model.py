@@ -225,9 +225,9 @@ class Run:
         self.store.stop()
         self.restart()
 
-    def place(self, table, records):
+    def place(self, table, records, more=0):
         """A person puts another file in place of a table's, between two runs with an empty journal: without a header, or
-        with the revision that the start asks for where another snapshot knows of changes to the table."""
+        with the revision that the start asks for where another snapshot knows of changes to the table. `more`: a higher one."""
         self.finish_jobs()
         self.store.stop()
         if self.fs.names("journal") or not self.store.ready or not self.fs.is_quiescent():
@@ -235,12 +235,13 @@ class Run:
         files = {name: file.content for name, file in self.fs.visible.items() if not name[1].endswith(".tmp")}
         others = [other for other in TABLES if other != table and ("state", f"{other}.json") in files]
         known = max(decode_snapshot(other, files[("state", f"{other}.json")]).changed.get(table, 0) for other in others)
-        files[("state", f"{table}.json")] = foreign_text(table, records, known)
+        revision = known + more
+        files[("state", f"{table}.json")] = foreign_text(table, records, revision)
         tables = dict(self.store.tables)
         tables[table] = records
         self.allowed = {compact(tables)}
         self.history[table] = set()  # nothing can tell the file before from this one
-        self.changed[table] = known
+        self.changed[table] = revision
         faults, steps = self.fs.faults, self.fs.steps
         self.fs = power_on(state_of(files))
         self.fs.faults, self.fs.steps, self.fs.observer = faults, steps, self.check
@@ -392,6 +393,9 @@ def artifact(key, record):
 EMPTY = {table: {} for table in TABLES}
 PYTHON = {"jobs": {"a": 1, "b": 1}, "runs": {"r": 1}, "artifacts": {}}
 PYTHON_FILES = {("state", f"{table}.json"): foreign_text(table, PYTHON[table]) for table in ("jobs", "runs")}
+FOREIGN = {**PYTHON, "artifacts": {"x": 1}}
+FOREIGN_FILES = {("state", f"{table}.json"): foreign_text(table, FOREIGN[table]) for table in TABLES}
+FOREIGN_FILES["artifacts", payload_name("x")] = payload_text("x", 1)
 
 # name -> (tables and files at the start, operations)
 SCRIPTS = {
@@ -573,10 +577,12 @@ SCRIPTS = {
             ("fold",),
         ],
     ),
-    "one of two Python files is converted later": (
-        PYTHON,
-        PYTHON_FILES,
+    "three files of another's making, converted one after the other": (
+        FOREIGN,
+        FOREIGN_FILES,
         [
+            ("fold", "artifacts"),
+            ("restart",),
             ("commit", run("r", 2)),
             ("fold", "runs"),
             ("restart",),
@@ -585,7 +591,7 @@ SCRIPTS = {
             ("commit", run("s", 3)),
             ("fold", "runs"),
             ("power_cut", 0),
-            ("commit", job("a", None)),
+            ("commit", job("a", None), artifact("x", None)),
             ("fold",),
         ],
     ),
@@ -694,7 +700,7 @@ def random_script(choose):
         elif kind < 0.98:
             script.append(("power_cut", choose.randint(-1, 50)))
         else:
-            script.append(("place", choose.choice(["jobs", "runs"]), {"a": choose.randint(100, 999)}))
+            script.append(("place", choose.choice(["jobs", "runs"]), {"a": choose.randint(100, 999)}, choose.choice([0, 0, 3])))
     return script
 
 

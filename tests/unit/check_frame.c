@@ -67,7 +67,7 @@ static void finish(struct heard *h)
 static void heard(struct heard *h, struct span wanted)
 {
 	if (!span_is(buf_as_span(&h->said), wanted))
-		ck_abort_msg("heard %.*s instead of %.*s", (int)h->said.len, h->said.len ? h->said.at : "", (int)wanted.len, wanted.at);
+		ck_abort_msg("heard %.*s instead of %.*s", (int)h->said.len, h->said.len ? h->said.at : "", (int)wanted.len, wanted.at ? wanted.at : "");
 }
 
 static const struct stream {

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef TEST_DATA
+#ifdef SOURCE_DIR
+#define TEST_DATA SOURCE_DIR "/tests/data"
+#else
 #define TEST_DATA "tests/data"
 #endif
 
