@@ -7,7 +7,8 @@ enum { RANDOM_DIGITS = 10 };
 
 void artifact_make_id(char out[IDENT_ARTIFACT_MAX + 1], struct span kind, struct span run_id)
 {
-	/* a run that a file brought in may have a kind of any text: sanitised once more, which changes no kind of ours */
+	/* a run that a file brought in may have a kind of any text: sanitised once more,
+	 * which changes no kind of ours */
 	size_t len = ident_sanitise(kind, out, IDENT_KIND_MAX);
 	out[len++] = '_';
 	len += ident_sanitise(run_id, out + len, IDENT_ARTIFACT_MAX - len - 1 - RANDOM_DIGITS);
@@ -22,8 +23,8 @@ static void put_text(struct buf *out, enum artifact_field i, struct span text)
 	buf_string(out, text);
 }
 
-void artifact_build(struct buf *out, struct span id, struct span run_id, struct span kind, uint64_t size_bytes, int64_t now,
-                    uint64_t revision)
+void artifact_build(struct buf *out, struct span id, struct span run_id, struct span kind,
+                    uint64_t size_bytes, int64_t now, uint64_t revision)
 {
 	size_t start = out->len;
 	put_text(out, ARTIFACT_ID, id);

@@ -1,4 +1,5 @@
-/* budget: how much a fold or a merge may write for what was committed, by table: at most 4 times, all in all. Loop's thread. */
+/* budget: how much a fold or a merge may write for what was committed, by table: at most 4 times,
+ * all in all. Loop's thread. */
 #pragma once
 #include "proto/spec.h"
 #include <stdbool.h>
@@ -21,11 +22,14 @@ void budget_part(uint64_t bytes, const uint64_t weight[TABLE_COUNT], uint64_t sh
 
 uint64_t budget_floor(const struct budget *b);
 void budget_commit(struct budget *b, const uint64_t share[TABLE_COUNT]);
-void budget_charge(struct budget *b, const uint64_t share[TABLE_COUNT]); /* written for what is committed already */
+/* written for what is committed already */
+void budget_charge(struct budget *b, const uint64_t share[TABLE_COUNT]);
 bool budget_covers(const struct budget *b, enum table_id t, uint64_t size); /* a fold that writes `size`? */
 /* For tables that cannot pay for themselves: from what earlier folds left over. */
 bool budget_spare(struct budget *b, uint64_t size);
 
-void budget_take(struct budget *b, enum table_id t); /* a fold begins: what is committed from now on is the next one's */
+/* a fold begins: what is committed from now on is the next one's */
+void budget_take(struct budget *b, enum table_id t);
 void budget_spend(struct budget *b, uint64_t written); /* it is done */
-void budget_give_back(struct budget *b, enum table_id t, uint64_t wasted); /* it failed after writing so much */
+/* it failed after writing so much */
+void budget_give_back(struct budget *b, enum table_id t, uint64_t wasted);

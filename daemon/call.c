@@ -19,7 +19,8 @@ static unsigned spare_count;
 
 static void ticket_resolved(struct ticket *t, enum store_outcome outcome, const struct disk_error *why);
 
-struct call *call_new(struct service *s, struct origin *o, enum method method, judge_fn *judge, struct span id, bool notification)
+struct call *call_new(struct service *s, struct origin *o, enum method method, judge_fn *judge,
+                      struct span id, bool notification)
 {
 	struct call *c = spare;
 	if (c) {
@@ -29,8 +30,10 @@ struct call *call_new(struct service *s, struct origin *o, enum method method, j
 		c = mem_zero(sizeof *c);
 	}
 	struct buf id_buf = c->id, params = c->params, held = c->held, text = c->text;
-	*c = (struct call){.service = s, .origin = o, .judge = judge, .method = method, .notification = notification,
-	                   .id = id_buf, .params = params, .held = held, .text = text, .arrived = service_micros()};
+	*c = (struct call){.service = s, .origin = o, .judge = judge, .method = method,
+	                   .notification = notification,
+	                   .id = id_buf, .params = params, .held = held, .text = text,
+	                   .arrived = service_micros()};
 	c->ticket.resolved = ticket_resolved;
 	c->id.len = c->params.len = c->held.len = c->text.len = 0;
 	buf_span(&c->id, id);
@@ -183,7 +186,10 @@ static struct buf *nowhere(void)
 	return &b;
 }
 
-static struct buf *reply_buffer(struct call *c) { return c->origin && !c->notification ? c->origin->reply_buffer(c->origin) : nowhere(); }
+static struct buf *reply_buffer(struct call *c)
+{
+	return c->origin && !c->notification ? c->origin->reply_buffer(c->origin) : nowhere();
+}
 
 /* The one place that ends a call. The reply is complete in the origin's buffer. */
 static void call_replied(struct call *c, bool failed)
@@ -214,15 +220,17 @@ static void wait_for_seen(struct call *c)
 		c->origin->session->last_batch = batch;
 }
 
-/* A refusal, or a success that changed nothing, that rested on somebody's pending change is not said before that change is durable. */
+/* A refusal, or a success that changed nothing, that rested on somebody's pending change is not said before
+ * that change is durable. */
 static bool must_hold(struct call *c)
 {
 	struct store *s = c->service->store;
-	return spec_methods[c->method].role >= ROLE_WRITE && !store_changed(s) && store_is_pending(s, store_seen(s));
+	return spec_methods[c->method].role >= ROLE_WRITE && !store_changed(s) &&
+	       store_is_pending(s, store_seen(s));
 }
 
-static void call_settle(struct call *c, enum outcome outcome, struct buf *out, size_t from, struct fault *fault, struct span params,
-                        bool judged)
+static void call_settle(struct call *c, enum outcome outcome, struct buf *out, size_t from,
+                        struct fault *fault, struct span params, bool judged)
 {
 	if (outcome == OUTCOME_PENDING) {
 		out->len = from;
@@ -232,8 +240,8 @@ static void call_settle(struct call *c, enum outcome outcome, struct buf *out, s
 	if (outcome == OUTCOME_DONE) {
 		rpc_end(out, buf_as_span(&c->id));
 		if (out->len - from > c->service->limits.reply) {
-			fault_set(fault, FAULT_TOO_LARGE, "the reply would be %zu bytes, the limit is %llu", out->len - from,
-			          (unsigned long long)c->service->limits.reply);
+			fault_set(fault, FAULT_TOO_LARGE, "the reply would be %zu bytes, the limit is %llu",
+			          out->len - from, (unsigned long long)c->service->limits.reply);
 			fault_hint(fault, "ask for less with fields or a smaller limit");
 			outcome = OUTCOME_FAILED;
 		}
@@ -298,13 +306,15 @@ static void commit_failed(struct call *c, enum store_outcome outcome, const stru
 	struct fault fault;
 	if (outcome == STORE_UNKNOWN)
 		fault_set(&fault, FAULT_OUTCOME_UNKNOWN,
-		          "the disk failed (%s) while the change was being made durable: it may or may not be there after a restart",
+		          "the disk failed (%s) while the change was being made durable: it may or may not be there "
+		          "after a restart",
 		          why ? why->what : "?");
 	else
-		fault_set(&fault, FAULT_NOT_DURABLE, "the change could not be written (%s: %s) and did not happen", why ? why->what : "?",
-		          why ? strerror(why->number) : "?");
-	fault_hint(&fault, "%s", why && why->number == ENOSPC ? "free space on the disk of the state directory, then try again"
-	                                                       : "see server.info and the daemon's log; try again");
+		fault_set(&fault, FAULT_NOT_DURABLE, "the change could not be written (%s: %s) and did not happen",
+		          why ? why->what : "?", why ? strerror(why->number) : "?");
+	fault_hint(&fault, "%s",
+	           why && why->number == ENOSPC ? "free space on the disk of the state directory, then try again"
+	                                        : "see server.info and the daemon's log; try again");
 	fault.removed = c->removed > 0 ? c->removed : -1;
 	struct buf *out = reply_buffer(c);
 	size_t from = out->len;

@@ -5,9 +5,10 @@
  *       │  └────► waiting for a batch ────────────┤
  *       └───────────── judged again ◄─────────────┘ (its refusal rested on a change that failed)
  *
- * A call outlives its connection: closing takes its origin away, the call goes on to its end and finds nobody to tell.
- * Only one function in call.c emits replies, and it asserts that it does so once. What a call needs after its handler has
- * returned it must keep: the text of its parameters is gone when the connection reads on. Loop's thread only. */
+ * A call outlives its connection: closing takes its origin away, the call goes on to its end and finds nobody
+ * to tell. Only one function in call.c emits replies, and it asserts that it does so once. What a call needs
+ * after its handler has returned it must keep: the text of its parameters is gone when the connection reads
+ * on. Loop's thread only. */
 #pragma once
 #include "daemon/service.h"
 #include "proto/params.h"
@@ -17,7 +18,8 @@ struct call;
 
 /* What the calls of one connection have in common, whether they came alone or in a JSON-RPC batch. */
 struct session {
-	uint64_t last_batch;       /* the newest batch with a mutation of this connection: its reads wait for it */
+	/* the newest batch with a mutation of this connection: its reads wait for it */
+	uint64_t last_batch;
 	unsigned calls;            /* that wait */
 	uint64_t bytes;            /* that they hold */
 	unsigned busy;             /* calls that the next one must wait for (bulk removals) */
@@ -29,7 +31,8 @@ struct origin {
 	struct session *session;
 	struct call *first_call;                       /* those that wait */
 	struct buf *(*reply_buffer)(struct origin *o); /* append one reply here, without a newline */
-	void (*replied)(struct origin *o, bool notification); /* that has been done, or nothing for a notification */
+	/* that has been done, or nothing for a notification */
+	void (*replied)(struct origin *o, bool notification);
 };
 
 enum outcome {
@@ -70,13 +73,16 @@ struct call {
 	struct flush_job *job;         /* under way; freed with the call */
 };
 
-struct call *call_new(struct service *s, struct origin *o, enum method method, judge_fn *judge, struct span id, bool notification);
+struct call *call_new(struct service *s, struct origin *o, enum method method, judge_fn *judge,
+                      struct span id, bool notification);
 /* Takes the call to its end or to its wait. */
 void call_run(struct call *c, struct span params);
 
 /* For judges and finishers; each is the last thing before returning its value, OUTCOME_PENDING. */
-enum outcome call_wait(struct call *c, finish_fn *finish);                  /* for the batch that this judgement's changes are in */
-enum outcome call_wait_read(struct call *c, struct span params);           /* for its connection's mutations; then judged */
+enum outcome call_wait(struct call *c, finish_fn *finish); /* for the batch that this judgement's changes
+                                                            * are in */
+enum outcome call_wait_read(struct call *c, struct span params); /* for its connection's mutations; then
+                                                                  * judged */
 enum outcome call_park(struct call *c);                                    /* until call_resume */
 void call_resume(struct call *c, finish_fn *finish);
 /* Nothing else of the connection is begun before this call has ended. */

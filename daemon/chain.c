@@ -52,7 +52,8 @@ void chain_drop(struct chain *c, size_t count)
 void chain_replace(struct chain *c, struct chain_run run, const struct chain_link *link)
 {
 	struct chain_link *at = c->links + c->begin + run.at;
-	assert(run.count > 0 && run.at + run.count <= c->count && link->seq == at[run.count - 1].seq && link->prev == at[0].prev);
+	assert(run.count > 0 && run.at + run.count <= c->count && link->seq == at[run.count - 1].seq &&
+	       link->prev == at[0].prev);
 	for (size_t i = 0; i < run.count; i++)
 		c->bytes -= at[i].bytes;
 	c->bytes += link->bytes;
@@ -70,7 +71,8 @@ static uint8_t level_of(const struct segment_head *head)
 
 struct chain_link chain_link_of(const struct segment_head *head, uint64_t bytes)
 {
-	struct chain_link link = {.seq = head->seq, .prev = head->prev, .first = head->first, .last = head->last, .bytes = bytes,
+	struct chain_link link = {.seq = head->seq, .prev = head->prev, .first = head->first, .last = head->last,
+	                          .bytes = bytes,
 	                          .tables = head->tables, .level = level_of(head)};
 	memcpy(link.changed, head->changed, sizeof link.changed);
 	memcpy(link.without, head->without, sizeof link.without);
@@ -88,7 +90,8 @@ static bool is_settled(const uint64_t changed[TABLE_COUNT], const uint64_t settl
 	return true;
 }
 
-size_t chain_covered(const struct chain *c, const uint64_t changed[TABLE_COUNT], const uint64_t settled[TABLE_COUNT])
+size_t chain_covered(const struct chain *c, const uint64_t changed[TABLE_COUNT],
+                     const uint64_t settled[TABLE_COUNT])
 {
 	size_t n = 0;
 	while (n < c->count && is_settled(n + 1 < c->count ? chain_at(c, n + 1)->changed : changed, settled))
@@ -119,15 +122,17 @@ struct piece {
 	uint8_t level; /* the highest */
 };
 
-/* The piece that begins at `at`: neighbours that are small, of one level if `level` is one, and no more of them than a merge takes. */
-static struct piece piece_from(const struct chain *c, const uint64_t settled[TABLE_COUNT], size_t at, int level)
+/* The piece that begins at `at`: neighbours that are small, of one level if `level` is one, and no more of
+ * them than a merge takes. */
+static struct piece piece_from(const struct chain *c, const uint64_t settled[TABLE_COUNT], size_t at,
+                               int level)
 {
 	struct piece p = {.at = at};
 	for (size_t i = at; i + 1 < c->count && p.count < chain_merge_count(c); i++) {
 		const struct chain_link *link = chain_at(c, i);
 		uint64_t live = live_bytes(link, settled);
-		if (live > CHAIN_SMALL || (level >= 0 && link->level != level) || (i > at && !follows(link, chain_at(c, i - 1))) ||
-		    p.live + live > CHAIN_MERGE_BYTES)
+		if (live > CHAIN_SMALL || (level >= 0 && link->level != level) ||
+		    (i > at && !follows(link, chain_at(c, i - 1))) || p.live + live > CHAIN_MERGE_BYTES)
 			break;
 		p.count++;
 		p.live += live;
@@ -138,7 +143,8 @@ static struct piece piece_from(const struct chain *c, const uint64_t settled[TAB
 	return p;
 }
 
-static bool longest_piece(const struct chain *c, const uint64_t settled[TABLE_COUNT], int level, struct chain_run *run)
+static bool longest_piece(const struct chain *c, const uint64_t settled[TABLE_COUNT], int level,
+                          struct chain_run *run)
 {
 	struct piece best = {0};
 	for (size_t at = 0; at + 1 < c->count;) {

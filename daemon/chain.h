@@ -9,7 +9,8 @@ enum {
 	CHAIN_MERGE_COUNT = 1024,
 	CHAIN_SMALL = 4 << 20,         /* bytes of a small one that no settled snapshot has */
 	CHAIN_MERGE_BYTES = 64 << 20,  /* of what a merge writes, about */
-	CHAIN_DEAD_BYTES = 64 << 20,   /* bytes that settled snapshots have, but that stay because of their neighbours: worth a merge */
+	/* bytes that settled snapshots have, but that stay because of their neighbours: worth a merge */
+	CHAIN_DEAD_BYTES = 64 << 20,
 };
 
 struct chain_link {
@@ -40,10 +41,13 @@ const struct chain_link *chain_at(const struct chain *c, size_t i);
 void chain_drop(struct chain *c, size_t count);                                  /* the oldest ones */
 void chain_replace(struct chain *c, struct chain_run run, const struct chain_link *link); /* by one */
 
-struct chain_link chain_link_of(const struct segment_head *head, uint64_t bytes); /* one that was read: shares and level are estimates */
+/* one that was read: shares and level are estimates */
+struct chain_link chain_link_of(const struct segment_head *head, uint64_t bytes);
 
-/* How many of the oldest may go: what they change is settled. `changed`: the last revision that a commit changed each table at. */
-size_t chain_covered(const struct chain *c, const uint64_t changed[TABLE_COUNT], const uint64_t settled[TABLE_COUNT]);
+/* How many of the oldest may go: what they change is settled. `changed`: the last revision that a commit
+ * changed each table at. */
+size_t chain_covered(const struct chain *c, const uint64_t changed[TABLE_COUNT],
+                     const uint64_t settled[TABLE_COUNT]);
 
 /* Is a merge due, and of which ones? The highest segment never takes part. */
 bool chain_merge_due(const struct chain *c, const uint64_t settled[TABLE_COUNT], struct chain_run *run);

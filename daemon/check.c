@@ -58,8 +58,8 @@ static uint32_t find_id(struct check *c, enum table_id t, struct span id)
 	return find(c, t, id, hash_of(&c->ids[t], id));
 }
 
-static bool is_record(struct check *c, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at,
-                      struct record **r)
+static bool is_record(struct check *c, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                      size_t *at, struct record **r)
 {
 	struct record_keys keys;
 	if (!trusted) {
@@ -73,7 +73,8 @@ static bool is_record(struct check *c, enum table_id t, struct span text, bool t
 		return true;
 	*at = 0;
 	fault_set(fault, FAULT_INVALID_PARAMS,
-	          "is no record of this table although the checksum is right: the file was made by another program");
+	          "is no record of this table although the checksum is right: the file was made by another "
+	          "program");
 	return false;
 }
 
@@ -88,8 +89,8 @@ static uint64_t size_of(const struct record *r)
 	return (uint64_t)whole;
 }
 
-static bool keep(struct check *c, enum table_id t, struct span text, bool trusted, bool once, struct fault *fault,
-                 size_t *at)
+static bool keep(struct check *c, enum table_id t, struct span text, bool trusted, bool once,
+                 struct fault *fault, size_t *at)
 {
 	struct record *r;
 	if (!is_record(c, t, text, trusted, fault, at, &r))
@@ -118,12 +119,14 @@ static bool keep(struct check *c, enum table_id t, struct span text, bool truste
 	return true;
 }
 
-static bool sink_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool sink_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                        size_t *at)
 {
 	return keep(context, t, text, trusted, true, fault, at);
 }
 
-static bool sink_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool sink_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                     size_t *at)
 {
 	return keep(context, t, text, trusted, false, fault, at);
 }
@@ -144,7 +147,8 @@ static bool sink_remove(void *context, enum table_id t, struct span id, struct f
 		hash_remove(&c->ids[t], e);
 		forget(c, t, e);
 	}
-	return true; /* the slab's element is not given back: few are removed, and none may be taken for a record below */
+	/* the slab's element is not given back: few are removed, and none may be taken for a record below */
+	return true;
 }
 
 /* ---- the payloads */
@@ -162,8 +166,8 @@ static void check_payload(struct check *c, const struct known *k)
 		if (size == k->size)
 			return;
 		finding_set(&f, file,
-		            "has %llu bytes, but its record in artifacts.json says %llu: it was damaged or changed by "
-		            "hand; " FINDING_RESTORE,
+		            "has %llu bytes, but its record in artifacts.json says %llu: it was damaged or changed "
+		            "by hand; " FINDING_RESTORE,
 		            (unsigned long long)size, (unsigned long long)k->size);
 	} else if (c->dirs.artifacts.fd < 0 || errno == ENOENT) {
 		finding_set(&f, file, "is missing, but artifacts.json has a record of it; " FINDING_RESTORE);

@@ -1,7 +1,9 @@
-/* check: `persistd --check`: everything a start would look at, and the artifact payloads, without writing anything. */
+/* check: `persistd --check`: everything a start would look at, and the artifact payloads,
+ * without writing anything. */
 #pragma once
 #include "daemon/load.h"
 #include <stdio.h>
 
-/* Prints each finding as file:line:byte: text to `out`. 0: sound (notes are possible), 1: findings or unreadable. */
+/* Prints each finding as file:line:byte: text to `out`. 0: sound (notes are possible), 1:
+ * findings or unreadable. */
 int check_run(const char *state_dir, FILE *out);

@@ -138,7 +138,9 @@ static void count_unfinished(struct conn *c)
 		counters(c)->unfinished_bytes -= c->unfinished;
 		c->unfinished = 0;
 		counters(c)->unfinished_dropped++;
-		fail_line(c, FAULT_LIMIT, "too many bytes of unfinished lines are held for all connections together; this line was skipped",
+		fail_line(c, FAULT_LIMIT,
+		          "too many bytes of unfinished lines are held for all connections together; this line was "
+		          "skipped",
 		          "send the line again later");
 	}
 }
@@ -278,7 +280,8 @@ static void conn_write(struct conn *c)
 			}
 		}
 	}
-	if (!c->reading && !c->is_runnable && !must_wait(c) && (!c->ended || frame_pending(&c->frame) || c->bundle))
+	if (!c->reading && !c->is_runnable && !must_wait(c) &&
+	    (!c->ended || frame_pending(&c->frame) || c->bundle))
 		mark_runnable(c);
 	else if (c->ended && nothing_outstanding(c))
 		conn_close(c);
@@ -366,7 +369,8 @@ void conns_accept(struct conns *all, uv_stream_t *listener)
 {
 	struct conn *c = mem_zero(sizeof *c);
 	c->all = all;
-	c->origin = (struct origin){.session = &c->session, .reply_buffer = conn_reply_buffer, .replied = conn_replied};
+	c->origin = (struct origin){.session = &c->session, .reply_buffer = conn_reply_buffer,
+	                            .replied = conn_replied};
 	frame_init(&c->frame, all->service->limits.line);
 	uv_pipe_init(all->loop, &c->pipe, 0);
 	c->pipe.data = c;

@@ -1,7 +1,8 @@
 /* conn: one client's connection: bytes in, lines to dispatch, replies out.
  *
- * It reads only as long as it may: not while too many of its calls wait, too many reply bytes are queued to a slow reader, or a bulk call of it
- * is under way. What a turn of the loop produces goes out in one write. After a half-close everything outstanding is answered, then it closes. */
+ * It reads only as long as it may: not while too many of its calls wait, too many reply bytes are queued to a
+ * slow reader, or a bulk call of it is under way. What a turn of the loop produces goes out in one write.
+ * After a half-close everything outstanding is answered, then it closes. */
 #pragma once
 #include "daemon/call.h"
 #include <uv.h>

@@ -75,7 +75,8 @@ static int system_fstat(void *context, int fd, struct stat *to)
 static int system_list(void *context, int dir, void (*each)(void *argument, const char *name), void *argument)
 {
 	(void)context;
-	/* A descriptor of its own: the position in the directory belongs to the descriptor, and dup would share it. */
+	/* A descriptor of its own: the position in the directory belongs to the descriptor,
+	 * and dup would share it. */
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
@@ -165,15 +166,17 @@ static bool failed(struct disk_error *e, const char *verb, const struct disk_dir
 	int number = errno;
 	if (e) {
 		e->number = number;
-		int len = snprintf(e->what, sizeof e->what, "%s %s%s%s", verb, base_name(dir->path), *name ? "/" : "", name);
+		int len = snprintf(e->what, sizeof e->what, "%s %s%s%s", verb, base_name(dir->path), *name ? "/" : "",
+		                   name);
 		(void)len; /* a name that is cut is still a good message */
 	}
 	errno = number;
 	return false;
 }
 
-/* The entry of a directory that was just made is durable once the directory above it is synced. It is done for one that
- * was there, too: a crash may have come between. Then a parent that we may not read is no reason to stop. */
+/* The entry of a directory that was just made is durable once the directory above it is synced. It is done
+ * for one that was there, too: a crash may have come between.
+ * Then a parent that we may not read is no reason to stop. */
 static bool sync_parent(struct disk *d, int parent, const char *name, bool made)
 {
 	char above[PATH_MAX] = ".";
@@ -198,8 +201,8 @@ static bool make_dir(struct disk *d, int parent, const char *name, mode_t mode, 
 	return *made || errno == EEXIST;
 }
 
-bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char *name, const char *path, bool make,
-                   mode_t mode)
+bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char *name, const char *path,
+                   bool make, mode_t mode)
 {
 	bool made = false;
 	*dir = (struct disk_dir){.fd = -1};
@@ -227,7 +230,8 @@ void disk_dir_close(struct disk *d, struct disk_dir *dir)
 	*dir = (struct disk_dir){.fd = -1};
 }
 
-static bool sync_dir_and_open(struct disk *d, const struct disk_dir *dir, const char *name, struct disk_error *e)
+static bool sync_dir_and_open(struct disk *d, const struct disk_dir *dir, const char *name,
+                              struct disk_error *e)
 {
 	if (sync_fd(d, dir->fd, false) < 0)
 		return failed(e, "fsync", dir, "");
@@ -257,8 +261,8 @@ static int open_tmp(struct disk_file *f)
 	return fd;
 }
 
-bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name, mode_t mode,
-                struct disk_error *e)
+bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
+                mode_t mode, struct disk_error *e)
 {
 	size_t len = strlen(name);
 	*f = (struct disk_file){.disk = d, .dir = dir, .fd = -1};

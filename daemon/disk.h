@@ -1,8 +1,10 @@
 /* disk: every byte that reaches the disk goes through here.
  *
- * One way to write a file: disk_begin makes NAME.<random>.tmp in the same directory, disk_write adds, disk_finish does fsync, rename over NAME,
- * fsync of the directory, and opens NAME once more. The system calls are a struct of function pointers, so that tests can make each fail in its turn.
- * Blocking: worker threads (and the start and the check, which have no loop yet). An open file belongs to one thread at a time. */
+ * One way to write a file: disk_begin makes NAME.<random>.tmp in the same directory, disk_write adds,
+ * disk_finish does fsync, rename over NAME, fsync of the directory, and opens NAME once more. The system
+ * calls are a struct of function pointers, so that tests can make each fail in its turn. Blocking: worker
+ * threads (and the start and the check, which have no loop yet).
+ * An open file belongs to one thread at a time. */
 #pragma once
 #include "proto/span.h"
 #include <stdint.h>
@@ -21,7 +23,8 @@ struct disk_ops {
 	int (*mkdirat)(void *context, int dir, const char *name, mode_t mode);
 	int (*fchmod)(void *context, int fd, mode_t mode);
 	int (*fstat)(void *context, int fd, struct stat *to);
-	int (*list)(void *context, int dir, void (*each)(void *argument, const char *name), void *argument); /* names but . and .. */
+	/* names but . and .. */
+	int (*list)(void *context, int dir, void (*each)(void *argument, const char *name), void *argument);
 	int (*close)(void *context, int fd);
 };
 /* Like the system calls: -1 and errno. */
@@ -39,8 +42,10 @@ struct disk_dir {
 	int fd;
 	char *path;
 };
-/* False: errno. `make`: makes it where it is missing, with this mode whatever the umask, and syncs the directory that it is in. */
-bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char *name, const char *path, bool make, mode_t mode);
+/* False: errno. `make`: makes it where it is missing, with this mode whatever the umask, and syncs the
+ * directory that it is in. */
+bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char *name, const char *path,
+                   bool make, mode_t mode);
 void disk_dir_close(struct disk *d, struct disk_dir *dir);
 
 enum disk_result {
@@ -63,23 +68,33 @@ struct disk_file {
 	uint64_t size;
 };
 
-/* Of these, each failure ends the file: the tmp is removed and it is not open any more (after a failed fsync nothing may be hoped of it). */
-bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name, mode_t mode, struct disk_error *e);
-bool disk_write(struct disk_file *f, const struct iovec *parts, int count, struct disk_error *e); /* all of it; short writes and EINTR are gone on with */
-bool disk_settle(struct disk_file *f, struct disk_error *e); /* fdatasync of what is written so far, so that the last fsync is short */
+/* Of these, each failure ends the file: the tmp is removed and it is not open any more (after a failed fsync
+ * nothing may be hoped of it). */
+bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
+                mode_t mode, struct disk_error *e);
+/* all of it; short writes and EINTR are gone on with */
+bool disk_write(struct disk_file *f, const struct iovec *parts, int count, struct disk_error *e);
+/* fdatasync of what is written so far, so that the last fsync is short */
+bool disk_settle(struct disk_file *f, struct disk_error *e);
 void disk_abort(struct disk_file *f); /* removes the tmp; harmless on a file that is not open */
-/* Ends the file in any case. With sync_dir false the directory's fsync and the re-open are left to the caller's disk_sync_dir (several files, one sync). */
+/* Ends the file in any case. With sync_dir false the directory's fsync and the re-open are left to the
+ * caller's disk_sync_dir (several files, one sync). */
 enum disk_result disk_finish(struct disk_file *f, bool sync_dir, struct disk_error *e);
-bool disk_sync_dir(struct disk *d, const struct disk_dir *dir, struct disk_error *e); /* fsync, and one more open of the directory */
+/* fsync, and one more open of the directory */
+bool disk_sync_dir(struct disk *d, const struct disk_dir *dir, struct disk_error *e);
 bool disk_exists(struct disk *d, const struct disk_dir *dir, const char *name); /* opens it */
-bool disk_unlink(struct disk *d, const struct disk_dir *dir, const char *name, struct disk_error *e); /* a missing file is success */
+/* a missing file is success */
+bool disk_unlink(struct disk *d, const struct disk_dir *dir, const char *name, struct disk_error *e);
 
 /* Is it the name of a tmp file as disk_begin makes them? */
 bool disk_is_tmp(const char *name);
 
-/* Reading. A regular file only, never through a link: what else is there is ELOOP or EINVAL. -1 and errno. *size (may be NULL): at this moment. */
+/* Reading. A regular file only, never through a link: what else is there is ELOOP or EINVAL. -1 and errno.
+ * *size (may be NULL): at this moment. */
 int disk_open(struct disk *d, const struct disk_dir *dir, const char *name, uint64_t *size);
 /* Up to `bytes`, fewer only at the end of the file; -1 and errno. */
 ssize_t disk_read(struct disk *d, int fd, void *to, size_t bytes, uint64_t at);
 void disk_close(struct disk *d, int fd);
-bool disk_list(struct disk *d, const struct disk_dir *dir, void (*each)(void *argument, const char *name), void *argument); /* false: errno */
+/* false: errno */
+bool disk_list(struct disk *d, const struct disk_dir *dir, void (*each)(void *argument, const char *name),
+               void *argument);

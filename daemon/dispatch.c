@@ -47,10 +47,12 @@ static enum order order_of(enum method m)
 		return MUTATES;
 	case JOB_CLEANUP:
 		return SEES_LISTS;
-	case JOB_GET: case JOB_LIST: case JOB_COUNT: case RUN_GET: case RUN_LIST: case RUN_COUNT: case RUN_FIND_BY_META:
+	case JOB_GET: case JOB_LIST: case JOB_COUNT: case RUN_GET: case RUN_LIST: case RUN_COUNT:
+	case RUN_FIND_BY_META:
 	case ARTIFACT_READ: case ARTIFACT_LIST: case SERVER_PING: case SERVER_INFO: case SERVER_STATS:
 		return READS;
-	case JOB_UPDATE_PROGRESS: case SERVER_FLUSH: case SERVER_SET_LOG_LEVEL: case RPC_DISCOVER: case METHOD_COUNT:
+	case JOB_UPDATE_PROGRESS: case SERVER_FLUSH: case SERVER_SET_LOG_LEVEL: case RPC_DISCOVER:
+	case METHOD_COUNT:
 		return AT_ONCE;
 	}
 	abort();
@@ -65,7 +67,9 @@ static bool takes_mutations(struct service *s, struct fault *fault)
 		return false;
 	}
 	if (journal_degraded(s->journal, &why)) {
-		fault_set(fault, FAULT_NOT_DURABLE, "the disk has failed (%s: %s), so no change is taken until it can be trusted again; it did not happen",
+		fault_set(fault, FAULT_NOT_DURABLE,
+		          "the disk has failed (%s: %s), so no change is taken until it can be trusted again; it did "
+		          "not happen",
 		          why.what, strerror(why.number));
 		fault_hint(fault, "see server.info; reads still work; the daemon tries again by itself");
 		return false;
@@ -92,7 +96,8 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	return handlers[c->method](c, &params, result, fault);
 }
 
-/* What the line's scan found out about numbers concerns a request only where it lies in its parameters. `base`: what `report.number_at` counts from. */
+/* What the line's scan found out about numbers concerns a request only where it lies in its parameters.
+ * `base`: what `report.number_at` counts from. */
 static bool numbers_held(struct span params, const char *base, size_t number_at, struct fault *fault)
 {
 	if (number_at == SIZE_MAX || !params.at || base + number_at >= params.at + params.len)
@@ -102,7 +107,8 @@ static bool numbers_held(struct span params, const char *base, size_t number_at,
 	return own.number_at == SIZE_MAX || params_numbers_held(params, own.number_at, fault);
 }
 
-static void refuse(struct service *s, struct origin *o, const struct rpc_message *m, enum rpc_shape shape, const struct fault *fault)
+static void refuse(struct service *s, struct origin *o, const struct rpc_message *m, enum rpc_shape shape,
+                   const struct fault *fault)
 {
 	if (shape == RPC_NOTIFICATION)
 		o->replied(o, true);
@@ -110,7 +116,8 @@ static void refuse(struct service *s, struct origin *o, const struct rpc_message
 		origin_fail(s, o, m->id, fault);
 }
 
-static void dispatch_request(struct service *s, struct origin *o, struct span request, const char *base, size_t number_at)
+static void dispatch_request(struct service *s, struct origin *o, struct span request, const char *base,
+                             size_t number_at)
 {
 	struct rpc_message m;
 	struct fault fault;
@@ -127,7 +134,8 @@ static void dispatch_request(struct service *s, struct origin *o, struct span re
 	const char *near;
 	const struct spec_method *method = spec_find(m.method, &near);
 	if (!method) {
-		fault_set(&fault, FAULT_METHOD_NOT_FOUND, "there is no method %.*s", (int)(m.method.len < 64 ? m.method.len : 64), m.method.at);
+		fault_set(&fault, FAULT_METHOD_NOT_FOUND, "there is no method %.*s",
+		          (int)(m.method.len < 64 ? m.method.len : 64), m.method.at);
 		fault_expected(&fault, "a method of rpc.discover");
 		if (near)
 			fault_hint(&fault, "did you mean %s?", near);
@@ -138,16 +146,19 @@ static void dispatch_request(struct service *s, struct origin *o, struct span re
 		refuse(s, o, &m, shape, &fault);
 		return;
 	}
-	call_run(call_new(s, o, (enum method)(method - spec_methods), judge, m.id, shape == RPC_NOTIFICATION), m.params);
+	call_run(call_new(s, o, (enum method)(method - spec_methods), judge, m.id, shape == RPC_NOTIFICATION),
+	         m.params);
 }
 
-static void refuse_line(struct service *s, struct origin *o, enum scan_result result, const struct scan_report *report)
+static void refuse_line(struct service *s, struct origin *o, enum scan_result result,
+                        const struct scan_report *report)
 {
 	struct fault fault;
 	s->counters.lines_bad++;
 	switch (result) {
 	case SCAN_DEEP:
-		fault_set(&fault, FAULT_PARSE, "nested deeper than %d levels at byte %zu", SCAN_DEPTH_WIRE, report->at);
+		fault_set(&fault, FAULT_PARSE, "nested deeper than %d levels at byte %zu", SCAN_DEPTH_WIRE,
+		          report->at);
 		fault_expected(&fault, "at most %d levels of arrays and objects in a line", SCAN_DEPTH_WIRE);
 		break;
 	case SCAN_DUPLICATE:
@@ -217,7 +228,8 @@ static void bundle_replied(struct origin *o, bool notification)
 static struct bundle *bundle_new(struct service *s, struct origin *parent, struct span line, size_t number_at)
 {
 	struct bundle *b = mem_zero(sizeof *b);
-	b->origin = (struct origin){.session = parent->session, .reply_buffer = bundle_reply_buffer, .replied = bundle_replied};
+	b->origin = (struct origin){.session = parent->session, .reply_buffer = bundle_reply_buffer,
+	                            .replied = bundle_replied};
 	b->service = s;
 	b->parent = parent;
 	b->next_bundle = parent->session->bundles;
@@ -231,8 +243,12 @@ static struct bundle *bundle_new(struct service *s, struct origin *parent, struc
 	return b;
 }
 
-/* The replies of a batch are one line. Once they fill it, what has not been begun is refused: it did not happen. */
-static bool bundle_is_full(const struct bundle *b) { return b->out.len + b->origin.session->bytes > b->service->limits.reply; }
+/* The replies of a batch are one line. Once they fill it, what has not been begun is refused:
+ * it did not happen. */
+static bool bundle_is_full(const struct bundle *b)
+{
+	return b->out.len + b->origin.session->bytes > b->service->limits.reply;
+}
 
 bool bundle_step(struct bundle *b)
 {
@@ -246,7 +262,8 @@ bool bundle_step(struct bundle *b)
 	if (bundle_is_full(b)) {
 		struct fault fault;
 		struct rpc_message m;
-		fault_set(&fault, FAULT_TOO_LARGE, "the replies of this batch fill a line already (limit %llu bytes); this call was not begun",
+		fault_set(&fault, FAULT_TOO_LARGE,
+		          "the replies of this batch fill a line already (limit %llu bytes); this call was not begun",
 		          (unsigned long long)b->service->limits.reply);
 		fault_hint(&fault, "send fewer calls in a batch");
 		refuse(b->service, &b->origin, &m, rpc_read(request, &m, &(struct fault){0}), &fault);
@@ -291,7 +308,8 @@ struct bundle *dispatch_line(struct service *s, struct origin *o, struct span li
 		return NULL;
 	}
 	if (count > s->limits.batch_calls) {
-		fault_set(&fault, FAULT_LIMIT, "a batch of %zu calls; the limit is %llu; none was begun", count, (unsigned long long)s->limits.batch_calls);
+		fault_set(&fault, FAULT_LIMIT, "a batch of %zu calls; the limit is %llu; none was begun", count,
+		          (unsigned long long)s->limits.batch_calls);
 		fault_hint(&fault, "send them as lines of their own: those are pipelined without a limit");
 		origin_fail(s, o, (struct span){0}, &fault);
 		return NULL;

@@ -42,9 +42,11 @@ void finding_add_scan(struct load_finding *f, struct span text, bool whole, enum
 	else if (result == SCAN_DUPLICATE)
 		finding_add(f, "this name stands twice in one object; remove one of the two members");
 	else if (is_python_number(text, report->at))
-		finding_add(f, "NaN and Infinity are not JSON (Python's json.dumps writes them): replace the number by null");
+		finding_add(f, "NaN and Infinity are not JSON (Python's json.dumps writes them): replace the number "
+		               "by null");
 	else if (whole && report->at >= text.len)
-		finding_add(f, "the file ends here, where %s was expected: it was cut off; " FINDING_RESTORE, report->expected);
+		finding_add(f, "the file ends here, where %s was expected: it was cut off; " FINDING_RESTORE,
+		            report->expected);
 	else
 		finding_add(f, "this is not JSON: expected %s", report->expected);
 }
@@ -53,7 +55,9 @@ void finding_add_fault(struct load_finding *f, const struct fault *fault)
 {
 	/* the message names the field and what was expected */
 	finding_add(f, "%s; %s", fault->message[0] ? fault->message : fault_text(fault->code),
-	            fault->hint[0] ? fault->hint : "correct the record by hand, or take it out, or restore the file from a backup");
+	            fault->hint[0]
+	                ? fault->hint
+	                : "correct the record by hand, or take it out, or restore the file from a backup");
 }
 
 bool finding_sum_of(struct span value, uint64_t *sum)

@@ -1,8 +1,9 @@
 /* flush: work that blocks, off the loop.
  *
- * A job is run once on a thread of uv's pool and then finished on the loop's thread. Who submits owns the job's memory and keeps it until
- * `done`. What a job touches while it runs belongs to it alone: bytes, paths, descriptors, never a table or a json tree.
- * The struct is the seam for tests: theirs holds jobs back, reorders them, runs them at once. */
+ * A job is run once on a thread of uv's pool and then finished on the loop's thread. Who submits owns the
+ * job's memory and keeps it until `done`. What a job touches while it runs belongs to it alone: bytes, paths,
+ * descriptors, never a table or a json tree. The struct is the seam for tests: theirs holds jobs back,
+ * reorders them, runs them at once. */
 #pragma once
 #include <stdbool.h>
 

@@ -1,8 +1,10 @@
 /* fold: one table's frozen records on their way into its snapshot, a slice at a time.
  *
- *	loop: slice ──► worker: begin, rows ──► loop: slice ──► worker: rows ──► … ──► loop: the end, thaw ──► worker: finish ──► loop: done
+ *	loop: slice ──► worker: begin, rows ──► loop: slice ──► worker: rows ──► … ──► loop: the end, thaw ──►
+ *worker: finish ──► loop: done
  *
- * The slices come from whoever owns the table, on the loop's thread; what they point to stays as it is while the worker writes it. */
+ * The slices come from whoever owns the table, on the loop's thread; what they point to stays as it is while
+ * the worker writes it. */
 #pragma once
 #include "daemon/flush.h"
 #include "daemon/snapshot.h"

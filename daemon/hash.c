@@ -18,7 +18,8 @@ static void chunk_add(struct hash *h)
 
 void hash_init(struct hash *h, const struct slab *slab, size_t link_at)
 {
-	*h = (struct hash){.slab = slab, .link_at = link_at, .buckets = CHUNK_BUCKETS, .level_size = CHUNK_BUCKETS};
+	*h = (struct hash){.slab = slab, .link_at = link_at, .buckets = CHUNK_BUCKETS,
+	                   .level_size = CHUNK_BUCKETS};
 	if (getrandom(&h->seed, sizeof(h->seed), 0) != sizeof(h->seed))
 		abort(); /* a kernel without it: no id could be made either */
 	chunk_add(h);

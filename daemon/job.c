@@ -46,7 +46,8 @@ static bool merge_value(struct merge *m, enum job_field i)
 	size_t start = m->out->len;
 	scan_canonical(m->out, m->sent.value[i]);
 	struct span value = {m->out->at + start, m->out->len - start};
-	/* what is stored may be odd, if it comes from a file: sent back it stays, so that get, edit, save works */
+	/* what is stored may be odd, if it comes from a file: sent back it stays, so that get,
+	 * edit, save works */
 	return span_is(value, m->stored.value[i]) || check(m, field, value);
 }
 
@@ -73,8 +74,8 @@ static bool is_stored_progress(struct span bare, struct span stored)
 	return span_is(bare, buf_as_span(&stored_bare));
 }
 
-/* The members of an object that a client sent for one of the fields below: those that the field knows (and what nobody knows), and those that a
- * file brought in, which may go on: get, edit, save works. */
+/* The members of an object that a client sent for one of the fields below: those that the field knows (and
+ * what nobody knows), and those that a file brought in, which may go on: get, edit, save works. */
 struct sent_object {
 	struct buf known, extra;
 };
@@ -95,7 +96,8 @@ static bool has_member(struct span object, struct span raw_name)
 }
 
 /* `sent` is canonical, as `stored` (absent: none) is. */
-static void sort_members(const struct spec_field *field, struct span sent, struct span stored, struct sent_object *o)
+static void sort_members(const struct spec_field *field, struct span sent, struct span stored,
+                         struct sent_object *o)
 {
 	struct span name, value;
 	for (struct scan_iter it = scan_members(sent); scan_next_member(&it, &name, &value);) {
@@ -109,7 +111,8 @@ static void sort_members(const struct spec_field *field, struct span sent, struc
 	members_close(&o->known, 0);
 }
 
-/* success, data, error, artifacts: what was left out, or is null without null being a value of it, gets its fallback. */
+/* success, data, error, artifacts: what was left out, or is null without null being a value of it,
+ * gets its fallback. */
 static void result_normal(struct buf *out, const struct spec_field *fields, struct span object)
 {
 	size_t start = out->len;
@@ -209,9 +212,10 @@ static bool merge_fields(struct merge *m, struct span id, bool is_new, uint64_t 
 	buf_span(out, id);
 	buf_char(out, '"');
 	if (!merge_value(m, JOB_TYPE) || !merge_status(m, &running, &terminal) || !merge_value(m, JOB_PAYLOAD) ||
-	    !merge_object(m, JOB_PROGRESS) || !merge_object(m, JOB_RESULT) || !merge_time(m, JOB_CREATED_AT, is_new) ||
-	    !merge_time(m, JOB_STARTED_AT, running) || !merge_time(m, JOB_COMPLETED_AT, terminal) ||
-	    !merge_value(m, JOB_ERROR) || !merge_value(m, JOB_METADATA))
+	    !merge_object(m, JOB_PROGRESS) || !merge_object(m, JOB_RESULT) ||
+	    !merge_time(m, JOB_CREATED_AT, is_new) || !merge_time(m, JOB_STARTED_AT, running) ||
+	    !merge_time(m, JOB_COMPLETED_AT, terminal) || !merge_value(m, JOB_ERROR) ||
+	    !merge_value(m, JOB_METADATA))
 		return false;
 	members_put_name(out, &spec_job_fields[JOB_UPDATED_AT]);
 	stamp_json(out, m->now);
@@ -220,8 +224,8 @@ static bool merge_fields(struct merge *m, struct span id, bool is_new, uint64_t 
 	return merge_unknown(m);
 }
 
-bool job_merge(struct buf *out, const struct record *old, const struct live *live, struct span object, struct span id,
-               int64_t now, uint64_t revision, struct fault *fault)
+bool job_merge(struct buf *out, const struct record *old, const struct live *live, struct span object,
+               struct span id, int64_t now, uint64_t revision, struct fault *fault)
 {
 	struct merge m = {.out = out, .now = now, .fault = fault};
 	bool read = members_read(TABLE_JOBS, object, &m.sent);

@@ -23,8 +23,9 @@ enum {
 /*
  *     sound ──(unknown outcome, or a start that could not harden)──► degraded ──(repair)──► sound
  *
- * Two jobs at most are under way: one in the writing slot (a commit; while degraded the repair), one in the background (a fold, a merge, a
- * sweep of segments that may go). Both report on the loop, and go_on() then looks for the next thing to do. */
+ * Two jobs at most are under way: one in the writing slot (a commit; while degraded the repair), one in the
+ * background (a fold, a merge, a sweep of segments that may go). Both report on the loop, and go_on() then
+ * looks for the next thing to do. */
 enum background { BACKGROUND_NONE, BACKGROUND_FOLD, BACKGROUND_MERGE, BACKGROUND_SWEEP, BACKGROUND_FAREWELL };
 
 struct commit {
@@ -34,7 +35,8 @@ struct commit {
 	struct segment_head head;
 	int64_t now;
 	uint64_t begun;       /* monotonic microseconds */
-	struct buf late;      /* payloads to be unlinked: left over from before, then what this commit could not */
+	/* payloads to be unlinked: left over from before, then what this commit could not */
+	struct buf late;
 	enum disk_result result;
 	struct disk_error error;
 	uint64_t bytes, weight[TABLE_COUNT];
@@ -88,7 +90,8 @@ struct journal {
 	char store[STORE_ID_LEN + 1];
 	uint64_t revision, seq;
 	uint64_t changed[TABLE_COUNT]; /* the last revision that a commit changed each table at */
-	uint64_t settled[TABLE_COUNT]; /* what each table's snapshot is known to hold, whatever the page cache shows */
+	/* what each table's snapshot is known to hold, whatever the page cache shows */
+	uint64_t settled[TABLE_COUNT];
 	bool headerless[TABLE_COUNT];
 	struct buf extra[TABLE_COUNT];
 	struct chain chain;
@@ -96,14 +99,16 @@ struct journal {
 	struct buf late;               /* payloads of deleted artifacts that could not be unlinked yet */
 	struct buf strays;             /* uint64_t: merged segments that could not be unlinked yet */
 
-	/* The background's own descriptors: what an fsync of a directory has to report, each descriptor hears once, and the commits' must not miss it. */
+	/* The background's own descriptors: what an fsync of a directory has to report, each descriptor hears
+	 * once, and the commits' must not miss it. */
 	struct disk_dir own_journal, own_artifacts;
 	const struct disk_dir *journal_dir, *artifacts_dir;
 
 	struct commit commit;
 	struct repair_job repair;
 	bool writing;
-	bool delivering;               /* a callback of the owner's is running: its state may be behind ours until it returns */
+	/* a callback of the owner's is running: its state may be behind ours until it returns */
+	bool delivering;
 	bool degraded;
 	struct disk_error why;
 	uint64_t repair_at, repair_pause;
@@ -136,7 +141,8 @@ static uint64_t longer(uint64_t *pause, uint64_t first, uint64_t most)
 	return *pause;
 }
 
-static void submit(struct journal *j, struct flush_job *job, void (*work)(struct flush_job *), void (*done)(struct flush_job *))
+static void submit(struct journal *j, struct flush_job *job, void (*work)(struct flush_job *),
+                   void (*done)(struct flush_job *))
 {
 	*job = (struct flush_job){.work = work, .done = done};
 	j->o.flush->submit(j->o.flush, job);
@@ -250,7 +256,8 @@ static bool is_written(const struct commit *c, const char *name)
 	return false;
 }
 
-/* Once the commit is durable: the payloads that it deletes, and of the first `kept` bytes those that it has not just written anew. */
+/* Once the commit is durable: the payloads that it deletes, and of the first `kept` bytes those that it has
+ * not just written anew. */
 static void choose_unlinks(struct commit *c, size_t kept)
 {
 	struct buf old = c->late;
@@ -283,12 +290,14 @@ static void commit_work(struct flush_job *job)
 	size_t kept = c->late.len;
 	c->result = DISK_FAILED;
 	if (write_payloads(c))
-		c->result = segment_write(o->disk, &o->dirs->journal, &c->head, c->batch->changes, c->batch->change_count, c->now, &c->bytes, &c->error);
+		c->result = segment_write(o->disk, &o->dirs->journal, &c->head, c->batch->changes,
+		                          c->batch->change_count, c->now, &c->bytes, &c->error);
 	if (c->result == DISK_UNKNOWN)
 		return; /* its payloads may be wanted: they go after the repair */
 	if (c->result == DISK_OK)
 		choose_unlinks(c, kept);
-	/* A failure here changes nothing: it is tried again with the next commit, and the segment that tells of the deletion stays until it has worked. */
+	/* A failure here changes nothing: it is tried again with the next commit, and the segment that tells of
+	 * the deletion stays until it has worked. */
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
 }
 
@@ -370,7 +379,8 @@ void journal_commit(struct journal *j, struct journal_batch *b)
 	struct commit *c = &j->commit;
 	assert(journal_ready(j) && b->last > j->revision);
 	*c = (struct commit){.journal = j, .batch = b, .now = j->o.now(), .begun = micros(), .late = give_late(j),
-	                     .head = {.seq = j->seq + 1, .prev = j->seq, .first = j->revision + 1, .last = b->last}};
+	                     .head = {.seq = j->seq + 1, .prev = j->seq, .first = j->revision + 1,
+	                              .last = b->last}};
 	memcpy(c->head.store, j->store, sizeof c->head.store);
 	memcpy(c->head.changed, j->changed, sizeof c->head.changed);
 	j->writing = true;
@@ -389,7 +399,8 @@ static void background_worked(struct journal *j)
 static void background_failed(struct journal *j, const char *what, const struct disk_error *e)
 {
 	j->retry_at = j->o.ticks() + longer(&j->retry_pause, RETRY_PAUSE_MS, RETRY_PAUSE_MAX_MS);
-	log_limited(LOG_LEVEL_WARNING, "%s failed: %s: %s; nothing is lost, it is tried again", what, e->what, strerror(e->number));
+	log_limited(LOG_LEVEL_WARNING, "%s failed: %s: %s; nothing is lost, it is tried again", what, e->what,
+	            strerror(e->number));
 }
 
 static uint64_t bytes_of(const struct journal *j, int t)
@@ -439,7 +450,8 @@ static bool fold_due(const struct journal *j, enum table_id *t)
 	return false;
 }
 
-/* After a fold: small tables whose few changes alone keep many segments are folded, too, if enough is left over. */
+/* After a fold: small tables whose few changes alone keep many segments are folded, too,
+ * if enough is left over. */
 static void look_beside(struct journal *j)
 {
 	uint64_t settled[TABLE_COUNT], size = 0, held = 0;
@@ -507,9 +519,11 @@ static void fold_begin(struct journal *j, enum table_id t)
 	const struct journal_source *s = &j->o.source;
 	uint64_t bytes;
 	assert(!j->delivering);
-	*f = (struct fold){.flush = j->o.flush, .disk = j->o.disk, .state = &j->o.dirs->state, .table = t, .source = s->context,
+	*f = (struct fold){.flush = j->o.flush, .disk = j->o.disk, .state = &j->o.dirs->state, .table = t,
+	                   .source = s->context,
 	                   .slice = s->slice, .thaw = s->thaw, .paced = fold_paced, .done = fold_done,
-	                   .head = {.revision = j->revision, .seq = j->seq, .updated_at = j->o.now(), .extra = buf_as_span(&j->extra[t])}};
+	                   .head = {.revision = j->revision, .seq = j->seq, .updated_at = j->o.now(),
+	                            .extra = buf_as_span(&j->extra[t])}};
 	memcpy(f->head.store, j->store, sizeof f->head.store);
 	memcpy(f->head.changed, j->changed, sizeof f->head.changed);
 	s->freeze(s->context, t, &f->head.count, &bytes);
@@ -579,15 +593,18 @@ static void merge_done(struct flush_job *job)
 static void merge_begin(struct journal *j, struct chain_run run)
 {
 	struct merge_job *m = &j->merge;
-	const struct chain_link *lowest = chain_at(&j->chain, run.at), *highest = chain_at(&j->chain, run.at + run.count - 1);
+	const struct chain_link *lowest = chain_at(&j->chain, run.at),
+	                        *highest = chain_at(&j->chain, run.at + run.count - 1);
 	*m = (struct merge_job){.journal = j, .run = run, .sources = mem_zero(run.count * sizeof *m->sources)};
 	for (size_t i = 0; i < run.count; i++) {
 		const struct chain_link *link = chain_at(&j->chain, run.at + i);
 		m->sources[i] = (struct merge_source){.seq = link->seq, .last = link->last, .tables = link->tables};
 		memcpy(m->sources[i].without, link->without, sizeof link->without);
 	}
-	m->merge = (struct merge){.disk = j->o.disk, .journal = j->journal_dir, .sources = m->sources, .count = run.count, .now = j->o.now(),
-	                          .head = {.seq = highest->seq, .prev = lowest->prev, .first = lowest->first, .last = highest->last}};
+	m->merge = (struct merge){.disk = j->o.disk, .journal = j->journal_dir, .sources = m->sources,
+	                          .count = run.count, .now = j->o.now(),
+	                          .head = {.seq = highest->seq, .prev = lowest->prev, .first = lowest->first,
+	                                   .last = highest->last}};
 	memcpy(m->merge.head.store, j->store, sizeof j->store);
 	memcpy(m->merge.head.changed, lowest->changed, sizeof lowest->changed);
 	memcpy(m->merge.settled, j->settled, sizeof j->settled);
@@ -649,7 +666,8 @@ static void sweep_begin(struct journal *j)
 {
 	struct sweep *s = &j->sweep;
 	size_t strays = j->strays.len / sizeof(uint64_t), gone = covered(j);
-	*s = (struct sweep){.journal = j, .count = strays + gone, .stray_count = strays, .late = give_late(j), .sync = j->stop.done};
+	*s = (struct sweep){.journal = j, .count = strays + gone, .stray_count = strays, .late = give_late(j),
+	                    .sync = j->stop.done};
 	s->seqs = mem_alloc((s->count + 1) * sizeof *s->seqs);
 	if (strays > 0)
 		memcpy(s->seqs, j->strays.at, j->strays.len);
@@ -721,7 +739,8 @@ static void background_next(struct journal *j)
 {
 	enum table_id t;
 	struct chain_run run;
-	/* While the journal is degraded nothing of a commit that may yet be lost gets into another file, and what a repair may need stays. */
+	/* While the journal is degraded nothing of a commit that may yet be lost gets into another file, and what
+	 * a repair may need stays. */
 	if (j->background != BACKGROUND_NONE || j->degraded || j->o.ticks() < j->retry_at)
 		return;
 	j->retry_at = 0;
@@ -764,7 +783,8 @@ bool journal_wants_tick(const struct journal *j)
 
 /* ---- the start and the end */
 
-static const struct disk_dir *open_own(struct journal *j, struct disk_dir *own, const struct disk_dir *shared, const char *name)
+static const struct disk_dir *open_own(struct journal *j, struct disk_dir *own, const struct disk_dir *shared,
+                                       const char *name)
 {
 	return disk_dir_open(j->o.disk, own, j->o.dirs->state.fd, name, shared->path, false, 0) ? own : shared;
 }
@@ -788,7 +808,8 @@ static void take_chain(struct journal *j, const struct load_result *l)
 static void take_repairs(struct journal *j, struct load_result *l)
 {
 	struct repair *r = &j->repair.repair;
-	*r = (struct repair){.disk = j->o.disk, .dirs = j->o.dirs, .store = j->store, .extra = j->extra, .now = j->o.now()};
+	*r = (struct repair){.disk = j->o.disk, .dirs = j->o.dirs, .store = j->store, .extra = j->extra,
+	                     .now = j->o.now()};
 	for (int t = 0; t < TABLE_COUNT; t++)
 		if (l->missing[t] || l->unproven[t])
 			r->snapshots |= (uint8_t)(1u << t);

@@ -1,8 +1,9 @@
-/* journal: makes batches durable, folds tables into snapshots, merges segments, and knows when the disk cannot be trusted.
+/* journal: makes batches durable, folds tables into snapshots, merges segments, and knows when the disk
+ * cannot be trusted.
  *
- * docs/storage.md is its contract. All calls on the loop's thread; the blocking parts run as flush jobs: one commit (while degraded one repair)
- * at a time, and beside it one background job (a fold's slice, a merge, a sweep of segments). It knows no table: records come as text, and a
- * fold draws them from a source. */
+ * docs/storage.md is its contract. All calls on the loop's thread; the blocking parts run as flush jobs: one
+ * commit (while degraded one repair) at a time, and beside it one background job (a fold's slice, a merge, a
+ * sweep of segments). It knows no table: records come as text, and a fold draws them from a source. */
 #pragma once
 #include "daemon/flush.h"
 #include "daemon/load.h"
@@ -10,15 +11,17 @@
 
 struct journal;
 
-/* Where a fold gets its records: the store. freeze() fixes the state of one table as of the last committed batch; slice() hands out the next texts, which
- * stay valid until the next slice() or thaw(); 0 is the end. Calls come on the loop's thread and take less than a millisecond. */
+/* Where a fold gets its records: the store. freeze() fixes the state of one table as of the last committed
+ * batch; slice() hands out the next texts, which stay valid until the next slice() or thaw(); 0 is the end.
+ * Calls come on the loop's thread and take less than a millisecond. */
 struct journal_source {
 	void *context;
 	void (*freeze)(void *context, enum table_id t, uint64_t *count, uint64_t *bytes);
 	size_t (*slice)(void *context, enum table_id t, struct span *texts, size_t max, size_t bytes_max);
 	void (*thaw)(void *context, enum table_id t);
 	uint64_t (*bytes)(void *context, enum table_id t);   /* what a snapshot would about take */
-	bool (*is_stale)(void *context, enum table_id t);    /* progress that only memory has: a clean stop folds it */
+	/* progress that only memory has: a clean stop folds it */
+	bool (*is_stale)(void *context, enum table_id t);
 };
 
 struct journal_payload {
@@ -33,7 +36,8 @@ struct journal_batch {
 	size_t change_count;
 	struct journal_payload *payloads;
 	size_t payload_count;
-	/* DISK_OK: durable. DISK_FAILED: did not happen. DISK_UNKNOWN: may have; the journal is degraded until it has repaired itself. */
+	/* DISK_OK: durable. DISK_FAILED: did not happen. DISK_UNKNOWN: may have; the journal is degraded until it
+	 * has repaired itself. */
 	void (*done)(struct journal_batch *b, enum disk_result result, const struct disk_error *e);
 };
 
@@ -46,11 +50,14 @@ struct journal_options {
 	uint64_t (*ticks)(void);              /* monotonic, milliseconds */
 	void (*state_changed)(void *context); /* became degraded or sound again; may be NULL */
 	void *context;
-	size_t merge_count;                   /* so many small segments are merged at a time. 0: 1024 (tests have fewer) */
-	uint64_t fold_floor;                  /* bytes committed before a busy table is folded. 0: 16 MiB (likewise) */
+	/* so many small segments are merged at a time. 0: 1024 (tests have fewer) */
+	size_t merge_count;
+	/* bytes committed before a busy table is folded. 0: 16 MiB (likewise) */
+	uint64_t fold_floor;
 };
 
-/* Carries out what the load left to do (missing snapshots, hardening, strays, unlinks), blocking; where that fails it starts degraded. Takes what it needs out of `loaded`. */
+/* Carries out what the load left to do (missing snapshots, hardening, strays, unlinks), blocking; where that
+ * fails it starts degraded. Takes what it needs out of `loaded`. */
 struct journal *journal_new(const struct journal_options *o, struct load_result *loaded);
 void journal_free(struct journal *j); /* nothing may be under way (journal_idle) */
 
@@ -58,12 +65,14 @@ bool journal_ready(const struct journal *j);    /* takes a batch now: no commit 
 bool journal_degraded(const struct journal *j, struct disk_error *why); /* `why` may be NULL */
 void journal_commit(struct journal *j, struct journal_batch *b); /* only when ready */
 
-/* Call it about four times a second while journal_wants_tick(), and once after each commit: starts folds, merges and repairs when they are due. */
+/* Call it about four times a second while journal_wants_tick(), and once after each commit: starts folds,
+ * merges and repairs when they are due. */
 void journal_tick(struct journal *j);
 bool journal_wants_tick(const struct journal *j);
 
-/* Clean stop: folds what changed (and stale progress), then calls `done` once, from the loop, with false where that failed (nothing is lost then: the
- * segments are there). `done` may free the journal. No commits after this. */
+/* Clean stop: folds what changed (and stale progress), then calls `done` once, from the loop, with false
+ * where that failed (nothing is lost then: the segments are there). `done` may free the journal.
+ * No commits after this. */
 void journal_stop(struct journal *j, void (*done)(void *context, bool folded), void *context);
 bool journal_idle(const struct journal *j);     /* no job of the journal is under way */
 
@@ -72,7 +81,8 @@ const char *journal_store(const struct journal *j); /* the store's uuid */
 
 struct journal_stats {
 	uint64_t commits, commit_failures, unknown_outcomes, folds, fold_failures, merges, repairs;
-	uint64_t bytes_committed, bytes_written; /* segments as first written; all of segments, merges and folds */
+	/* segments as first written; all of segments, merges and folds */
+	uint64_t bytes_committed, bytes_written;
 	uint64_t segments, segment_bytes;        /* on disk now */
 	uint64_t last_commit_micros, max_commit_micros;
 	bool folding;

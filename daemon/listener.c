@@ -19,12 +19,15 @@ static bool make_address(const char *path, struct sockaddr_un *address, char *wh
 		strcpy(address->sun_path, path);
 		return true;
 	}
-	snprintf(why, why_size, "the socket path %s is %zu bytes long, a Unix socket's may have %zu; choose a shorter one with --socket", path,
-	         strlen(path), sizeof address->sun_path - 1);
+	snprintf(why, why_size,
+	         "the socket path %s is %zu bytes long, a Unix socket's may have %zu; choose a shorter one with "
+	         "--socket",
+	         path, strlen(path), sizeof address->sun_path - 1);
 	return false;
 }
 
-/* Where the directory cannot be made, bind says so. One that somebody else owns could be pulled from under the socket. */
+/* Where the directory cannot be made, bind says so.
+ * One that somebody else owns could be pulled from under the socket. */
 static bool make_parent(const char *path, char *why, size_t why_size)
 {
 	char *parent = strdup(path), *slash = parent ? strrchr(parent, '/') : NULL;
@@ -35,8 +38,10 @@ static bool make_parent(const char *path, char *why, size_t why_size)
 		mkdir(parent, 0700);
 		good = stat(parent, &status) < 0 || status.st_uid == geteuid() || status.st_uid == 0;
 		if (!good)
-			snprintf(why, why_size, "%s belongs to another user (uid %u), who could replace the socket; choose another --socket", parent,
-			         status.st_uid);
+			snprintf(why, why_size,
+			         "%s belongs to another user (uid %u), who could replace the socket; choose another "
+			         "--socket",
+			         parent, status.st_uid);
 	}
 	free(parent);
 	return good;
@@ -78,12 +83,16 @@ static bool path_is_free(const struct sockaddr_un *address, char *why, size_t wh
 		return false;
 	}
 	if (!S_ISSOCK(status.st_mode)) {
-		snprintf(why, why_size, "%s exists and is no socket; it is left alone: choose another --socket or remove it", address->sun_path);
+		snprintf(why, why_size,
+		         "%s exists and is no socket; it is left alone: choose another --socket or remove it",
+		         address->sun_path);
 		return false;
 	}
 	int pid = holder_of(address);
 	if (pid) {
-		snprintf(why, why_size, "a daemon answers on %s already (pid %d); stop it first or choose another --socket", address->sun_path, pid);
+		snprintf(why, why_size,
+		         "a daemon answers on %s already (pid %d); stop it first or choose another --socket",
+		         address->sun_path, pid);
 		return false;
 	}
 	return unlink(address->sun_path) == 0 || errno == ENOENT;
@@ -111,9 +120,12 @@ bool listener_open(struct listener *l, const char *path, char *why, size_t why_s
 	if (flock(l->lock, LOCK_EX | LOCK_NB) < 0) {
 		int pid = holder_of(&address);
 		if (pid > 0)
-			snprintf(why, why_size, "a daemon (pid %d) holds %s already; stop it first or choose another --socket", pid, path);
+			snprintf(why, why_size,
+			         "a daemon (pid %d) holds %s already; stop it first or choose another --socket", pid,
+			         path);
 		else
-			snprintf(why, why_size, "another daemon holds %s.lock; stop it first or choose another --socket", path);
+			snprintf(why, why_size, "another daemon holds %s.lock; stop it first or choose another --socket",
+			         path);
 		return false;
 	}
 	why[0] = '\0';

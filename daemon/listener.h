@@ -1,7 +1,8 @@
 /* listener: the Unix socket that clients connect to.
  *
- * <socket>.lock is held with flock across probe, unlink and bind, and for the life of the process, so that two daemons never fight over a path. A socket that somebody
- * answers on is never taken; one that nobody answers on (a daemon was killed) is. */
+ * <socket>.lock is held with flock across probe, unlink and bind, and for the life of the process, so that
+ * two daemons never fight over a path. A socket that somebody answers on is never taken; one that nobody
+ * answers on (a daemon was killed) is. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +12,8 @@ struct listener {
 	char *path;
 };
 
-/* Bound and listening, mode 0660; its directory is made (0700) where it is missing. False: `why` says what is wrong and who holds it. */
+/* Bound and listening, mode 0660; its directory is made (0700) where it is missing. False: `why` says what is
+ * wrong and who holds it. */
 bool listener_open(struct listener *l, const char *path, char *why, size_t why_size);
-void listener_close(struct listener *l); /* removes the socket; the lock file stays. The descriptor is closed unless it was taken (-1) */
+/* removes the socket; the lock file stays. The descriptor is closed unless it was taken (-1) */
+void listener_close(struct listener *l);

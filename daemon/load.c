@@ -31,7 +31,8 @@ struct load {
 
 /* An artifact that a segment of the chain deletes. */
 struct deleted {
-	bool applied; /* by the replay; else the segment is covered by the snapshot, which may name the id again */
+	/* by the replay; else the segment is covered by the snapshot, which may name the id again */
+	bool applied;
 	char id[];
 };
 
@@ -147,8 +148,8 @@ static bool check_stores(struct load *l)
 			struct load_finding f;
 			snapshot_file_name((enum table_id)t, file);
 			finding_set(&f, file,
-			            "belongs to store %s, but %s.json to store %s: one of them comes from another directory. "
-			            "Restore all files from one backup",
+			            "belongs to store %s, but %s.json to store %s: one of them comes from another "
+			            "directory. Restore all files from one backup",
 			            r->store, spec_table_name((enum table_id)first), l->result->store);
 			refuse(l, &f);
 		}
@@ -156,8 +157,8 @@ static bool check_stores(struct load *l)
 	return !l->refused;
 }
 
-/* A first start makes the snapshots one after the other, in the tables' order, each durable before the next: where a later one
- * of ours is there, this one has been there too. */
+/* A first start makes the snapshots one after the other, in the tables' order, each durable before the next:
+ * where a later one of ours is there, this one has been there too. */
 static bool was_there(const struct load *l, int table)
 {
 	for (int t = table + 1; t < TABLE_COUNT; t++)
@@ -237,13 +238,14 @@ static uint64_t next_lower(const struct load *l, uint64_t seq)
 	return found;
 }
 
-/* A file of a person's own in the place of one that the others build on: it has to say that it is meant so. */
+/* A file of a person's own in the place of one that the others build on:
+ * it has to say that it is meant so. */
 static void add_own_file_hint(struct load_finding *f, int t, uint64_t revision)
 {
 	const char *table = spec_table_name((enum table_id)t);
 	finding_add(f,
-	            "; to put a %s.json of your own there all the same, stop the daemon cleanly and give it the member "
-	            "\"revision\":%llu beside \"%s\"",
+	            "; to put a %s.json of your own there all the same, stop the daemon cleanly and give it the "
+	            "member \"revision\":%llu beside \"%s\"",
 	            table, llu(revision), table);
 }
 
@@ -253,11 +255,11 @@ static bool refuse_old_snapshot(struct load *l, int t, uint64_t needed, const ch
 	char file[32];
 	const struct snapshot_read *r = &l->snapshots[t];
 	snapshot_file_name((enum table_id)t, file);
-	finding_set(
-		&f, file,
-		"%s, but %s changes to %s up to revision %llu which are in no file any more: it was replaced by an older file. "
-		"Restore all files of the directory from one backup",
-		r->headed ? "is too old" : "has no revision", who, spec_table_name((enum table_id)t), llu(needed));
+	finding_set(&f, file,
+	            "%s, but %s changes to %s up to revision %llu which are in no file any more: it was replaced "
+	            "by an older file. Restore all files of the directory from one backup",
+	            r->headed ? "is too old" : "has no revision", who, spec_table_name((enum table_id)t),
+	            llu(needed));
 	if (r->headed)
 		finding_add(&f, " (it is at revision %llu)", llu(r->revision));
 	else
@@ -265,9 +267,10 @@ static bool refuse_old_snapshot(struct load *l, int t, uint64_t needed, const ch
 	return refuse(l, &f);
 }
 
-/* `above` follows a segment that is not there, or not the one that it was. A damaged file is the better explanation, so
- * both are verified first. */
-static bool refuse_gap(struct load *l, const struct segment_head *above, const struct segment_head *below, int t)
+/* `above` follows a segment that is not there, or not the one that it was. A damaged file is the better
+ * explanation, so both are verified first. */
+static bool refuse_gap(struct load *l, const struct segment_head *above, const struct segment_head *below,
+                       int t)
 {
 	struct load_finding f;
 	char file[96], above_name[96], lower_name[96];
@@ -276,24 +279,23 @@ static bool refuse_gap(struct load *l, const struct segment_head *above, const s
 	segment_file(above->seq, above_name);
 	if (below) {
 		finding_set(&f, above_name,
-		            "begins at revision %llu, but %s, which it follows, ends at %llu: one of the two files is another "
-		            "one than it was. "
-		            "Restore the whole directory from one backup",
+		            "begins at revision %llu, but %s, which it follows, ends at %llu: one of the two files "
+		            "is another one than it was. Restore the whole directory from one backup",
 		            llu(above->first), segment_file(below->seq, file), llu(below->last));
 		return refuse(l, &f);
 	}
 	if (above->prev == 0)
 		return refuse_old_snapshot(l, t, above->changed[t], "the journal builds on");
 	uint64_t lower = next_lower(l, above->prev);
-	finding_set(&f, segment_file(above->prev, file), "segment %llu is missing: %s follows it, ", llu(above->prev),
-	            above_name);
+	finding_set(&f, segment_file(above->prev, file), "segment %llu is missing: %s follows it, ",
+	            llu(above->prev), above_name);
 	if (lower > 0)
 		finding_add(&f, "the next one below is %s", segment_file(lower, lower_name));
 	else
 		finding_add(&f, "there is none below");
 	finding_add(&f,
-	            ". %s.json (revision %llu) needs the changes up to revision %llu. Put the missing file back, or "
-	            "restore the whole directory from one backup",
+	            ". %s.json (revision %llu) needs the changes up to revision %llu. Put the missing file back, "
+	            "or restore the whole directory from one backup",
 	            spec_table_name((enum table_id)t), llu(l->snapshots[t].revision), llu(above->changed[t]));
 	if (!l->snapshots[t].headed)
 		add_own_file_hint(&f, t, above->changed[t]);
@@ -440,7 +442,8 @@ static bool record_has_id(struct span text, struct buf *scratch, struct span *id
 	return scan_member(text, "id", &value) && scan_string(value, scratch, id);
 }
 
-static bool put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                size_t *at)
 {
 	struct load *l = context;
 	if (t == TABLE_ARTIFACTS && l->deleted_count > 0) {
@@ -473,9 +476,10 @@ static bool is_known_above(const struct load *l, const struct segment_head *head
 	return false;
 }
 
-/* `changed` of each table behind this segment: what it states of those below it (or, where a person's file states none,
- * what those below it did), and what it changes itself. That is at its `last` at the latest; of a merged one, which an
- * unlink that a power cut undid can have made the highest, it may be earlier, and a snapshot as new as that says so. */
+/* `changed` of each table behind this segment: what it states of those below it (or, where a person's file
+ * states none, what those below it did), and what it changes itself. That is at its `last` at the latest; of
+ * a merged one, which an unlink that a power cut undid can have made the highest, it may be earlier, and a
+ * snapshot as new as that says so. */
 static void follow_changed(struct load *l, const struct segment_head *head, bool top)
 {
 	for (int t = 0; t < TABLE_COUNT; t++) {
@@ -554,8 +558,8 @@ static void any_unproven(const void *node, VISIT visit, void *context)
 		*(bool *)context |= !(*d)->applied;
 }
 
-/* A covered segment's deletion may be older than a record of the same id in the snapshot (an import brought it back):
- * the snapshot is read once more for these. */
+/* A covered segment's deletion may be older than a record of the same id in the snapshot (an import brought
+ * it back): the snapshot is read once more for these. */
 static void find_unlinks(struct load *l)
 {
 	bool unproven = false;
@@ -575,8 +579,8 @@ static void find_unlinks(struct load *l)
 
 /* ---- the result */
 
-/* The process before removed segments only behind durable snapshots: whatever the page cache shows now, the disk has at
- * least what the lowest segment needs. */
+/* The process before removed segments only behind durable snapshots: whatever the page cache shows now, the
+ * disk has at least what the lowest segment needs. */
 static uint64_t settled_at_load(const struct load *l, int t)
 {
 	const struct load_result *r = l->result;
@@ -607,7 +611,8 @@ static void fill_result(struct load *l)
 	}
 }
 
-/* A snapshot that states none speaks for its own table: it may have changed as late as the snapshot's own revision. */
+/* A snapshot that states none speaks for its own table:
+ * it may have changed as late as the snapshot's own revision. */
 static void start_changed(struct load *l)
 {
 	for (int t = 0; t < TABLE_COUNT; t++) {
@@ -663,8 +668,9 @@ static bool load_all(struct load *l)
 }
 
 bool load_read(struct disk *d, const struct disk_dir *state, const struct disk_dir *journal, bool all,
-               const struct load_sink *sink, void (*report)(void *context, const struct load_finding *finding),
-               void *context, struct load_result *result)
+               const struct load_sink *sink,
+               void (*report)(void *context, const struct load_finding *finding), void *context,
+               struct load_result *result)
 {
 	struct load l = {.disk = d,
 	                 .state = state,

@@ -1,23 +1,28 @@
 /* load: from the files of a state directory to records, or to a refusal that says what to do.
  *
- * Reads only; what has to be written afterwards (missing snapshots, hardening, strays) is returned as a plan that the journal carries out.
- * Memory is bounded by the largest record, not by the file. Blocking; no loop is needed. */
+ * Reads only; what has to be written afterwards (missing snapshots, hardening, strays) is returned as a plan
+ * that the journal carries out. Memory is bounded by the largest record, not by the file.
+ * Blocking; no loop is needed. */
 #pragma once
 #include "daemon/snapshot.h"
 
 /* Receives what is read, in order: each table's snapshot, then the replay. */
 struct load_sink {
 	void *context;
-	/* A record of a snapshot. `trusted`: canonical text that a checksum vouches for; else one checked JSON object of any layout, to be normalised
-	 * (record_read) and given a revision where it has none. False: refused; `fault` says why (message, field, expected, hint), *at where in text.
-	 * An id that was there before in the same file is refused. */
-	bool (*record)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at);
+	/* A record of a snapshot. `trusted`: canonical text that a checksum vouches for; else one checked JSON
+	 * object of any layout, to be normalised (record_read) and given a revision where it has none. False:
+	 * refused; `fault` says why (message, field, expected, hint), *at where in text. An id that was there
+	 * before in the same file is refused. */
+	bool (*record)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+	               size_t *at);
 	/* A change of a segment, absolute; the same rules for text. */
-	bool (*put)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at);
+	bool (*put)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+	            size_t *at);
 	bool (*remove)(void *context, enum table_id t, struct span id, struct fault *fault);
 };
 
-/* One finding; line counts from 1, byte is the offset in the file from 0. `line` 0: about the file as a whole. */
+/* One finding; line counts from 1, byte is the offset in the file from 0. `line` 0:
+ * about the file as a whole. */
 struct load_finding {
 	bool fatal;           /* the start is refused; else a note (--check prints it) */
 	char file[224];       /* relative to the state directory */
@@ -33,29 +38,38 @@ struct load_segment {
 
 struct load_result {
 	char store[STORE_ID_LEN + 1];    /* empty: none of the files names one */
-	uint64_t revision;               /* of the journal: the highest `last` of the chain or `revision` of a snapshot */
+	/* of the journal: the highest `last` of the chain or `revision` of a snapshot */
+	uint64_t revision;
 	uint64_t seq;                    /* the highest number used so far */
 	uint64_t snapshot_revision[TABLE_COUNT]; /* 0: missing, or without a header */
 	uint64_t changed[TABLE_COUNT];   /* the last revision that a commit changed each table at */
-	uint64_t settled[TABLE_COUNT];   /* what each table's snapshot on the disk is known to have: `changed` of the chain's lowest segment, without a
-	                                  * chain the snapshot's revision; 0 where headerless */
+	/* what each table's snapshot on the disk is known to have: `changed` of the chain's lowest segment,
+	 * without a chain the snapshot's revision; 0 where headerless */
+	uint64_t settled[TABLE_COUNT];
 	bool missing[TABLE_COUNT];       /* to be written, empty */
-	bool unproven[TABLE_COUNT];      /* missing, or ours, empty and at revision 0, which the process before may have failed to make durable: to be written at every start */
+	/* missing, or ours, empty and at revision 0, which the process before may have failed to make durable: to
+	 * be written at every start */
+	bool unproven[TABLE_COUNT];
 	bool headerless[TABLE_COUNT];    /* to be folded: another layout or no checksum */
 	struct buf extra[TABLE_COUNT];   /* unknown header members (snapshot_head.extra) */
 	struct load_segment *segments;   /* the chain, oldest first, covered ones still there included */
 	size_t segment_count;
 	uint64_t *strays;                /* numbers of segments that no prev leads to */
 	size_t stray_count;
-	struct buf unlink;               /* artifact ids that live segments delete and that no record names, NUL-separated */
+	/* artifact ids that live segments delete and that no record names, NUL-separated */
+	struct buf unlink;
 };
 
-/* Every finding goes to `report`. With `all` (--check) reading goes on after a fatal finding where that makes sense (the next file); else it stops at the first.
- * True: no fatal finding, `result` is filled. False: the sink's content is worthless. */
-bool load_read(struct disk *d, const struct disk_dir *state, const struct disk_dir *journal, bool all, const struct load_sink *sink,
-               void (*report)(void *context, const struct load_finding *finding), void *context, struct load_result *result);
+/* Every finding goes to `report`. With `all` (--check) reading goes on after a fatal finding where that makes
+ * sense (the next file); else it stops at the first. True: no fatal finding, `result` is filled. False: the
+ * sink's content is worthless. */
+bool load_read(struct disk *d, const struct disk_dir *state, const struct disk_dir *journal, bool all,
+               const struct load_sink *sink,
+               void (*report)(void *context, const struct load_finding *finding), void *context,
+               struct load_result *result);
 void load_result_free(struct load_result *r);
 
-/* Reads one segment back (merges, hardening): its head, and each change in order through the sink's put and remove. */
-bool load_segment_file(struct disk *d, const struct disk_dir *journal, uint64_t seq, const char *store, const struct load_sink *sink,
-                       struct segment_head *head, struct load_finding *finding);
+/* Reads one segment back (merges, hardening): its head,
+ * and each change in order through the sink's put and remove. */
+bool load_segment_file(struct disk *d, const struct disk_dir *journal, uint64_t seq, const char *store,
+                       const struct load_sink *sink, struct segment_head *head, struct load_finding *finding);

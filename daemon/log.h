@@ -15,7 +15,8 @@ __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const 
 #define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-/* For what a client can cause again and again: at most `LOG_BURST` lines in ten seconds from one place, then a count of what was left out. */
+/* For what a client can cause again and again: at most `LOG_BURST` lines in ten seconds from one place, then
+ * a count of what was left out. */
 enum { LOG_BURST = 5 };
 struct log_limit {
 	long long window; /* seconds */

@@ -1,5 +1,5 @@
-/* persistd: where to start reading. main reads the command line; server.c runs the daemon's life; docs/architecture.md is the
- * tour from here. */
+/* persistd: where to start reading. main reads the command line; server.c runs the daemon's life;
+ * docs/architecture.md is the tour from here. */
 #include "daemon/check.h"
 #include "daemon/server.h"
 #include <stdlib.h>

@@ -105,7 +105,8 @@ struct overlaid {
 
 enum { OVERLAY_SMALL = 16 };
 
-/* The members of `over`, to be found by name: a few by looking at each, many by a hash whose seed nobody outside knows. */
+/* The members of `over`, to be found by name: a few by looking at each,
+ * many by a hash whose seed nobody outside knows. */
 struct overlay {
 	struct overlaid small[OVERLAY_SMALL];
 	struct overlaid *at;

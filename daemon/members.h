@@ -1,14 +1,16 @@
 /* members: a record's object as its fields, and how a record's text is put together from them.
  *
- * record, job, run and artifact all do the same three things: place the members of an object by the fields that they
- * are, in one pass and without a tree; write the fields in the spec's order; carry along what is no field. Any thread. */
+ * record, job, run and artifact all do the same three things: place the members of an object by the fields
+ * that they are, in one pass and without a tree; write the fields in the spec's order; carry along what is no
+ * field. Any thread. */
 #pragma once
 #include "proto/scan.h"
 #include "proto/spec.h"
 
 struct members {
 	struct span value[SPEC_FIELDS_MAX]; /* by field; absent: the object has no such member */
-	struct scan_iter unknown;           /* stands before the first member that is no field, where there is one */
+	/* stands before the first member that is no field, where there is one */
+	struct scan_iter unknown;
 	bool has_unknown;
 	const char *end;                    /* behind the last member's value; NULL: none */
 };
@@ -26,7 +28,7 @@ void members_put_unknown(struct buf *out, enum table_id t, const struct members 
 /* Makes an object of the members appended since `start`, each of which has a comma before it. */
 void members_close(struct buf *out, size_t start);
 
-/* Appends the object `base` with the values of `over` where that has the same name, and behind them what only `over`
- * has. Both are canonical objects. Returns the raw name of the first member that only `over` has, absent if there is
- * none. Linear in both, whoever chose the names. */
+/* Appends the object `base` with the values of `over` where that has the same name, and behind them what only
+ * `over` has. Both are canonical objects. Returns the raw name of the first member that only `over` has,
+ * absent if there is none. Linear in both, whoever chose the names. */
 struct span members_overlay(struct buf *out, struct span base, struct span over);

@@ -74,13 +74,15 @@ static bool is_left_out(const struct gathering *g, enum table_id t)
 
 static struct span canonical_id(struct span text)
 {
-	const char *end = text.len > RECORD_ID_AT ? memchr(text.at + RECORD_ID_AT, '"', text.len - RECORD_ID_AT) : NULL;
+	const char *end = text.len > RECORD_ID_AT ? memchr(text.at + RECORD_ID_AT, '"', text.len - RECORD_ID_AT)
+	                                          : NULL;
 	if (!end || memcmp(text.at, "{\"id\":\"", RECORD_ID_AT) != 0 || end - text.at - RECORD_ID_AT > IDENT_MAX)
 		return (struct span){0};
 	return (struct span){text.at + RECORD_ID_AT, (size_t)(end - text.at) - RECORD_ID_AT};
 }
 
-static bool put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                size_t *at)
 {
 	struct gathering *g = context;
 	if (is_left_out(g, t))
@@ -132,7 +134,8 @@ static bool gather(struct gathering *g, struct disk_error *e)
 		struct load_finding finding;
 		g->source = &m->sources[i];
 		errno = 0;
-		if (!has_part(g) || load_segment_file(m->disk, m->journal, g->source->seq, m->head.store, &sink, &head, &finding))
+		if (!has_part(g) ||
+		    load_segment_file(m->disk, m->journal, g->source->seq, m->head.store, &sink, &head, &finding))
 			continue;
 		e->number = errno ? errno : EIO;
 		snprintf(e->what, sizeof e->what, "read %.120s", finding.file);
@@ -147,7 +150,8 @@ static enum disk_result write_items(struct gathering *g, struct disk_error *e)
 	struct segment_change *changes = mem_alloc((g->count + 1) * sizeof *changes);
 	size_t n = 0;
 	for (const struct item *i = g->items; i; i = i->hh.next) {
-		changes[n++] = (struct segment_change){.table = item_table(i), .id = item_id(i), .text = item_text(i)};
+		changes[n++] = (struct segment_change){.table = item_table(i), .id = item_id(i),
+		                                       .text = item_text(i)};
 		m->weight[item_table(i)] += segment_change_bytes(&changes[n - 1]);
 		m->head.tables |= (uint8_t)(1u << item_table(i));
 	}

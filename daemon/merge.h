@@ -1,4 +1,5 @@
-/* merge: neighbouring segments become one: of several changes to a record the last, without what settled snapshots have.
+/* merge: neighbouring segments become one: of several changes to a record the last, without what settled
+ * snapshots have.
  *
  * Also how one segment is written again as it is (hardening). Blocking, any thread, one struct a time. */
 #pragma once
@@ -15,12 +16,15 @@ struct merge {
 	const struct disk_dir *journal;
 	const struct merge_source *sources; /* oldest first; the last one's number is the result's */
 	size_t count;
-	uint64_t settled[TABLE_COUNT];      /* changes of a source whose `last` is not above it are left out; 0: nothing is */
-	struct segment_head head;           /* store, seq, prev, first, last, changed are the caller's; tables, without are filled in */
+	/* changes of a source whose `last` is not above it are left out; 0: nothing is */
+	uint64_t settled[TABLE_COUNT];
+	/* store, seq, prev, first, last, changed are the caller's; tables, without are filled in */
+	struct segment_head head;
 	int64_t now;
 	/* set by merge_write */
 	uint64_t bytes, weight[TABLE_COUNT];      /* of the result; of its changes, by table */
 };
 
-/* DISK_UNKNOWN: either the result or the highest source stands under the number; all the others are still there: both are right. */
+/* DISK_UNKNOWN: either the result or the highest source stands under the number; all the others are still
+ * there: both are right. */
 enum disk_result merge_write(struct merge *m, struct disk_error *e);

@@ -11,11 +11,13 @@
 
 static const struct list_places list_places = {
 	.table = TABLE_ARTIFACTS, .a = ARTIFACT_LIST_RUN_ID, .b = ARTIFACT_LIST_KIND, .after = -1, .before = -1,
-	.limit = ARTIFACT_LIST_LIMIT, .offset = ARTIFACT_LIST_OFFSET, .cursor = ARTIFACT_LIST_CURSOR, .fields = -1,
+	.limit = ARTIFACT_LIST_LIMIT, .offset = ARTIFACT_LIST_OFFSET, .cursor = ARTIFACT_LIST_CURSOR,
+	.fields = -1,
 	.order = ARTIFACT_LIST_ORDER, .group_by = -1,
 };
 
-enum outcome method_artifact_list(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_artifact_list(struct call *c, const struct params *p, struct buf *result,
+                                  struct fault *fault)
 {
 	return list_records(c, p, &list_places, result, fault);
 }
@@ -33,7 +35,8 @@ static struct span artifact_kind(const struct params *p, const struct record *ru
 	return SPAN("run");
 }
 
-static void put_artifact(struct call *c, struct span id, struct span run_id, struct span kind, struct span payload)
+static void put_artifact(struct call *c, struct span id, struct span run_id, struct span kind,
+                         struct span payload)
 {
 	struct store *store = c->service->store;
 	struct buf text = {0};
@@ -54,7 +57,8 @@ static void link_run(struct store *store, const struct record *run, struct span 
 	buf_free(&text);
 }
 
-enum outcome method_artifact_save(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_artifact_save(struct call *c, const struct params *p, struct buf *result,
+                                  struct fault *fault)
 {
 	(void)result;
 	struct store *store = c->service->store;
@@ -63,7 +67,8 @@ enum outcome method_artifact_save(struct call *c, const struct params *p, struct
 	bool link = !p->at[ARTIFACT_SAVE_LINK].present || p->at[ARTIFACT_SAVE_LINK].flag;
 	if (!run && link) {
 		record_not_found(TABLE_RUNS, "run_id", fault);
-		fault_hint(fault, "create the run first, or send \"link\": false to keep an artifact of a run that is not stored here");
+		fault_hint(fault, "create the run first, or send \"link\": false to keep an artifact of a run that "
+		                  "is not stored here");
 		return OUTCOME_FAILED;
 	}
 	char id[IDENT_ARTIFACT_MAX + 1];
@@ -93,7 +98,8 @@ static enum outcome finish_delete(struct call *c, struct buf *result, struct fau
 	return finish_removed(c, result, fault);
 }
 
-enum outcome method_artifact_delete(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_artifact_delete(struct call *c, const struct params *p, struct buf *result,
+                                    struct fault *fault)
 {
 	struct store *store = c->service->store;
 	struct span id = p->at[ARTIFACT_DELETE_ID].string;
@@ -144,7 +150,8 @@ static bool read_all(struct payload_read *r, int fd, struct buf *content)
 {
 	const struct disk_ops *ops = r->disk->ops;
 	for (;;) {
-		ssize_t got = ops->pread(r->disk->context, fd, buf_room(content, 1 << 16), 1 << 16, (off_t)content->len);
+		ssize_t got = ops->pread(r->disk->context, fd, buf_room(content, 1 << 16), 1 << 16,
+		                         (off_t)content->len);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
@@ -163,7 +170,8 @@ static void payload_work(struct flush_job *job)
 	const struct disk_ops *ops = r->disk->ops;
 	struct buf content = {0};
 	struct stat status;
-	int fd = ops->openat(r->disk->context, r->dir->fd, r->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+	int fd = ops->openat(r->disk->context, r->dir->fd, r->name,
+	                     O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
 	if (fd < 0) {
 		r->error = errno;
 		return;
@@ -190,16 +198,19 @@ static enum outcome payload_fault(struct call *c, const struct payload_read *r, 
 		bool known = store_get(c->service->store, TABLE_ARTIFACTS, buf_as_span(&c->text), NULL) != NULL;
 		record_not_found(TABLE_ARTIFACTS, "id", fault);
 		if (known) {
-			fault_set(fault, FAULT_NOT_FOUND, "the artifact's record is there, its file artifacts/%s is not", r->name);
+			fault_set(fault, FAULT_NOT_FOUND, "the artifact's record is there, its file artifacts/%s is not",
+			          r->name);
 			fault_hint(fault, "somebody removed the file; artifact.delete removes the record");
 		}
 	} else if (r->error) {
 		fault_set(fault, FAULT_INTERNAL, "artifacts/%s cannot be read: %s", r->name, strerror(r->error));
 	} else if (r->too_large) {
-		fault_set(fault, FAULT_TOO_LARGE, "the payload has %" PRIu64 " bytes, more than a reply may have", r->size);
+		fault_set(fault, FAULT_TOO_LARGE, "the payload has %" PRIu64 " bytes, more than a reply may have",
+		          r->size);
 		fault_hint(fault, "read the file itself: %s/%s", c->service->dirs->artifacts_path, r->name);
 	} else {
-		fault_set(fault, FAULT_INVALID_PARAMS, "the payload is no JSON at byte %zu, so it cannot be sent as JSON", r->bad.at);
+		fault_set(fault, FAULT_INVALID_PARAMS,
+		          "the payload is no JSON at byte %zu, so it cannot be sent as JSON", r->bad.at);
 		fault_field(fault, "raw");
 		fault_expected(fault, "%s", r->bad.expected);
 		fault_hint(fault, "send \"raw\": true to get the file's exact text as a string");
@@ -255,14 +266,16 @@ static void reads_start(struct service *s)
 	}
 }
 
-enum outcome method_artifact_read(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_artifact_read(struct call *c, const struct params *p, struct buf *result,
+                                  struct fault *fault)
 {
 	(void)result;
 	(void)fault;
 	struct service *s = c->service;
 	struct span id = p->at[ARTIFACT_READ_ID].string;
 	struct payload_read *r = mem_zero(sizeof *r);
-	*r = (struct payload_read){.job = {.work = payload_work, .done = payload_done}, .call = c, .disk = s->disk,
+	*r = (struct payload_read){.job = {.work = payload_work, .done = payload_done}, .call = c,
+	                           .disk = s->disk,
 	                           .dir = &s->dirs->artifacts, .limit = s->limits.reply - 4096,
 	                           .raw = p->at[ARTIFACT_READ_RAW].present && p->at[ARTIFACT_READ_RAW].flag};
 	snprintf(r->name, sizeof r->name, "%.*s.json", (int)id.len, id.at);

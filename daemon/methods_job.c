@@ -4,7 +4,8 @@
 #include <inttypes.h>
 
 static const struct list_places list_places = {
-	.table = TABLE_JOBS, .a = JOB_LIST_STATUS, .b = JOB_LIST_TYPE, .after = JOB_LIST_CREATED_AFTER, .before = JOB_LIST_CREATED_BEFORE,
+	.table = TABLE_JOBS, .a = JOB_LIST_STATUS, .b = JOB_LIST_TYPE, .after = JOB_LIST_CREATED_AFTER,
+	.before = JOB_LIST_CREATED_BEFORE,
 	.limit = JOB_LIST_LIMIT, .offset = JOB_LIST_OFFSET, .cursor = JOB_LIST_CURSOR, .fields = JOB_LIST_FIELDS,
 	.order = JOB_LIST_ORDER, .group_by = -1,
 };
@@ -15,7 +16,8 @@ static const struct list_places count_places = {
 };
 
 /* The client's id, or a new one in `made` where it gave none (null counts as none). */
-static bool job_id(struct span object, char made[37], struct span *id, struct buf *scratch, struct fault *fault)
+static bool job_id(struct span object, char made[37], struct span *id, struct buf *scratch,
+                   struct fault *fault)
 {
 	struct span value;
 	if (!scan_member(object, "id", &value) || scan_kind(value) == SCAN_NULL) {
@@ -61,7 +63,8 @@ enum outcome method_job_save(struct call *c, const struct params *p, struct buf 
 enum outcome method_job_get(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
 {
 	const struct param *fields = &p->at[JOB_GET_FIELDS];
-	return get_record(c, TABLE_JOBS, &p->at[JOB_GET_ID], fields->present ? fields->fields : RECORD_ALL, result, fault);
+	return get_record(c, TABLE_JOBS, &p->at[JOB_GET_ID], fields->present ? fields->fields : RECORD_ALL,
+	                  result, fault);
 }
 
 enum outcome method_job_list(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
@@ -74,13 +77,15 @@ enum outcome method_job_count(struct call *c, const struct params *p, struct buf
 	return count_records(c, p, &count_places, result, fault);
 }
 
-enum outcome method_job_update_progress(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_job_update_progress(struct call *c, const struct params *p, struct buf *result,
+                                        struct fault *fault)
 {
 	const struct param *id = &p->at[JOB_UPDATE_PROGRESS_ID];
 	double percentage;
-	/* Whoever has not deleted the job on this very connection still sees it, until the deletion is durable. */
-	if (!store_set_progress(c->service->store, id->string, p->at[JOB_UPDATE_PROGRESS_PROGRESS].text, !call_has_own_pending(c),
-	                        &percentage))
+	/* Whoever has not deleted the job on this very connection still sees it,
+	 * until the deletion is durable. */
+	if (!store_set_progress(c->service->store, id->string, p->at[JOB_UPDATE_PROGRESS_PROGRESS].text,
+	                        !call_has_own_pending(c), &percentage))
 		return record_not_found(TABLE_JOBS, "id", fault);
 	buf_text(result, "{\"id\":");
 	buf_string(result, id->string);
@@ -94,7 +99,8 @@ enum outcome method_job_update_progress(struct call *c, const struct params *p, 
 
 static enum outcome stopped_between(struct call *c, struct fault *fault)
 {
-	fault_set(fault, FAULT_SHUTTING_DOWN, "the daemon is stopping; %" PRId64 " records had been removed", c->removed);
+	fault_set(fault, FAULT_SHUTTING_DOWN, "the daemon is stopping; %" PRId64 " records had been removed",
+	          c->removed);
 	fault_hint(fault, "send the call again when it has been started again");
 	fault->removed = c->removed;
 	return OUTCOME_FAILED;
@@ -102,12 +108,13 @@ static enum outcome stopped_between(struct call *c, struct fault *fault)
 
 static enum outcome delete_more(struct call *c, struct buf *result, struct fault *fault);
 
-/* c->text holds the ids, NUL-terminated each; c->place is where to go on; c->step_removed counts what is not durable yet. */
+/* c->text holds the ids, NUL-terminated each; c->place is where to go on;
+ * c->step_removed counts what is not durable yet. */
 static enum outcome delete_step(struct call *c, struct buf *result, struct fault *fault)
 {
 	struct store *store = c->service->store;
 	int removed = 0;
-	while (c->place < c->text.len && removed < BULK_STEP) {
+	for (int looked = 0; c->place < c->text.len && removed < BULK_STEP && looked < BULK_LOOKS; looked++) {
 		struct span id = span_of(c->text.at + c->place);
 		c->place += id.len + 1;
 		if (store_latest(store, TABLE_JOBS, id, NULL)) {
@@ -115,7 +122,7 @@ static enum outcome delete_step(struct call *c, struct buf *result, struct fault
 			removed++;
 		}
 	}
-	if (!removed)
+	if (!removed && c->place >= c->text.len)
 		return finish_removed(c, result, fault);
 	c->step_removed = removed;
 	return call_wait(c, delete_more);
@@ -131,7 +138,8 @@ static enum outcome delete_more(struct call *c, struct buf *result, struct fault
 	return delete_step(c, result, fault);
 }
 
-enum outcome method_job_delete(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_job_delete(struct call *c, const struct params *p, struct buf *result,
+                               struct fault *fault)
 {
 	c->removed = 0;
 	c->place = c->text.len = 0;
@@ -141,7 +149,8 @@ enum outcome method_job_delete(struct call *c, const struct params *p, struct bu
 	} else {
 		struct span value, id;
 		struct buf scratch = {0};
-		for (struct scan_iter it = scan_elements(p->at[JOB_DELETE_IDS].text); scan_next_element(&it, &value);) {
+		for (struct scan_iter it = scan_elements(p->at[JOB_DELETE_IDS].text);
+		     scan_next_element(&it, &value);) {
 			scratch.len = 0;
 			if (scan_string(value, &scratch, &id))
 				buf_span(&c->text, id);
@@ -202,7 +211,8 @@ static enum outcome cleanup_dry_run(struct call *c, struct buf *result)
 	return OUTCOME_DONE;
 }
 
-enum outcome method_job_cleanup(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_job_cleanup(struct call *c, const struct params *p, struct buf *result,
+                                struct fault *fault)
 {
 	double days = p->at[JOB_CLEANUP_DAYS].present ? p->at[JOB_CLEANUP_DAYS].real : 30;
 	double age = days * 86400e6;

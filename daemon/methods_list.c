@@ -3,7 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* ---- cursors: the order, the time and the id of the last record of a page, in the clear: "t.1790000000000000.<id>", "i.<id>" */
+/* ---- cursors: the order, the time and the id of the last record of a page, in the clear:
+ * "t.1790000000000000.<id>", "i.<id>" */
 
 static void cursor_write(struct buf *out, const struct selection *s, int64_t time, struct span id)
 {
@@ -32,7 +33,8 @@ static bool read_number(struct span *rest, int64_t *number)
 	return *end == '\0';
 }
 
-static bool cursor_read(enum table_id t, struct span text, const struct selection *s, struct position *position, struct fault *fault)
+static bool cursor_read(enum table_id t, struct span text, const struct selection *s,
+                        struct position *position, struct fault *fault)
 {
 	static const enum ident idents[TABLE_COUNT] = {IDENT_JOB, IDENT_RUN, IDENT_ARTIFACT};
 	const char wanted = s->by_id ? 'i' : 't';
@@ -71,13 +73,18 @@ static struct selection selection_of(const struct params *p, const struct list_p
 	};
 }
 
-static const struct live *live_of(enum table_id t, const struct entry *e) { return t == TABLE_JOBS ? e->live : NULL; }
+static const struct live *live_of(enum table_id t, const struct entry *e)
+{
+	return t == TABLE_JOBS ? e->live : NULL;
+}
 
-enum outcome list_records(struct call *c, const struct params *p, const struct list_places *at, struct buf *result, struct fault *fault)
+enum outcome list_records(struct call *c, const struct params *p, const struct list_places *at,
+                          struct buf *result, struct fault *fault)
 {
 	const struct table *table = store_table(c->service->store, at->table);
 	const struct selection s = selection_of(p, at);
-	const struct param *cursor = param_at(p, at->cursor), *offset = param_at(p, at->offset), *limit = param_at(p, at->limit);
+	const struct param *cursor = param_at(p, at->cursor), *offset = param_at(p, at->offset),
+	                   *limit = param_at(p, at->limit);
 	const struct param *fields = param_at(p, at->fields);
 	struct position behind;
 	if (cursor->present && !cursor_read(at->table, cursor->string, &s, &behind, fault))
@@ -85,7 +92,8 @@ enum outcome list_records(struct call *c, const struct params *p, const struct l
 
 	size_t from = result->len;
 	buf_printf(result, "{\"%s\":[", spec_table_name(at->table));
-	struct page *page = page_open(table, &s, offset->present ? (uint64_t)offset->whole : 0, cursor->present ? &behind : NULL);
+	struct page *page = page_open(table, &s, offset->present ? (uint64_t)offset->whole : 0,
+	                              cursor->present ? &behind : NULL);
 	int64_t wanted = limit->present ? limit->whole : 100;
 	const struct entry *last = NULL;
 	uint32_t e = page_next(page);
@@ -96,8 +104,8 @@ enum outcome list_records(struct call *c, const struct params *p, const struct l
 			break;
 		if (i)
 			buf_char(result, ',');
-		record_send(result, at->table, entry->record, live_of(at->table, entry), fields->present ? fields->fields : RECORD_ALL,
-		            c->service->dirs->artifacts_path);
+		record_send(result, at->table, entry->record, live_of(at->table, entry),
+		            fields->present ? fields->fields : RECORD_ALL, c->service->dirs->artifacts_path);
 		last = entry;
 	}
 	page_close(page);
@@ -126,7 +134,8 @@ static void write_group(void *context, struct span value, uint64_t count)
 	buf_uint(g->out, count);
 }
 
-enum outcome count_records(struct call *c, const struct params *p, const struct list_places *at, struct buf *result, struct fault *fault)
+enum outcome count_records(struct call *c, const struct params *p, const struct list_places *at,
+                           struct buf *result, struct fault *fault)
 {
 	(void)fault;
 	const struct table *table = store_table(c->service->store, at->table);
@@ -153,7 +162,8 @@ enum outcome record_not_found(enum table_id t, const char *parameter, struct fau
 	return OUTCOME_FAILED;
 }
 
-enum outcome get_record(struct call *c, enum table_id t, const struct param *id, uint32_t fields, struct buf *result, struct fault *fault)
+enum outcome get_record(struct call *c, enum table_id t, const struct param *id, uint32_t fields,
+                        struct buf *result, struct fault *fault)
 {
 	const struct live *live = NULL;
 	const struct record *r = store_get(c->service->store, t, id->string, &live);
@@ -168,7 +178,8 @@ enum outcome finish_record(struct call *c, struct buf *result, struct fault *fau
 	(void)fault;
 	/* progress that came while the record was being committed is part of what is stored now */
 	const struct live *live = NULL;
-	if (c->table == TABLE_JOBS && store_get(c->service->store, TABLE_JOBS, record_id(c->record), &live) != c->record)
+	if (c->table == TABLE_JOBS &&
+	    store_get(c->service->store, TABLE_JOBS, record_id(c->record), &live) != c->record)
 		live = NULL;
 	record_send(result, c->table, c->record, live, c->fields, c->service->dirs->artifacts_path);
 	return OUTCOME_DONE;
@@ -187,11 +198,14 @@ bool revision_matches(const struct param *if_revision, const struct record *newe
 	if (!if_revision->present || (uint64_t)if_revision->whole == have)
 		return true;
 	if (!newest)
-		fault_set(fault, FAULT_CONFLICT, "the record does not exist, and if_revision is %" PRId64, if_revision->whole);
+		fault_set(fault, FAULT_CONFLICT, "the record does not exist, and if_revision is %" PRId64,
+		          if_revision->whole);
 	else if (if_revision->whole == 0)
-		fault_set(fault, FAULT_CONFLICT, "the record exists already, at revision %" PRIu64 ", and if_revision is 0", have);
+		fault_set(fault, FAULT_CONFLICT,
+		          "the record exists already, at revision %" PRIu64 ", and if_revision is 0", have);
 	else
-		fault_set(fault, FAULT_CONFLICT, "the record is at revision %" PRIu64 ", not at %" PRId64, have, if_revision->whole);
+		fault_set(fault, FAULT_CONFLICT, "the record is at revision %" PRIu64 ", not at %" PRId64, have,
+		          if_revision->whole);
 	fault_field(fault, "if_revision");
 	fault_expected(fault, newest ? "%" PRIu64 : "0, as there is no such record", have);
 	fault_hint(fault, "get the record, make the change anew on what it is now, and send its revision");
@@ -203,7 +217,8 @@ bool record_fits(struct call *c, enum table_id t, size_t bytes, struct fault *fa
 	uint64_t limit = c->service->limits.reply - 4096; /* for the envelope, percentage and the id */
 	if (bytes <= limit)
 		return true;
-	fault_set(fault, FAULT_TOO_LARGE, "the %s would be %zu bytes as stored, the limit is %" PRIu64, spec_record_name(t), bytes, limit);
+	fault_set(fault, FAULT_TOO_LARGE, "the %s would be %zu bytes as stored, the limit is %" PRIu64,
+	          spec_record_name(t), bytes, limit);
 	fault_field(fault, spec_record_name(t));
 	fault_expected(fault, "at most %" PRIu64 " bytes", limit);
 	fault_hint(fault, "large results belong into artifacts");

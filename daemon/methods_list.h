@@ -9,12 +9,15 @@ struct list_places {
 };
 
 /* {"jobs":[…],"total":n,"next_cursor":…} */
-enum outcome list_records(struct call *c, const struct params *p, const struct list_places *at, struct buf *result, struct fault *fault);
+enum outcome list_records(struct call *c, const struct params *p, const struct list_places *at,
+                          struct buf *result, struct fault *fault);
 /* {"total":n,"groups":{…}} */
-enum outcome count_records(struct call *c, const struct params *p, const struct list_places *at, struct buf *result, struct fault *fault);
+enum outcome count_records(struct call *c, const struct params *p, const struct list_places *at,
+                           struct buf *result, struct fault *fault);
 
 /* One record as the result; fields as asked for. not_found names the parameter. */
-enum outcome get_record(struct call *c, enum table_id t, const struct param *id, uint32_t fields, struct buf *result, struct fault *fault);
+enum outcome get_record(struct call *c, enum table_id t, const struct param *id, uint32_t fields,
+                        struct buf *result, struct fault *fault);
 enum outcome record_not_found(enum table_id t, const char *parameter, struct fault *fault);
 
 /* After a mutation: c->record (a reference) as it is stored, with c->fields. */
@@ -29,4 +32,4 @@ bool revision_matches(const struct param *if_revision, const struct record *newe
 bool record_fits(struct call *c, enum table_id t, size_t bytes, struct fault *fault);
 
 /* Bulk work goes in steps of so many records, each a commit of its own. */
-enum { BULK_STEP = 500 };
+enum { BULK_STEP = 500, BULK_LOOKS = 4000 };

@@ -4,7 +4,8 @@
 #include <inttypes.h>
 
 static const struct list_places list_places = {
-	.table = TABLE_RUNS, .a = RUN_LIST_STATUS, .b = RUN_LIST_KIND, .after = RUN_LIST_UPDATED_AFTER, .before = RUN_LIST_UPDATED_BEFORE,
+	.table = TABLE_RUNS, .a = RUN_LIST_STATUS, .b = RUN_LIST_KIND, .after = RUN_LIST_UPDATED_AFTER,
+	.before = RUN_LIST_UPDATED_BEFORE,
 	.limit = RUN_LIST_LIMIT, .offset = RUN_LIST_OFFSET, .cursor = RUN_LIST_CURSOR, .fields = RUN_LIST_FIELDS,
 	.order = RUN_LIST_ORDER, .group_by = -1,
 };
@@ -27,7 +28,8 @@ static struct span run_id(const struct params *p, struct buf *made)
 	return buf_as_span(made);
 }
 
-enum outcome method_run_create_or_update(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_run_create_or_update(struct call *c, const struct params *p, struct buf *result,
+                                         struct fault *fault)
 {
 	(void)result;
 	static struct buf text, made;
@@ -52,7 +54,8 @@ enum outcome method_run_create_or_update(struct call *c, const struct params *p,
 enum outcome method_run_get(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
 {
 	const struct param *fields = &p->at[RUN_GET_FIELDS];
-	return get_record(c, TABLE_RUNS, &p->at[RUN_GET_RUN_ID], fields->present ? fields->fields : RECORD_ALL, result, fault);
+	return get_record(c, TABLE_RUNS, &p->at[RUN_GET_RUN_ID], fields->present ? fields->fields : RECORD_ALL,
+	                  result, fault);
 }
 
 enum outcome method_run_list(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
@@ -65,7 +68,8 @@ enum outcome method_run_count(struct call *c, const struct params *p, struct buf
 	return count_records(c, p, &count_places, result, fault);
 }
 
-enum outcome method_run_find_by_meta(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_run_find_by_meta(struct call *c, const struct params *p, struct buf *result,
+                                     struct fault *fault)
 {
 	const struct table *table = store_table(c->service->store, TABLE_RUNS);
 	const struct param *fields = &p->at[RUN_FIND_FIELDS];
@@ -83,11 +87,13 @@ enum outcome method_run_find_by_meta(struct call *c, const struct params *p, str
 		fault_expected(fault, "the text of a value that some run's meta has");
 		return OUTCOME_FAILED;
 	}
-	record_send(result, TABLE_RUNS, table_entry(table, e)->record, NULL, fields->present ? fields->fields : RECORD_ALL, NULL);
+	record_send(result, TABLE_RUNS, table_entry(table, e)->record, NULL,
+	            fields->present ? fields->fields : RECORD_ALL, NULL);
 	return OUTCOME_DONE;
 }
 
-/* ---- delete: the run with its artifacts; a run of very many goes in several commits, the run itself in the last */
+/* ---- delete: the run with its artifacts; a run of very many goes in several commits,
+ * the run itself in the last */
 
 static enum outcome delete_more(struct call *c, struct buf *result, struct fault *fault);
 
@@ -119,14 +125,16 @@ static enum outcome delete_more(struct call *c, struct buf *result, struct fault
 	if (c->removed)
 		return finish_removed(c, result, fault);
 	if (c->service->stopping) {
-		fault_set(fault, FAULT_SHUTTING_DOWN, "the daemon is stopping; some of the run's artifacts are removed, the run is not");
+		fault_set(fault, FAULT_SHUTTING_DOWN,
+		          "the daemon is stopping; some of the run's artifacts are removed, the run is not");
 		fault_hint(fault, "send the call again when it has been started again");
 		return OUTCOME_FAILED;
 	}
 	return delete_step(c, result, fault);
 }
 
-enum outcome method_run_delete(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_run_delete(struct call *c, const struct params *p, struct buf *result,
+                               struct fault *fault)
 {
 	c->text.len = 0;
 	c->removed = 0;

@@ -9,7 +9,8 @@
 
 /* ---- small ones */
 
-enum outcome method_server_ping(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_server_ping(struct call *c, const struct params *p, struct buf *result,
+                                struct fault *fault)
 {
 	(void)p;
 	(void)fault;
@@ -19,7 +20,8 @@ enum outcome method_server_ping(struct call *c, const struct params *p, struct b
 	return OUTCOME_DONE;
 }
 
-enum outcome method_rpc_discover(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_rpc_discover(struct call *c, const struct params *p, struct buf *result,
+                                 struct fault *fault)
 {
 	(void)c;
 	(void)p;
@@ -28,7 +30,8 @@ enum outcome method_rpc_discover(struct call *c, const struct params *p, struct 
 	return OUTCOME_DONE;
 }
 
-enum outcome method_server_set_log_level(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_server_set_log_level(struct call *c, const struct params *p, struct buf *result,
+                                         struct fault *fault)
 {
 	(void)c;
 	(void)fault;
@@ -38,7 +41,8 @@ enum outcome method_server_set_log_level(struct call *c, const struct params *p,
 		abort();
 	log_set_level(level);
 	log_info("log level %s, was %s", log_level_name(level), log_level_name(before));
-	buf_printf(result, "{\"level\":\"%s\",\"previous\":\"%s\"}", log_level_name(level), log_level_name(before));
+	buf_printf(result, "{\"level\":\"%s\",\"previous\":\"%s\"}", log_level_name(level),
+	           log_level_name(before));
 	return OUTCOME_DONE;
 }
 
@@ -49,15 +53,18 @@ static enum outcome finish_flush(struct call *c, struct buf *result, struct faul
 	return OUTCOME_DONE;
 }
 
-/* A barrier: everything that any connection has sent and the daemon has read before this is durable when it answers. */
-enum outcome method_server_flush(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+/* A barrier: everything that any connection has sent and the daemon has read
+ * before this is durable when it answers. */
+enum outcome method_server_flush(struct call *c, const struct params *p, struct buf *result,
+                                 struct fault *fault)
 {
 	(void)p;
 	if (!store_idle(c->service->store))
 		return call_wait(c, finish_flush);
 	struct disk_error why;
 	if (journal_degraded(c->service->journal, &why)) {
-		fault_set(fault, FAULT_NOT_DURABLE, "the disk has failed (%s): what it holds is not known for sure", why.what);
+		fault_set(fault, FAULT_NOT_DURABLE, "the disk has failed (%s): what it holds is not known for sure",
+		          why.what);
 		return OUTCOME_FAILED;
 	}
 	return finish_flush(c, result, fault);
@@ -72,7 +79,10 @@ static void member_text(struct buf *out, const char *name, const char *text)
 	buf_char(out, ',');
 }
 
-static void member(struct buf *out, const char *name, uint64_t value) { buf_printf(out, "\"%s\":%" PRIu64 ",", name, value); }
+static void member(struct buf *out, const char *name, uint64_t value)
+{
+	buf_printf(out, "\"%s\":%" PRIu64 ",", name, value);
+}
 
 /* Over the comma that the last member left. */
 static void close_object(struct buf *out)
@@ -112,7 +122,9 @@ static void write_health(struct buf *out, const struct service *s)
 	snprintf(reason, sizeof reason, "%s: %s", why.what, strerror(why.number));
 	buf_char(out, '{');
 	member_text(out, "reason", reason);
-	member_text(out, "meaning", "mutations are refused with not_durable until the disk can be trusted again; reads work; the daemon retries by itself");
+	member_text(out, "meaning",
+	            "mutations are refused with not_durable until the disk can be trusted again; reads work; the "
+	            "daemon retries by itself");
 	close_object(out);
 }
 
@@ -124,7 +136,8 @@ static void write_counts(struct buf *out, const struct service *s)
 	close_object(out);
 }
 
-enum outcome method_server_info(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_server_info(struct call *c, const struct params *p, struct buf *result,
+                                struct fault *fault)
 {
 	(void)p;
 	(void)fault;
@@ -140,8 +153,8 @@ enum outcome method_server_info(struct call *c, const struct params *p, struct b
 	member_text(result, "log_level", log_level_name(log_level()));
 	buf_text(result, "\"started_at\":");
 	stamp_json(result, s->started_at);
-	buf_printf(result, ",\"uptime_seconds\":%" PRIu64 ",\"load_micros\":%" PRIu64 ",", (service_micros() - s->started_micros) / 1000000,
-	           s->load_micros);
+	buf_printf(result, ",\"uptime_seconds\":%" PRIu64 ",\"load_micros\":%" PRIu64 ",",
+	           (service_micros() - s->started_micros) / 1000000, s->load_micros);
 	member(result, "revision", store_revision(s->store));
 	write_counts(result, s);
 	buf_char(result, ',');
@@ -258,7 +271,8 @@ static void write_journal(struct buf *out, const struct service *s)
 	buf_printf(out, "\"folding\":%s}", st.folding ? "true" : "false");
 }
 
-enum outcome method_server_stats(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_server_stats(struct call *c, const struct params *p, struct buf *result,
+                                 struct fault *fault)
 {
 	(void)p;
 	(void)fault;
@@ -279,28 +293,29 @@ enum outcome method_server_stats(struct call *c, const struct params *p, struct 
 
 /* ---- import: everything is checked before the first record is put, and all of it is one commit */
 
-static const int import_places[TABLE_COUNT] = {SERVER_IMPORT_JOBS, SERVER_IMPORT_RUNS, SERVER_IMPORT_ARTIFACTS};
+static const int import_places[TABLE_COUNT] = {SERVER_IMPORT_JOBS, SERVER_IMPORT_RUNS,
+                                               SERVER_IMPORT_ARTIFACTS};
 
 /* Reads the record at `place` of its list into `text`. */
-static bool import_read(struct call *c, enum table_id t, struct span object, size_t place, int64_t now, struct buf *text, struct fault *fault)
+static bool import_read(struct call *c, enum table_id t, struct span object, size_t place, int64_t now,
+                        struct buf *text, struct fault *fault)
 {
 	size_t at;
 	text->len = 0;
 	if (record_read(text, t, object, store_next_revision(c->service->store), true, now, fault, &at))
 		return record_fits(c, t, text->len, fault);
 	char field[sizeof fault->field];
-	snprintf(field, sizeof field, "%s[%zu]%s%.80s", spec_table_name(t), place, fault->field[0] ? "." : "", fault->field);
+	snprintf(field, sizeof field, "%s[%zu]%s%.80s", spec_table_name(t), place, fault->field[0] ? "." : "",
+	         fault->field);
 	fault_field(fault, field);
 	return false;
 }
 
+/* `text` is canonical, so that its id stands at a known place and ends with the next quote. */
 static bool import_exists(struct call *c, enum table_id t, const struct buf *text)
 {
-	struct record_keys keys;
-	struct record *r = record_new(t, buf_as_span(text), &keys);
-	bool exists = r && store_latest(c->service->store, t, keys.id, NULL);
-	record_unref(r);
-	return exists;
+	const char *id = text->at + RECORD_ID_AT, *quote = memchr(id, '"', text->len - RECORD_ID_AT);
+	return store_latest(c->service->store, t, (struct span){id, (size_t)(quote - id)}, NULL) != NULL;
 }
 
 static enum outcome finish_import(struct call *c, struct buf *result, struct fault *fault)
@@ -310,7 +325,8 @@ static enum outcome finish_import(struct call *c, struct buf *result, struct fau
 	return OUTCOME_DONE;
 }
 
-enum outcome method_server_import(struct call *c, const struct params *p, struct buf *result, struct fault *fault)
+enum outcome method_server_import(struct call *c, const struct params *p, struct buf *result,
+                                  struct fault *fault)
 {
 	struct store *store = c->service->store;
 	bool replace = p->at[SERVER_IMPORT_MODE].present && p->at[SERVER_IMPORT_MODE].choice == 1;
@@ -322,7 +338,8 @@ enum outcome method_server_import(struct call *c, const struct params *p, struct
 		for (int t = 0; t < TABLE_COUNT; t++) {
 			struct span object;
 			size_t place = 0, imported = 0;
-			for (struct scan_iter it = scan_elements(p->at[import_places[t]].text); scan_next_element(&it, &object); place++) {
+			for (struct scan_iter it = scan_elements(p->at[import_places[t]].text);
+			     scan_next_element(&it, &object); place++) {
 				if (!import_read(c, (enum table_id)t, object, place, now, &text, fault)) {
 					buf_free(&text);
 					return OUTCOME_FAILED;

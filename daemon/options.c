@@ -10,7 +10,8 @@
 
 enum { EXIT_USAGE = 64 }; /* EX_USAGE of sysexits.h */
 
-enum option_key { KEY_SOCKET = 256, KEY_STATE_DIR, KEY_LOG_LEVEL, KEY_CHECK, KEY_HELP, KEY_VERSION, KEY_LIMITS };
+enum option_key { KEY_SOCKET = 256, KEY_STATE_DIR, KEY_LOG_LEVEL, KEY_CHECK, KEY_HELP, KEY_VERSION,
+                 KEY_LIMITS };
 
 /* The limits that can be set, with their bounds. */
 static const struct limit_option {
@@ -20,23 +21,30 @@ static const struct limit_option {
 } limit_options[] = {
 	{"max-line", "BYTES", "longest request line", offsetof(struct limits, line), 16 << 20, 1024, 256 << 20},
 	{"max-reply", "BYTES", "longest reply line", offsetof(struct limits, reply), 16 << 20, 16384, 256 << 20},
-	{"max-page", "BYTES", "records in one list page", offsetof(struct limits, page), 8 << 20, 4096, 128 << 20},
+	{"max-page", "BYTES", "records in one list page", offsetof(struct limits, page), 8 << 20, 4096,
+	 128 << 20},
 	{"max-connections", "N", "connections at once", offsetof(struct limits, connections), 4096, 1, 1000000},
 	{"max-calls", "N", "calls in flight on one connection", offsetof(struct limits, calls), 1024, 1, 1000000},
-	{"max-batch", "N", "calls in one JSON-RPC batch", offsetof(struct limits, batch_calls), 16384, 1, 1000000},
-	{"max-queued", "BYTES", "replies queued to a slow reader", offsetof(struct limits, queued), 4 << 20, 4096, 1 << 30},
-	{"max-unfinished", "BYTES", "unfinished long lines, all connections", offsetof(struct limits, unfinished), 256 << 20, 65536, UINT64_C(64) << 30},
-	{"max-in-flight", "BYTES", "calls in flight, all connections", offsetof(struct limits, in_flight), 256 << 20, 65536, UINT64_C(64) << 30},
+	{"max-batch", "N", "calls in one JSON-RPC batch", offsetof(struct limits, batch_calls), 16384, 1,
+	 1000000},
+	{"max-queued", "BYTES", "replies queued to a slow reader", offsetof(struct limits, queued), 4 << 20, 4096,
+	 1 << 30},
+	{"max-unfinished", "BYTES", "unfinished long lines, all connections", offsetof(struct limits, unfinished),
+	 256 << 20, 65536, UINT64_C(64) << 30},
+	{"max-in-flight", "BYTES", "calls in flight, all connections", offsetof(struct limits, in_flight),
+	 256 << 20, 65536, UINT64_C(64) << 30},
 };
 enum { LIMIT_OPTIONS = sizeof limit_options / sizeof *limit_options };
 
 static void print_help(void)
 {
 	printf("Usage: persistd [OPTION]...\n"
-	       "Keeps jobs and runs for the programs of this machine: JSON-RPC 2.0 lines on a Unix socket, JSON files on disk.\n"
+	       "Keeps jobs and runs for the programs of this machine: JSON-RPC 2.0 lines on a Unix socket, JSON "
+	       "files on disk.\n"
 	       "\n"
 	       "  --socket PATH        where clients connect\n"
-	       "                       (default $XDG_RUNTIME_DIR/persistd/persistd.sock, else /tmp/persistd-<uid>/persistd.sock)\n"
+	       "                       (default $XDG_RUNTIME_DIR/persistd/persistd.sock, else "
+	       "/tmp/persistd-<uid>/persistd.sock)\n"
 	       "  --state-dir DIR      where records are kept\n"
 	       "                       (default $XDG_STATE_HOME/persistd, else ~/.local/state/persistd)\n"
 	       "  --log-level LEVEL    error, warning, info (default) or debug\n"
@@ -45,11 +53,14 @@ static void print_help(void)
 	       "\n"
 	       "Limits:\n");
 	for (int i = 0; i < LIMIT_OPTIONS; i++)
-		printf("  --%s %-*s %s (default %" PRIu64 ")\n", limit_options[i].name, 18 - (int)strlen(limit_options[i].name),
-		       limit_options[i].argument, limit_options[i].prose, limit_options[i].fallback);
+		printf("  --%s %-*s %s (default %" PRIu64 ")\n", limit_options[i].name,
+		       18 - (int)strlen(limit_options[i].name), limit_options[i].argument, limit_options[i].prose,
+		       limit_options[i].fallback);
 	printf("\n"
-	       "SIGTERM and SIGINT finish what is in flight, fold and exit 0. SIGHUP re-reads nothing yet: all settings are flags.\n"
-	       "Exit status: 0 stopped; 1 the start was refused (the last line on stderr says why); 64 wrong usage; 71 out of memory.\n");
+	       "SIGTERM and SIGINT finish what is in flight, fold and exit 0. SIGHUP re-reads nothing yet: all "
+	       "settings are flags.\n"
+	       "Exit status: 0 stopped; 1 the start was refused (the last line on stderr says why); 64 wrong "
+	       "usage; 71 out of memory.\n");
 }
 
 static bool parse_limit(struct limits *limits, const struct limit_option *o, const char *text)
@@ -58,7 +69,8 @@ static bool parse_limit(struct limits *limits, const struct limit_option *o, con
 	errno = 0;
 	unsigned long long value = strtoull(text, &end, 10);
 	if (errno || end == text || *end || text[0] == '-' || value < o->min || value > o->max) {
-		fprintf(stderr, "persistd: --%s: expected a whole number from %" PRIu64 " to %" PRIu64 "\n", o->name, o->min, o->max);
+		fprintf(stderr, "persistd: --%s: expected a whole number from %" PRIu64 " to %" PRIu64 "\n", o->name,
+		        o->min, o->max);
 		return false;
 	}
 	*(uint64_t *)((char *)limits + o->offset) = value;
@@ -148,7 +160,8 @@ static bool usage(int *status)
 bool options_parse(struct options *o, int argc, char **argv, int *status)
 {
 	struct option longs[7 + LIMIT_OPTIONS] = {
-		{"socket", required_argument, NULL, KEY_SOCKET}, {"state-dir", required_argument, NULL, KEY_STATE_DIR},
+		{"socket", required_argument, NULL, KEY_SOCKET},
+		{"state-dir", required_argument, NULL, KEY_STATE_DIR},
 		{"log-level", required_argument, NULL, KEY_LOG_LEVEL}, {"check", no_argument, NULL, KEY_CHECK},
 		{"help", no_argument, NULL, KEY_HELP}, {"version", no_argument, NULL, KEY_VERSION},
 	};

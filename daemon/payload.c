@@ -1,6 +1,7 @@
 #include "daemon/payload.h"
 
-bool payload_write(struct disk *d, const struct disk_dir *artifacts, const char *name, struct span text, bool *tried, struct disk_error *e)
+bool payload_write(struct disk *d, const struct disk_dir *artifacts, const char *name, struct span text,
+                   bool *tried, struct disk_error *e)
 {
 	struct disk_file f;
 	struct iovec part = {.iov_base = (void *)text.at, .iov_len = text.len};

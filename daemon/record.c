@@ -16,7 +16,8 @@ static const struct keyed {
 } keyed[TABLE_COUNT] = {
 	[TABLE_JOBS] = {JOB_STATUS, JOB_TYPE, JOB_CREATED_AT, JOB_COMPLETED_AT, JOB_UPDATED_AT, JOB_REVISION},
 	[TABLE_RUNS] = {RUN_STATUS, RUN_KIND, RUN_UPDATED_AT, RUN_FINISHED_AT, RUN_UPDATED_AT, RUN_REVISION},
-	[TABLE_ARTIFACTS] = {ARTIFACT_RUN_ID, ARTIFACT_KIND, ARTIFACT_CREATED_AT, NO_FIELD, NO_FIELD, ARTIFACT_REVISION},
+	[TABLE_ARTIFACTS] = {ARTIFACT_RUN_ID, ARTIFACT_KIND, ARTIFACT_CREATED_AT, NO_FIELD, NO_FIELD,
+	                     ARTIFACT_REVISION},
 };
 
 static bool is_null(struct span value)
@@ -157,8 +158,9 @@ double progress_percentage(double current, double total)
 	if (total == 0.0)
 		return 0.0;
 	double percentage = 100.0 * current / total;
-	/* 100·current may overflow where the quotient does not. What is too big all the same is sent as the largest
-	 * number there is, because JSON has no infinity and a record that was accepted must be readable. */
+	/* 100·current may overflow where the quotient does not. What is too big all the same is sent as the
+	 * largest number there is, because JSON has no infinity and a record that
+	 * was accepted must be readable. */
 	if (!isfinite(percentage))
 		percentage = current / total * 100.0;
 	if (!isfinite(percentage))
@@ -310,8 +312,8 @@ static void send_fields(struct buf *out, enum table_id t, const struct record *r
 	members_close(out, start);
 }
 
-void record_send(struct buf *out, enum table_id t, const struct record *r, const struct live *live, uint32_t fields,
-                 const char *artifacts_dir)
+void record_send(struct buf *out, enum table_id t, const struct record *r, const struct live *live,
+                 uint32_t fields, const char *artifacts_dir)
 {
 	if (t == TABLE_ARTIFACTS || fields != RECORD_ALL) {
 		send_fields(out, t, r, live, fields, artifacts_dir);
@@ -400,7 +402,8 @@ static bool check_field(enum table_id t, int field, struct span value, struct fa
 		bool runless = t == TABLE_ARTIFACTS && field == ARTIFACT_RUN_ID && is_null(value);
 		if (runless || (plain_string(value, &text) && text.len <= KEY_TEXT_MAX))
 			return true;
-		return refuse(fault, f->name, "a string of at most 200 bytes without quotes, backslashes and control characters");
+		return refuse(fault, f->name,
+		              "a string of at most 200 bytes without quotes, backslashes and control characters");
 	}
 	if (f->type == SPEC_TIME && !read_time(value, &micros))
 		return refuse(fault, f->name, "an RFC 3339 time or null");
@@ -463,8 +466,8 @@ static bool read_field(const struct reading *r, int field, struct fault *fault)
 	return true;
 }
 
-bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber, int64_t now,
-                 struct fault *fault, size_t *at)
+bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber,
+                 int64_t now, struct fault *fault, size_t *at)
 {
 	struct reading r = {.out = out, .table = t, .revision = revision, .renumber = renumber, .now = now};
 	const struct spec_field *fields = spec_fields(t);

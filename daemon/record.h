@@ -1,12 +1,13 @@
 /* record: one stored version of a job, run or artifact, as the text that goes to the disk and to clients.
  *
- * Immutable and counted: the table holds one reference, a change that is being committed one, a fold that has frozen it one.
- * The counter is not atomic: references are taken and given back on the loop's thread only; worker threads read the text
- * of records that the loop holds for them.
+ * Immutable and counted: the table holds one reference, a change that is being committed one, a fold that has
+ * frozen it one. The counter is not atomic: references are taken and given back on the loop's thread only;
+ * worker threads read the text of records that the loop holds for them.
  *
- * The text is canonical (scan.h), its known fields stand in the order of the spec's list, all of them present, unknown fields of files after
- * them; `id` is first, so a stored text begins with {"id":"…". Live progress is not in it, an artifact's `path` never is, `percentage` only
- * where a file had it: the reply's is computed all the same. */
+ * The text is canonical (scan.h), its known fields stand in the order of the spec's list, all of them
+ * present, unknown fields of files after them; `id` is first, so a stored text begins with {"id":"…". Live
+ * progress is not in it, an artifact's `path` never is, `percentage` only where a file had it: the reply's is
+ * computed all the same. */
 #pragma once
 #include "proto/spec.h"
 #include "proto/stamp.h"
@@ -23,27 +24,34 @@ struct record {
 
 enum { RECORD_ID_AT = 7 }; /* strlen("{\"id\":\"") */
 
-/* What a record is found by: read off its text once, when it is made. The spans point into the record's text (no field that is
- * indexed ever needs an escape; one that does in a file is refused, see record_read). */
+/* What a record is found by: read off its text once, when it is made. The spans point into the record's text
+ * (no field that is indexed ever needs an escape; one that does in a file is refused, see record_read). */
 struct record_keys {
 	struct span id;
 	struct span a;   /* jobs, runs: status. Artifacts: run_id */
 	struct span b;   /* jobs: type. Runs, artifacts: kind */
-	int64_t time;    /* lists' order, newest first. Jobs, artifacts: created_at. Runs: updated_at. STAMP_NONE: null */
-	int64_t end;     /* jobs: completed_at, else updated_at; runs: finished_at, else updated_at; of terminal records only, else STAMP_NONE */
+	/* lists' order, newest first. Jobs, artifacts: created_at. Runs: updated_at. STAMP_NONE: null */
+	int64_t time;
+	/* jobs: completed_at, else updated_at; runs: finished_at, else updated_at;
+	 * of terminal records only, else STAMP_NONE */
+	int64_t end;
 	struct span meta; /* runs: the object that find_by_meta looks into */
 };
 
-/* Copies canonical text into a new record with one reference. The text has passed through this module before (or a checksum vouches for it); what is no
- * record all the same returns NULL. */
+/* Copies canonical text into a new record with one reference. The text has passed through this module before
+ * (or a checksum vouches for it); what is no record all the same returns NULL. */
 struct record *record_new(enum table_id t, struct span text, struct record_keys *keys);
 struct record *record_ref(struct record *r);
 void record_unref(struct record *r); /* NULL is fine */
 
-static inline struct span record_id(const struct record *r) { return (struct span){r->text + RECORD_ID_AT, r->id_len}; }
+static inline struct span record_id(const struct record *r)
+{
+	return (struct span){r->text + RECORD_ID_AT, r->id_len};
+}
 static inline struct span record_text(const struct record *r) { return (struct span){r->text, r->len}; }
 bool record_keys(enum table_id t, const struct record *r, struct record_keys *keys);
-bool record_field(enum table_id t, const struct record *r, int field, struct span *value); /* field: JOB_STATUS, RUN_META, … */
+/* field: JOB_STATUS, RUN_META, … */
+bool record_field(enum table_id t, const struct record *r, int field, struct span *value);
 
 /* Live progress: the last update_progress of a job, in memory only. */
 struct live {
@@ -54,7 +62,8 @@ struct live {
 
 /* 100·current/total; 0.0 where total is 0 */
 double progress_percentage(double current, double total);
-/* current, total, message of a checked progress object, missing ones filled in, percentage left out: canonical text appended. */
+/* current, total, message of a checked progress object, missing ones filled in, percentage left out:
+ * canonical text appended. */
 void progress_normal(struct buf *out, struct span object, double *current, double *total);
 
 /* Appends any progress value in canonical form without `percentage`: a reply has it, the store does not. */
@@ -62,17 +71,21 @@ void progress_bare(struct buf *out, struct span progress);
 
 enum { RECORD_ALL = 0 }; /* fields: no projection */
 
-/* Appends the record as it is sent: live progress (NULL: none) in the place of the stored one, with percentage; an artifact's `path` (artifacts_dir/<id>.json),
- * without its revision. `fields`: bits of the spec's list; RECORD_ALL sends all, unknown ones too. */
-void record_send(struct buf *out, enum table_id t, const struct record *r, const struct live *live, uint32_t fields,
-                 const char *artifacts_dir);
+/* Appends the record as it is sent: live progress (NULL: none) in the place of the stored one, with
+ * percentage; an artifact's `path` (artifacts_dir/<id>.json), without its revision. `fields`: bits of the
+ * spec's list; RECORD_ALL sends all, unknown ones too. */
+void record_send(struct buf *out, enum table_id t, const struct record *r, const struct live *live,
+                 uint32_t fields, const char *artifacts_dir);
 /* Appends the stored text with live progress in the place of the stored one: what a fold writes. */
 void record_with_live(struct buf *out, const struct record *r, const struct live *live);
 
-/* A record of a file or of server.import, which may have been written by anyone: `object` is checked JSON. Appends the canonical text:
- * known fields in order, missing ones as their fallback (jobs: updated_at is made from the latest of the record's times, else `now`;
- * numbers and free content as they are, unknown fields and unknown statuses kept), times kept as they are given, the field `revision` of the file
- * kept, or `revision` where it has none (0 < revision) or where `renumber`. Refused: no object, an id outside the allowlist, a status or type or kind that
- * is no string or has characters that need an escape or is longer than 200 bytes, a time that is none (null is fine), a number that cannot be held, a revision that is no positive integer. *at: offset of the offending byte in object. */
-bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber, int64_t now,
-                 struct fault *fault, size_t *at);
+/* A record of a file or of server.import, which may have been written by anyone: `object` is checked JSON.
+ * Appends the canonical text: known fields in order, missing ones as their fallback (jobs: updated_at is made
+ * from the latest of the record's times, else `now`; numbers and free content as they are, unknown fields and
+ * unknown statuses kept), times kept as they are given, the field `revision` of the file kept, or `revision`
+ * where it has none (0 < revision) or where `renumber`. Refused: no object, an id outside the allowlist, a
+ * status or type or kind that is no string or has characters that need an escape or is longer than 200 bytes,
+ * a time that is none (null is fine), a number that cannot be held, a revision that is no positive integer.
+ * *at: offset of the offending byte in object. */
+bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber,
+                 int64_t now, struct fault *fault, size_t *at);

@@ -41,7 +41,8 @@ static bool write_snapshots(struct repair *r, struct disk_error *e)
 static bool rewrite(struct repair *r, const struct segment_head *head, struct disk_error *e)
 {
 	struct merge_source source = {.seq = head->seq, .last = head->last, .tables = head->tables};
-	struct merge m = {.disk = r->disk, .journal = &r->dirs->journal, .sources = &source, .count = 1, .head = *head, .now = r->now};
+	struct merge m = {.disk = r->disk, .journal = &r->dirs->journal, .sources = &source, .count = 1,
+	                  .head = *head, .now = r->now};
 	memcpy(source.without, head->without, sizeof source.without);
 	bool ok = merge_write(&m, e) == DISK_OK;
 	r->bytes += m.bytes;
@@ -60,7 +61,8 @@ static bool lay_empty(struct repair *r, struct disk_error *e)
 {
 	if (!r->lay_empty)
 		return true;
-	bool ok = segment_write(r->disk, &r->dirs->journal, &r->empty, NULL, 0, r->now, &r->empty_bytes, e) == DISK_OK;
+	bool ok = segment_write(r->disk, &r->dirs->journal, &r->empty, NULL, 0, r->now, &r->empty_bytes, e) ==
+	          DISK_OK;
 	r->bytes += r->empty_bytes;
 	r->lay_empty = !ok;
 	return ok;

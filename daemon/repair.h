@@ -1,7 +1,8 @@
-/* repair: what must be on the disk before the journal may take a change: what a load left to do, and the end of an unknown outcome.
+/* repair: what must be on the disk before the journal may take a change: what a load left to do, and the end
+ * of an unknown outcome.
  *
- * docs/storage.md "Harden" and "When a commit fails". Every step leaves the files sound, and none is skipped: one that fails is tried again
- * with all that come after it. Blocking; whoever runs it owns it meanwhile. */
+ * docs/storage.md "Harden" and "When a commit fails". Every step leaves the files sound, and none is skipped:
+ * one that fails is tried again with all that come after it. Blocking; whoever runs it owns it meanwhile. */
 #pragma once
 #include "daemon/merge.h"
 #include "daemon/state_dir.h"
@@ -20,7 +21,8 @@ struct repair {
 	struct segment_head empty;
 	uint64_t *strays;             /* segments that only go once the others are safe */
 	size_t stray_count;
-	struct buf payloads;          /* to be unlinked, NUL-terminated names; what is left of them does not make the repair fail */
+	/* to be unlinked, NUL-terminated names; what is left of them does not make the repair fail */
+	struct buf payloads;
 	/* ever */
 	uint64_t bytes;               /* written */
 	uint64_t empty_bytes;

@@ -92,8 +92,8 @@ static void put_meta(struct merge *m, const struct param *sent)
 	members_overlay(m->out, stored, buf_as_span(&canonical));
 }
 
-bool run_merge(struct buf *out, const struct record *old, struct span id, const struct params *params, int64_t now,
-               uint64_t revision, struct fault *fault)
+bool run_merge(struct buf *out, const struct record *old, struct span id, const struct params *params,
+               int64_t now, uint64_t revision, struct fault *fault)
 {
 	(void)fault; /* params_read has refused what can be refused */
 	struct merge m = {.out = out, .now = now};
@@ -116,7 +116,8 @@ bool run_merge(struct buf *out, const struct record *old, struct span id, const 
 	return true;
 }
 
-void run_link(struct buf *out, const struct record *old, struct span artifact_id, int64_t now, uint64_t revision)
+void run_link(struct buf *out, const struct record *old, struct span artifact_id, int64_t now,
+              uint64_t revision)
 {
 	size_t start = out->len;
 	struct members stored;

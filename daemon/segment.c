@@ -85,9 +85,9 @@ static void put_head(struct buf *out, const struct segment_head *head, int64_t n
 	static const uint64_t nothing[TABLE_COUNT];
 	buf_text(out, "{\"store\":");
 	buf_string(out, span_of(head->store));
-	buf_printf(out,
-	           ",\"seq\":%llu,\"prev\":%llu,\"first\":%llu,\"last\":%llu,\"changed\":", (unsigned long long)head->seq,
-	           (unsigned long long)head->prev, (unsigned long long)head->first, (unsigned long long)head->last);
+	buf_printf(out, ",\"seq\":%llu,\"prev\":%llu,\"first\":%llu,\"last\":%llu,\"changed\":",
+	           (unsigned long long)head->seq, (unsigned long long)head->prev, (unsigned long long)head->first,
+	           (unsigned long long)head->last);
 	segment_put_revisions(out, head->changed);
 	if (memcmp(head->without, nothing, sizeof nothing) != 0) {
 		buf_text(out, ",\"without\":");
@@ -97,7 +97,8 @@ static void put_head(struct buf *out, const struct segment_head *head, int64_t n
 	stamp_json(out, now);
 }
 
-static bool write_rows(struct segment_writer *w, enum table_id t, const struct segment_change *changes, size_t count)
+static bool write_rows(struct segment_writer *w, enum table_id t, const struct segment_change *changes,
+                       size_t count)
 {
 	bool any = false;
 	buf_printf(&w->staged, ",\"%s\":[", spec_table_name(t));
@@ -134,8 +135,8 @@ static bool write_deletions(struct segment_writer *w, enum table_id t, const str
 	return true;
 }
 
-static bool write_all(struct segment_writer *w, const struct segment_head *head, const struct segment_change *changes,
-                      size_t count, int64_t now)
+static bool write_all(struct segment_writer *w, const struct segment_head *head,
+                      const struct segment_change *changes, size_t count, int64_t now)
 {
 	bool any = false;
 	put_head(&w->staged, head, now);
@@ -153,9 +154,9 @@ static bool write_all(struct segment_writer *w, const struct segment_head *head,
 	return write_staged(w);
 }
 
-enum disk_result segment_write(struct disk *d, const struct disk_dir *journal, const struct segment_head *head,
-                               const struct segment_change *changes, size_t count, int64_t now, uint64_t *bytes,
-                               struct disk_error *e)
+enum disk_result segment_write(struct disk *d, const struct disk_dir *journal,
+                               const struct segment_head *head, const struct segment_change *changes,
+                               size_t count, int64_t now, uint64_t *bytes, struct disk_error *e)
 {
 	__attribute__((cleanup(writer_free))) struct segment_writer w = {.hash = XXH3_createState(), .error = e};
 	char name[SEGMENT_NAME_LEN + 1];

@@ -42,7 +42,8 @@ static void set_position(struct place *p, const char *at)
 		p->finding->line++;
 }
 
-__attribute__((format(printf, 3, 4))) static bool wrong_at(struct place *p, const char *at, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool wrong_at(struct place *p, const char *at,
+                                                           const char *format, ...)
 {
 	char message[sizeof p->finding->message];
 	va_list arguments;
@@ -62,7 +63,8 @@ static bool read_bytes(struct place *p, struct disk *d, const struct disk_dir *j
 	uint64_t size;
 	int fd = disk_open(d, journal, name, &size);
 	if (fd < 0) {
-		finding_set(p->finding, p->s->file, errno == ENOENT ? "is missing; " FINDING_RESTORE : "cannot be opened: %s",
+		finding_set(p->finding, p->s->file,
+		            errno == ENOENT ? "is missing; " FINDING_RESTORE : "cannot be opened: %s",
 		            strerror(errno));
 		return false;
 	}
@@ -130,7 +132,8 @@ static bool read_revisions(struct place *p, struct span object, uint64_t revisio
 	while (scan_next_member(&it, &name, &value)) {
 		int t = which_table(name);
 		if (t < 0)
-			return wrong_at(p, name.at - 1, "expected the name of a table; a newer persistd may have written the file");
+			return wrong_at(p, name.at - 1,
+			                "expected the name of a table; a newer persistd may have written the file");
 		if (!read_whole(p, name, value, &revisions[t]))
 			return false;
 	}
@@ -184,7 +187,8 @@ static bool read_id_list(struct place *p, enum table_id t, struct span list)
 	struct scan_iter it = scan_elements(list);
 	while (scan_next_element(&it, &value)) {
 		scratch.len = 0;
-		if (!scan_string(value, &scratch, &id) || id.len > IDENT_MAX || !ident_check(spec_fields(t)->ident, id))
+		if (!scan_string(value, &scratch, &id) || id.len > IDENT_MAX ||
+		    !ident_check(spec_fields(t)->ident, id))
 			return wrong_at(p, value.at, "expected an id of %s: %s", spec_table_name(t),
 			                ident_pattern(spec_fields(t)->ident));
 		p->s->head.tables |= (uint8_t)(1u << t);
@@ -202,7 +206,8 @@ static bool read_deleted(struct place *p, struct span object)
 	while (scan_next_member(&it, &name, &value)) {
 		int t = which_table(name);
 		if (t < 0)
-			return wrong_at(p, name.at - 1, "expected the name of a table; a newer persistd may have written the file");
+			return wrong_at(p, name.at - 1,
+			                "expected the name of a table; a newer persistd may have written the file");
 		if (!read_id_list(p, (enum table_id)t, value))
 			return false;
 	}
@@ -270,8 +275,8 @@ static bool read_members(struct place *p, unsigned *seen, bool *bad)
 			return wrong_at(p, name.at - 1, "this member stands twice in the segment");
 		if (*seen >> MEMBER_SUM & 1)
 			return wrong_at(p, name.at - 1,
-			                "\"xxh3\" has to be the last member: this one was added by hand. Remove \"xxh3\", too, if "
-			                "that was on purpose");
+			                "\"xxh3\" has to be the last member: this one was added by hand. Remove "
+			                "\"xxh3\", too, if that was on purpose");
 		if (!read_member(p, m, name, value))
 			return false;
 		*seen |= 1u << m;
@@ -289,7 +294,8 @@ static bool judge_head(struct place *p, uint64_t seq, unsigned seen, const char 
 			return wrong_at(p, start, "the segment has no \"%s\"", member_names[m]);
 	if (head->seq != seq)
 		return wrong_at(p, start,
-		                "the segment says that its number is %llu, another one than its name: it was renamed or copied",
+		                "the segment says that its number is %llu, another one than its name: it was renamed "
+		                "or copied",
 		                (unsigned long long)head->seq);
 	if (store && *store && strcmp(store, head->store) != 0)
 		return wrong_at(p, start,
@@ -297,9 +303,9 @@ static bool judge_head(struct place *p, uint64_t seq, unsigned seen, const char 
 		                "Remove it, or restore the whole directory from one backup",
 		                head->store, store);
 	if (head->prev >= head->seq || head->first < 1 || head->last + 1 < head->first)
-		return wrong_at(
-			p, start,
-			"the numbers of the segment do not fit together: prev has to be below seq, first at most last + 1");
+		return wrong_at(p, start,
+		                "the numbers of the segment do not fit together: prev has to be below seq, first at "
+		                "most last + 1");
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		if (!p->s->has_changed)
 			head->changed[t] = head->first - 1;
@@ -416,8 +422,8 @@ void segment_read_free(struct segment_read *s)
 	buf_free(&s->text);
 }
 
-/* The sink refuses trusted text that is not canonical: the checksum is another program's. Then the text is checked, and
- * from there on taken as anyone's. */
+/* The sink refuses trusted text that is not canonical: the checksum is another program's. Then the text is
+ * checked, and from there on taken as anyone's. */
 static bool replay_record(struct place *p, enum table_id t, struct span text, const struct load_sink *sink)
 {
 	struct segment_read *s = p->s;
@@ -432,7 +438,8 @@ static bool replay_record(struct place *p, enum table_id t, struct span text, co
 	}
 	struct span revision;
 	uint64_t n;
-	if (scan_member(text, "revision", &revision) && is_whole(revision, &n) && (n < s->head.first || n > s->head.last))
+	if (scan_member(text, "revision", &revision) && is_whole(revision, &n) &&
+	    (n < s->head.first || n > s->head.last))
 		return wrong_at(p, revision.at, "the record's revision is outside of the segment's, %llu to %llu",
 		                (unsigned long long)s->head.first, (unsigned long long)s->head.last);
 	if (sink->put(sink->context, t, text, false, &fault, &at))
@@ -454,7 +461,8 @@ static bool replay_deletions(struct place *p, uint8_t tables, const struct load_
 		for (struct scan_iter ids = scan_elements(list); scan_next_element(&ids, &value);) {
 			struct fault fault = {0};
 			scratch.len = 0;
-			if (!scan_string(value, &scratch, &id) || sink->remove(sink->context, (enum table_id)t, id, &fault))
+			if (!scan_string(value, &scratch, &id) ||
+			    sink->remove(sink->context, (enum table_id)t, id, &fault))
 				continue;
 			wrong_at(p, value.at, "%s", "");
 			finding_add_fault(p->finding, &fault);
@@ -464,7 +472,8 @@ static bool replay_deletions(struct place *p, uint8_t tables, const struct load_
 	return true;
 }
 
-bool segment_replay(struct segment_read *s, uint8_t tables, const struct load_sink *sink, struct load_finding *finding)
+bool segment_replay(struct segment_read *s, uint8_t tables, const struct load_sink *sink,
+                    struct load_finding *finding)
 {
 	struct place p = {s, finding};
 	struct span text;
@@ -532,8 +541,8 @@ static bool head_of(const char *at, struct segment_head *head)
 	return skip_literal(at, ",\"at\":");
 }
 
-bool segment_read_head(struct disk *d, const struct disk_dir *journal, uint64_t seq, struct segment_head *head,
-                       uint64_t *bytes)
+bool segment_read_head(struct disk *d, const struct disk_dir *journal, uint64_t seq,
+                       struct segment_head *head, uint64_t *bytes)
 {
 	char name[SEGMENT_NAME_LEN + 1], start[HEAD_BYTES + 1];
 	*head = (struct segment_head){0};

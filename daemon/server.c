@@ -12,7 +12,8 @@
 /*
  *     loading ──► serving ──► finishing ──► folding ──► closing
  *
- * finishing: no new connections, mutations are refused, what is in flight is answered. folding: the clean stop's fold. */
+ * finishing: no new connections, mutations are refused, what is in flight is answered. folding:
+ * the clean stop's fold. */
 enum phase { SERVING, FINISHING, FOLDING, CLOSING };
 
 enum { TICK_MS = 250, FINISH_MS = 5000 };
@@ -68,7 +69,8 @@ static void on_state_changed(void *context)
 	struct server *s = context;
 	struct disk_error why;
 	if (journal_degraded(s->service.journal, &why))
-		log_error("degraded: %s: %s; changes are refused until the disk can be trusted again, reads go on", why.what, strerror(why.number));
+		log_error("degraded: %s: %s; changes are refused until the disk can be trusted again, reads go on",
+		          why.what, strerror(why.number));
 	else
 		log_info("sound again: changes are taken");
 }
@@ -80,21 +82,25 @@ static bool load(struct server *s)
 	struct load_result loaded = {0};
 	s->service.store = store_new(wall_clock);
 	struct load_sink sink = store_sink(s->service.store);
-	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal, &loaded)) {
+	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal,
+	               &loaded)) {
 		const struct load_finding *f = &refusal.first;
-		log_error("not started: %s/%s:%" PRIu64 ":%" PRIu64 ": %s", s->dirs.state.path, f->file, f->line, f->byte, f->message);
+		log_error("not started: %s/%s:%" PRIu64 ":%" PRIu64 ": %s", s->dirs.state.path, f->file, f->line,
+		          f->byte, f->message);
 		load_result_free(&loaded);
 		return false;
 	}
 	store_loaded(s->service.store, loaded.revision);
 	struct journal_options options = {
-		.disk = &s->disk, .dirs = &s->dirs, .flush = s->service.flush, .source = store_source(s->service.store),
+		.disk = &s->disk, .dirs = &s->dirs, .flush = s->service.flush,
+		.source = store_source(s->service.store),
 		.now = wall_clock, .ticks = milliseconds, .state_changed = on_state_changed, .context = s,
 	};
 	s->service.journal = journal_new(&options, &loaded);
 	load_result_free(&loaded);
 	store_set_committer(s->service.store,
-	                    (struct committer){.context = s->service.journal, .ready = committer_ready, .commit = committer_commit});
+	                    (struct committer){.context = s->service.journal, .ready = committer_ready,
+	                                       .commit = committer_commit});
 	s->service.load_micros = service_micros() - begun;
 	return true;
 }
@@ -111,7 +117,8 @@ static void on_tick(uv_timer_t *timer)
 	tick_if_wanted(s);
 }
 
-/* An idle daemon does not wake up: the timer runs only while the journal has something to come back to, or slow readers are waited for. */
+/* An idle daemon does not wake up: the timer runs only while the journal has something to come back to, or
+ * slow readers are waited for. */
 static void tick_if_wanted(struct server *s)
 {
 	bool wanted = s->phase == FINISHING || (s->phase != CLOSING && journal_wants_tick(s->service.journal));
@@ -147,7 +154,8 @@ static void on_folded(void *context, bool folded)
 	struct server *s = context;
 	s->folded = folded;
 	if (!folded)
-		log_warning("the last fold failed; nothing is lost: the journal holds everything and the next start reads it");
+		log_warning("the last fold failed; nothing is lost: the journal holds everything and the next start "
+		            "reads it");
 	close_everything(s);
 }
 
@@ -164,7 +172,8 @@ static void stop_step(struct server *s)
 static void stop_begin(struct server *s, int signal)
 {
 	if (s->phase != SERVING) {
-		log_warning("%s again: leaving at once; nothing acknowledged is lost", signal == SIGINT ? "SIGINT" : "SIGTERM");
+		log_warning("%s again: leaving at once; nothing acknowledged is lost",
+		            signal == SIGINT ? "SIGINT" : "SIGTERM");
 		_exit(1);
 	}
 	log_info("stopping (%s)", signal == SIGINT ? "SIGINT" : "SIGTERM");
@@ -185,7 +194,8 @@ static void on_signal(uv_signal_t *handle, int signal)
 		stop_begin(s, signal);
 }
 
-/* The end of each turn of the loop: what it has gathered becomes one commit, what it has answered one write a connection. */
+/* The end of each turn of the loop: what it has gathered becomes one commit,
+ * what it has answered one write a connection. */
 static void on_turn(uv_prepare_t *prepare)
 {
 	struct server *s = prepare->data;
@@ -214,7 +224,8 @@ static void raise_descriptor_limit(struct limits *limits)
 	getrlimit(RLIMIT_NOFILE, &r);
 	if (r.rlim_cur > reserve && limits->connections > r.rlim_cur - reserve) {
 		limits->connections = r.rlim_cur - reserve;
-		log_warning("at most %" PRIu64 " connections: the system allows %" PRIu64 " open files", limits->connections, (uint64_t)r.rlim_cur);
+		log_warning("at most %" PRIu64 " connections: the system allows %" PRIu64 " open files",
+		            limits->connections, (uint64_t)r.rlim_cur);
 	}
 }
 
@@ -246,10 +257,11 @@ static void handles_open(struct server *s)
 static void report_ready(const struct server *s)
 {
 	const struct store *store = s->service.store;
-	log_info("ready: %" PRIu64 " jobs, %" PRIu64 " runs, %" PRIu64 " artifacts, revision %" PRIu64 ", loaded in %.3f s; socket %s, state %s",
+	log_info("ready: %" PRIu64 " jobs, %" PRIu64 " runs, %" PRIu64 " artifacts, revision %" PRIu64
+	         ", loaded in %.3f s; socket %s, state %s",
 	         table_count(store_table(store, TABLE_JOBS)), table_count(store_table(store, TABLE_RUNS)),
-	         table_count(store_table(store, TABLE_ARTIFACTS)), store_revision(store), (double)s->service.load_micros / 1e6,
-	         s->listener.path, s->dirs.state.path);
+	         table_count(store_table(store, TABLE_ARTIFACTS)), store_revision(store),
+	         (double)s->service.load_micros / 1e6, s->listener.path, s->dirs.state.path);
 }
 
 static bool open_all(struct server *s, const struct options *o)
@@ -257,7 +269,8 @@ static bool open_all(struct server *s, const struct options *o)
 	char why[1024] = "";
 	s->disk = (struct disk){.ops = &disk_system};
 	s->listener = (struct listener){.fd = -1, .lock = -1};
-	s->service = (struct service){.disk = &s->disk, .dirs = &s->dirs, .socket_path = o->socket, .limits = o->limits,
+	s->service = (struct service){.disk = &s->disk, .dirs = &s->dirs, .socket_path = o->socket,
+	                              .limits = o->limits,
 	                              .started_at = wall_clock(), .started_micros = service_micros()};
 	raise_descriptor_limit(&s->service.limits);
 	ident_init();

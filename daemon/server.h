@@ -2,5 +2,6 @@
 #pragma once
 #include "daemon/options.h"
 
-/* Runs until SIGTERM or SIGINT. Returns the exit status; where it refuses to start, the last line on stderr says why and what to do. */
+/* Runs until SIGTERM or SIGINT. Returns the exit status; where it refuses to start, the last line on stderr
+ * says why and what to do. */
 int server_run(const struct options *o);

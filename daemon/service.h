@@ -1,4 +1,5 @@
-/* service: what the methods work on, handed to each call: the store and its journal, the limits, the counters. One for the process, made in server.c. */
+/* service: what the methods work on, handed to each call: the store and its journal, the limits, the
+ * counters. One for the process, made in server.c. */
 #pragma once
 #include "daemon/flush.h"
 #include "daemon/journal.h"
@@ -9,7 +10,8 @@ enum { LATENCY_PLACES = 24 };
 struct limits {
 	uint64_t line;             /* bytes of a request line */
 	uint64_t reply;            /* bytes of a reply line */
-	uint64_t page;             /* bytes of a list page's records; the page ends there and next_cursor goes on */
+	/* bytes of a list page's records; the page ends there and next_cursor goes on */
+	uint64_t page;
 	uint64_t connections;
 	uint64_t calls;            /* in flight on one connection */
 	uint64_t batch_calls;      /* in one JSON-RPC batch */
@@ -22,13 +24,15 @@ struct limits {
 struct counters {
 	uint64_t connections_accepted, connections_refused, connections_open;
 	uint64_t lines, lines_too_long, lines_bad, bytes_in, bytes_out;
-	uint64_t paused_queued, paused_calls, paused_in_flight, unfinished_dropped; /* how often a limit made a connection wait, or dropped a line */
+	/* how often a limit made a connection wait, or dropped a line */
+	uint64_t paused_queued, paused_calls, paused_in_flight, unfinished_dropped;
 	uint64_t in_flight_calls, in_flight_bytes, unfinished_bytes;
 	uint64_t notifications, batches;
 	uint64_t errors[FAULT_CODE_COUNT];
 	struct {
 		uint64_t calls, failed;
-		uint64_t micros_total, micros_max; /* from the line's arrival to the reply, waiting for the disk included */
+		/* from the line's arrival to the reply, waiting for the disk included */
+		uint64_t micros_total, micros_max;
 		uint64_t histogram[LATENCY_PLACES]; /* place i: below 2^i microseconds */
 	} methods[METHOD_COUNT];
 };

@@ -20,7 +20,8 @@ void slab_init(struct slab *s, size_t element_size);
 void slab_done(struct slab *s);
 uint32_t slab_take(struct slab *s);           /* cleared */
 void slab_give(struct slab *s, uint32_t n);   /* only the first 4 bytes change */
-uint64_t slab_bytes(const struct slab *s);    /* memory of the elements that have been given out at some time */
+/* memory of the elements that have been given out at some time */
+uint64_t slab_bytes(const struct slab *s);
 
 static inline void *slab_at(const struct slab *s, uint32_t n)
 {

@@ -58,7 +58,8 @@ bool snapshot_begin(struct snapshot_writer *w, struct disk *d, const struct disk
 	return write_parts(w, &(struct iovec){.iov_base = text.at, .iov_len = text.len}, 1, e);
 }
 
-static bool write_rows(struct snapshot_writer *w, const struct span *texts, size_t count, struct disk_error *e)
+static bool write_rows(struct snapshot_writer *w, const struct span *texts, size_t count,
+                       struct disk_error *e)
 {
 	struct iovec parts[2 * ROWS_AT_ONCE];
 	int n = 0;

@@ -1,4 +1,5 @@
-/* snapshot: writing one table's file piece by piece. docs/storage.md has the format. Any thread, one at a time. */
+/* snapshot: writing one table's file piece by piece. docs/storage.md has the format. Any thread,
+ * one at a time. */
 #pragma once
 #include "daemon/segment.h"
 #include <xxhash.h>
@@ -9,7 +10,9 @@ struct snapshot_head {
 	uint64_t changed[TABLE_COUNT];
 	uint64_t count;
 	int64_t updated_at;
-	struct span extra; /* unknown header members of the file it replaces, as canonical text without braces ("a":1,"b":2); may be empty */
+	/* unknown header members of the file it replaces,
+	 * as canonical text without braces ("a":1,"b":2); may be empty */
+	struct span extra;
 };
 
 struct snapshot_writer {
@@ -21,7 +24,8 @@ struct snapshot_writer {
 	uint64_t settled;   /* bytes that are synced already */
 };
 
-/* begin; rows any number of times; finish or abort. The count of rows must be head->count in the end. Every 8 MiB are synced on the way. */
+/* begin; rows any number of times; finish or abort. The count of rows must be head->count in the end. Every 8
+ * MiB are synced on the way. */
 bool snapshot_begin(struct snapshot_writer *w, struct disk *d, const struct disk_dir *state, enum table_id t,
                     const struct snapshot_head *head, mode_t mode, struct disk_error *e);
 bool snapshot_rows(struct snapshot_writer *w, const struct span *texts, size_t count, struct disk_error *e);

@@ -69,7 +69,8 @@ static void report_at(struct reader *d, struct load_finding *f, uint64_t at)
 }
 
 /* Returns false for the caller to return. */
-__attribute__((format(printf, 3, 4))) static bool wrong_at(struct reader *d, uint64_t at, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool wrong_at(struct reader *d, uint64_t at, const char *format,
+                                                           ...)
 {
 	struct load_finding f;
 	char message[sizeof f.message];
@@ -87,7 +88,8 @@ static bool wrong_here(struct reader *d, const char *expected)
 {
 	if (window_peek(&d->w) < 0)
 		return wrong_at(d, window_at(&d->w),
-		                "the file ends here, where %s was expected: it was cut off; " FINDING_RESTORE, expected);
+		                "the file ends here, where %s was expected: it was cut off; " FINDING_RESTORE,
+		                expected);
 	return wrong_at(d, window_at(&d->w), "this is not JSON: expected %s", expected);
 }
 
@@ -149,8 +151,8 @@ static const char *line_end(struct window *w)
 	}
 }
 
-/* One record of our own form: it stands on a line of its own, which ends in a comma or is followed by the closing
- * bracket. */
+/* One record of our own form: it stands on a line of its own, which ends in a comma or is followed by the
+ * closing bracket. */
 static enum line own_line(struct reader *d)
 {
 	struct window *w = &d->w;
@@ -244,7 +246,8 @@ static bool whole(struct reader *d, struct span value, uint64_t at, uint64_t *nu
 	int64_t n;
 	double real;
 	if (scan_number(value, &n, &real) != SCAN_INT || n < 0 || n > REVISION_MAX)
-		return wrong_at(d, at, "\"%.*s\" has to be a whole number of at least 0", (int)d->name.len, d->name.at);
+		return wrong_at(d, at, "\"%.*s\" has to be a whole number of at least 0", (int)d->name.len,
+		                d->name.at);
 	*number = (uint64_t)n;
 	return true;
 }
@@ -256,9 +259,10 @@ static bool read_format(struct reader *d, struct span value, uint64_t at)
 	if (scan_number(value, &n, &real) != SCAN_INT)
 		return wrong_at(d, at, "\"format\" has to be 1");
 	if (n > 1)
-		return wrong_at(
-			d, at, "the file has format %lld; this persistd reads format 1. A newer persistd wrote it: start that one",
-			(long long)n);
+		return wrong_at(d, at,
+		                "the file has format %lld; this persistd reads format 1. A newer persistd wrote it: "
+		                "start that one",
+		                (long long)n);
 	return n == 1 || wrong_at(d, at, "\"format\" has to be 1");
 }
 
@@ -282,9 +286,9 @@ static bool read_changed(struct reader *d, struct span value, uint64_t at)
 		while (t < TABLE_COUNT && !scan_name_is(name, spec_table_name((enum table_id)t)))
 			t++;
 		if (t == TABLE_COUNT)
-			return wrong_at(
-				d, at + (size_t)(name.at - 1 - value.at),
-				"\"changed\" names a table that this persistd does not know; a newer one may have written the file");
+			return wrong_at(d, at + (size_t)(name.at - 1 - value.at),
+			                "\"changed\" names a table that this persistd does not know; a newer one may "
+			                "have written the file");
 		if (!whole(d, number, at + (size_t)(number.at - value.at), &d->r->changed[t]))
 			return false;
 	}
@@ -295,7 +299,8 @@ static bool read_changed(struct reader *d, struct span value, uint64_t at)
 static bool read_sum(struct reader *d, struct span value, uint64_t at)
 {
 	if (!finding_sum_of(value, &d->sum_stated))
-		return wrong_at(d, at, "\"xxh3\" has to be 16 lower-case hex digits: the file is damaged; " FINDING_RESTORE);
+		return wrong_at(d, at,
+		                "\"xxh3\" has to be 16 lower-case hex digits: the file is damaged; " FINDING_RESTORE);
 	if (!d->commas)
 		return wrong_at(d, at, "\"xxh3\" has to be the last member");
 	d->has_sum = true;
@@ -326,8 +331,9 @@ static bool is_other_table(struct reader *d, uint64_t at)
 		const char *other = spec_table_name((enum table_id)t);
 		if (!span_is(buf_as_span(&d->name), span_of(other)))
 			continue;
-		wrong_at(d, at, "the file holds \"%s\" where only \"%s\" are expected: each table has a file of its own", other,
-		         spec_table_name(d->r->table));
+		wrong_at(d, at,
+		         "the file holds \"%s\" where only \"%s\" are expected: each table has a file of its own",
+		         other, spec_table_name(d->r->table));
 		return true;
 	}
 	return false;
@@ -436,11 +442,12 @@ static bool read_members(struct reader *d)
 			return false;
 		enum member m = which(d);
 		if (is_repeated(d, m))
-			return wrong_at(d, at, "this name stands twice in the file's header; remove one of the two members");
+			return wrong_at(d, at,
+			                "this name stands twice in the file's header; remove one of the two members");
 		if (d->has_sum)
 			return wrong_at(d, at,
-			                "\"xxh3\" has to be the last member: this one was added by hand. Remove \"xxh3\", too, if "
-			                "that was on purpose");
+			                "\"xxh3\" has to be the last member: this one was added by hand. Remove "
+			                "\"xxh3\", too, if that was on purpose");
 		if (m == MEMBER_UNKNOWN && ++unknown > MEMBERS_MAX)
 			return wrong_at(d, at, "the file has more than %d members beside \"%s\"", (int)MEMBERS_MAX,
 			                spec_table_name(d->r->table));
@@ -507,9 +514,11 @@ static bool read_start(struct reader *d)
 	const char *table = spec_table_name(d->r->table);
 	int c = window_peek(&d->w);
 	if (c < 0)
-		return wrong_at(d, 0, "is empty: it has to hold {\"%s\":[…]}. If it held records, " FINDING_RESTORE, table);
+		return wrong_at(d, 0, "is empty: it has to hold {\"%s\":[…]}. If it held records, " FINDING_RESTORE,
+		                table);
 	if (c == 0xEF || c == 0xFF || c == 0xFE)
-		return wrong_at(d, 0, "begins with a byte order mark or is not UTF-8: write it again as UTF-8 without one");
+		return wrong_at(d, 0,
+		                "begins with a byte order mark or is not UTF-8: write it again as UTF-8 without one");
 	if (window_peek_text(&d->w) != '{') {
 		if (window_peek(&d->w) == '[')
 			return wrong_at(d, window_at(&d->w), "is a bare array: expected {\"%s\":[…]}", table);
@@ -529,7 +538,8 @@ static bool read_file(struct reader *d)
 	else if (!read_members(d))
 		return false;
 	if (window_peek_text(&d->w) >= 0)
-		return wrong_at(d, window_at(&d->w), "there is more behind the end of the JSON: expected the end of the file");
+		return wrong_at(d, window_at(&d->w),
+		                "there is more behind the end of the JSON: expected the end of the file");
 	if (d->w.error)
 		return wrong_at(d, 0, "%s", "");
 	return judge_header(d);

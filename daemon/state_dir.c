@@ -81,7 +81,8 @@ static bool resolve(struct opening *o, const char *path)
 	if (!*path)
 		return refuse(o, "the path of the state directory is empty");
 	if (strlen(path) >= PATH_LIMIT)
-		return refuse(o, "the path of the state directory is too long: at most %d bytes", (int)PATH_LIMIT - 1);
+		return refuse(o, "the path of the state directory is too long: at most %d bytes",
+		              (int)PATH_LIMIT - 1);
 	if (!realpath(path, o->path)) {
 		if (errno != ENOENT)
 			return refuse(o, "%s: %s", path, strerror(errno));
@@ -101,33 +102,33 @@ static bool check_access(struct opening *o)
 	if (o->disk->ops->fstat(o->disk->context, o->s->state.fd, &st) < 0)
 		return refuse(o, "%s: %s", o->path, strerror(errno));
 	if (st.st_mode & S_IWOTH)
-		return refuse(
-			o,
-			"%s: anybody may write to it, and could replace what is stored: chmod o-w it, or choose another directory",
-			o->path);
+		return refuse(o,
+		              "%s: anybody may write to it, and could replace what is stored: chmod o-w it, or "
+		              "choose another directory",
+		              o->path);
 	if (st.st_uid != geteuid() && st.st_mode & S_IWGRP)
-		return refuse(
-			o,
-			"%s: belongs to user %u, and its group may write to it: chown it to user %u, or choose another directory",
-			o->path, (unsigned)st.st_uid, (unsigned)geteuid());
+		return refuse(o,
+		              "%s: belongs to user %u, and its group may write to it: chown it to user %u, or choose "
+		              "another directory",
+		              o->path, (unsigned)st.st_uid, (unsigned)geteuid());
 	if (faccessat(AT_FDCWD, o->path, R_OK | X_OK | (o->make ? W_OK : 0), AT_EACCESS) < 0)
-		return refuse(o, "%s: user %u may not %s it: %s", o->path, (unsigned)geteuid(), o->make ? "write to" : "read",
-		              strerror(errno));
+		return refuse(o, "%s: user %u may not %s it: %s", o->path, (unsigned)geteuid(),
+		              o->make ? "write to" : "read", strerror(errno));
 	return true;
 }
 
 static bool open_state(struct opening *o)
 {
-	/* It is there by now; but whether it is in its parent on the disk, too, a crash of the process before may have left
-	 * open. */
+	/* It is there by now; but whether it is in its parent on the disk, too,
+	 * a crash of the process before may have left open. */
 	if (!disk_dir_open(o->disk, &o->s->state, AT_FDCWD, o->path, o->path, o->make, 0700))
 		return refuse(o, errno == ENOTDIR ? "%s: is no directory" : "%s: cannot be opened: %s", o->path,
 		              strerror(errno));
 	return check_access(o);
 }
 
-/* One line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4242 fe:00:131 0 EOF". The device is compared only loosely: some
- * file systems show another one here than stat. */
+/* One line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4242 fe:00:131 0 EOF". The device is compared only
+ * loosely: some file systems show another one here than stat. */
 static long lock_holder(const struct stat *st)
 {
 	char line[256];
@@ -160,7 +161,8 @@ static bool refuse_held(struct opening *o, int fd)
 	char path[64], command[64] = "";
 	long pid = fstat(fd, &st) == 0 ? lock_holder(&st) : -1;
 	if (pid <= 0)
-		return refuse(o, "%s: another process holds %s; stop it, or choose another directory", o->path, LOCK_NAME);
+		return refuse(o, "%s: another process holds %s; stop it, or choose another directory", o->path,
+		              LOCK_NAME);
 	snprintf(path, sizeof path, "/proc/%ld/comm", pid);
 	FILE *comm = fopen(path, "re");
 	if (comm) {
@@ -168,8 +170,8 @@ static bool refuse_held(struct opening *o, int fd)
 			command[strcspn(command, "\n")] = '\0';
 		fclose(comm);
 	}
-	return refuse(o, "%s: in use by process %ld (%s), which holds %s; stop it, or choose another directory", o->path,
-	              pid, *command ? command : "ended; a child of it lives", LOCK_NAME);
+	return refuse(o, "%s: in use by process %ld (%s), which holds %s; stop it, or choose another directory",
+	              o->path, pid, *command ? command : "ended; a child of it lives", LOCK_NAME);
 }
 
 static bool take_lock(struct opening *o)
@@ -193,8 +195,9 @@ static bool take_lock(struct opening *o)
 	while (got < 0 && errno == EINTR);
 	if (got == 0)
 		return true;
-	return errno == EWOULDBLOCK ? refuse_held(o, s->lock)
-	                            : refuse(o, "%s/%s: cannot be locked: %s", o->path, LOCK_NAME, strerror(errno));
+	return errno == EWOULDBLOCK
+	           ? refuse_held(o, s->lock)
+	           : refuse(o, "%s/%s: cannot be locked: %s", o->path, LOCK_NAME, strerror(errno));
 }
 
 static bool open_below(struct opening *o, struct disk_dir *dir, const char *name)
@@ -206,7 +209,8 @@ static bool open_below(struct opening *o, struct disk_dir *dir, const char *name
 	if (errno == ENOENT && !o->make)
 		return true; /* no daemon has opened it yet */
 	return refuse(o, "%s: %s", path,
-	              errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)" : strerror(errno));
+	              errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)"
+	                                                 : strerror(errno));
 }
 
 static void add_tmp(void *argument, const char *name)
@@ -237,10 +241,12 @@ static bool open_all(struct opening *o, const char *path)
 		return false;
 	snprintf(artifacts, sizeof artifacts, "%.*s/artifacts", (int)PATH_LIMIT, o->path);
 	s->artifacts_path = mem_copy(artifacts, strlen(artifacts) + 1);
-	return !o->make || (remove_tmps(o, &s->state) && remove_tmps(o, &s->journal) && remove_tmps(o, &s->artifacts));
+	return !o->make ||
+	       (remove_tmps(o, &s->state) && remove_tmps(o, &s->journal) && remove_tmps(o, &s->artifacts));
 }
 
-bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why, size_t why_size)
+bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why,
+                    size_t why_size)
 {
 	struct opening o = {.s = s, .disk = d, .make = make, .why = why, .why_size = why_size};
 	*s = (struct state_dir){.state.fd = -1, .journal.fd = -1, .artifacts.fd = -1, .lock = -1};

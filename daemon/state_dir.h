@@ -8,7 +8,9 @@ struct state_dir {
 	int lock;             /* persistd.lock, flocked */
 };
 
-/* Makes what is missing (0700), takes the lock, removes leftover tmp files. False: `why` says what is wrong, who holds it (pid and command, from /proc/locks) and
- * what to do. `make` false (--check): nothing is made or removed. */
-bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why, size_t why_size);
+/* Makes what is missing (0700), takes the lock, removes leftover tmp files. False: `why` says what is wrong,
+ * who holds it (pid and command, from /proc/locks) and what to do. `make` false (--check):
+ * nothing is made or removed. */
+bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why,
+                    size_t why_size);
 void state_dir_close(struct state_dir *s, struct disk *d);

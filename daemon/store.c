@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A batch is closed at this size, so that applying one never holds the loop for long; a call's changes stay together. */
+/* A batch is closed at this size, so that applying one never holds the loop for long;
+ * a call's changes stay together. */
 enum { BATCH_CHANGES_MAX = 512, BATCH_BYTES_MAX = 4 << 20 };
 
 enum item_kind { ITEM_CHANGE, ITEM_TICKET };
@@ -51,7 +52,8 @@ struct batch {
 	bool in_flight;
 };
 
-/* What a fold has frozen of one table: entries from `cursor` to `end` are still to be handed out as they were at the freeze. */
+/* What a fold has frozen of one table: entries from `cursor` to `end` are
+ * still to be handed out as they were at the freeze. */
 struct frozen {
 	bool active;
 	enum table_id table;
@@ -148,8 +150,8 @@ static bool refuse(struct fault *fault, size_t *at, const char *message)
 	return false;
 }
 
-/* Server times go on from the newest that a daemon has written here, even if the clock went back since. (Up to the year 9000:
- * beyond it there is no room to go on.) */
+/* Server times go on from the newest that a daemon has written here, even if the clock went back since. (Up
+ * to the year 9000: beyond it there is no room to go on.) */
 #define LAST_SANE_TIME INT64_C(221845392000000000)
 
 static void remember_time(struct store *s, enum table_id t, const struct record *r)
@@ -164,8 +166,8 @@ static void remember_time(struct store *s, enum table_id t, const struct record 
 	}
 }
 
-static struct record *load_record(struct store *s, enum table_id t, struct span text, bool trusted, struct record_keys *keys,
-                                  struct fault *fault, size_t *at)
+static struct record *load_record(struct store *s, enum table_id t, struct span text, bool trusted,
+                                  struct record_keys *keys, struct fault *fault, size_t *at)
 {
 	if (!trusted) {
 		s->scratch.len = 0;
@@ -175,7 +177,9 @@ static struct record *load_record(struct store *s, enum table_id t, struct span 
 	}
 	struct record *r = record_new(t, text, keys);
 	if (!r) {
-		refuse(fault, at, "is no record of this table although the checksum is right: the file was made by another program");
+		refuse(fault, at,
+		       "is no record of this table although the checksum is right: the file was made by another "
+		       "program");
 		return NULL;
 	}
 	if (r->revision > s->revision)
@@ -185,7 +189,8 @@ static struct record *load_record(struct store *s, enum table_id t, struct span 
 	return r;
 }
 
-static bool sink_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool sink_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                        size_t *at)
 {
 	struct store *s = context;
 	struct record_keys keys;
@@ -194,7 +199,8 @@ static bool sink_record(void *context, enum table_id t, struct span text, bool t
 		return false;
 	uint32_t e = table_claim(s->tables[t], record_id(r));
 	if (table_entry(s->tables[t], e)->record) {
-		fault_set(fault, FAULT_INVALID_PARAMS, "the id %.*s stands twice in this file", (int)record_id(r).len, record_id(r).at);
+		fault_set(fault, FAULT_INVALID_PARAMS, "the id %.*s stands twice in this file", (int)record_id(r).len,
+		          record_id(r).at);
 		fault_hint(fault, "remove one of the two records");
 		*at = 0;
 		record_unref(r);
@@ -204,7 +210,8 @@ static bool sink_record(void *context, enum table_id t, struct span text, bool t
 	return true;
 }
 
-static bool sink_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool sink_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                     size_t *at)
 {
 	struct store *s = context;
 	struct record_keys keys;
@@ -315,7 +322,8 @@ void store_judge(struct store *s)
 	s->seen = 0;
 	s->changed = false;
 	/* A batch is full between calls only: what one call changes becomes durable at once or not at all. */
-	if (s->last && !s->last->in_flight && (s->last->changes >= BATCH_CHANGES_MAX || s->last->bytes >= BATCH_BYTES_MAX))
+	if (s->last && !s->last->in_flight &&
+	    (s->last->changes >= BATCH_CHANGES_MAX || s->last->bytes >= BATCH_BYTES_MAX))
 		batch_open(s);
 }
 
@@ -338,7 +346,8 @@ struct record *store_latest(struct store *s, enum table_id t, struct span id, co
 	return c->record;
 }
 
-static void add_change(struct store *s, enum table_id t, struct span id, struct record *r, const struct record_keys *keys)
+static void add_change(struct store *s, enum table_id t, struct span id, struct record *r,
+                       const struct record_keys *keys)
 {
 	struct batch *b = gathering(s);
 	struct change *c = mem_zero(sizeof *c + id.len + 1);
@@ -390,7 +399,10 @@ static void add_payload(struct store *s, struct span artifact_id, struct span te
 	batch_grow(s, b, text.len);
 }
 
-void store_payload(struct store *s, struct span artifact_id, struct span text) { add_payload(s, artifact_id, text, false); }
+void store_payload(struct store *s, struct span artifact_id, struct span text)
+{
+	add_payload(s, artifact_id, text, false);
+}
 
 void store_remove(struct store *s, enum table_id t, struct span id)
 {
@@ -464,7 +476,8 @@ static void live_drop(struct store *s, struct live **slot)
 	*slot = NULL;
 }
 
-bool store_set_progress(struct store *s, struct span id, struct span object, bool through_deletion, double *percentage)
+bool store_set_progress(struct store *s, struct span id, struct span object, bool through_deletion,
+                        double *percentage)
 {
 	uint32_t e = table_find(s->tables[TABLE_JOBS], id);
 	struct entry *entry = e ? table_entry(s->tables[TABLE_JOBS], e) : NULL;
@@ -514,7 +527,8 @@ static void batch_freeze(struct batch *b)
 	}
 	j->payloads = mem_alloc((b->payload_count + 1) * sizeof *j->payloads);
 	for (const struct payload *p = b->payloads; p; p = p->next)
-		j->payloads[j->payload_count++] = (struct journal_payload){p->name, p->unlink ? (struct span){0} : p->text};
+		j->payloads[j->payload_count++] = (struct journal_payload){p->name,
+		                                                           p->unlink ? (struct span){0} : p->text};
 }
 
 /* A fold that has not reached the entry yet must write what was there when it began. */
@@ -584,7 +598,8 @@ static void batch_committed(struct store *s, struct batch *b)
 	if (b->changes)
 		s->revision = b->journal.last;
 	for (struct batch_item *i = b->first_item, *next; i; i = next) {
-		/* a ticket may make the next call wait for this very batch's number, which is no longer pending then: next is safe */
+		/* a ticket may make the next call wait for this very batch's number,
+		 * which is no longer pending then: next is safe */
 		next = i->next;
 		if (i->kind == ITEM_CHANGE)
 			change_apply(s, (struct change *)i);
@@ -593,8 +608,10 @@ static void batch_committed(struct store *s, struct batch *b)
 	}
 }
 
-/* First everything that is pending goes, then everyone is told: who is told may judge anew, and must find a clean slate. */
-static void drop_all(struct store *s, struct batch *failed, enum store_outcome outcome, const struct disk_error *why)
+/* First everything that is pending goes, then everyone is told: who is told may judge anew,
+ * and must find a clean slate. */
+static void drop_all(struct store *s, struct batch *failed, enum store_outcome outcome,
+                     const struct disk_error *why)
 {
 	struct batch *rest = s->first;
 	failed->next = rest;
@@ -763,7 +780,10 @@ static void source_thaw(void *context, enum table_id t)
 	frozen_release(s);
 }
 
-static uint64_t source_bytes(void *context, enum table_id t) { return table_bytes(((struct store *)context)->tables[t]); }
+static uint64_t source_bytes(void *context, enum table_id t)
+{
+	return table_bytes(((struct store *)context)->tables[t]);
+}
 
 static bool source_is_stale(void *context, enum table_id t)
 {
@@ -773,6 +793,7 @@ static bool source_is_stale(void *context, enum table_id t)
 
 struct journal_source store_source(struct store *s)
 {
-	return (struct journal_source){.context = s, .freeze = source_freeze, .slice = source_slice, .thaw = source_thaw,
+	return (struct journal_source){.context = s, .freeze = source_freeze, .slice = source_slice,
+	                               .thaw = source_thaw,
 	                               .bytes = source_bytes, .is_stale = source_is_stale};
 }

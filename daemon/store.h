@@ -1,14 +1,17 @@
 /* store: the only door through which tables change.
  *
- * A mutation is judged against the newest version of what it touches, pending ones included, and leaves changes in the
- * gathering batch. Batches become durable one after the other; when one has, its changes enter the tables, in order, and
- * whoever waits is told, in order, each exactly where it stood between the changes: so a read that waited sees what was
- * sent before it and nothing of what came later. Reads of the tables never see a pending change.
+ * A mutation is judged against the newest version of what it touches, pending ones included, and leaves
+ * changes in the gathering batch. Batches become durable one after the other; when one has, its changes enter
+ * the tables, in order, and whoever waits is told, in order, each exactly where it stood between the changes:
+ * so a read that waited sees what was sent before it and nothing of what came later. Reads of the tables
+ * never see a pending change.
  *
- * When a commit fails, its batch and those behind it (judged on top of it) are dropped: every pending change is
- * forgotten, the revision counter goes back, then everyone is told. docs/storage.md says what they may conclude.
+ * When a commit fails, its batch and those behind it (judged on top of it) are dropped: every pending change
+ * is forgotten, the revision counter goes back, then everyone is told. docs/storage.md says what they may
+ * conclude.
  *
- * Loop's thread only. The disk is behind `struct committer`, so that tests can let commits complete and fail as they like. */
+ * Loop's thread only. The disk is behind `struct committer`,
+ * so that tests can let commits complete and fail as they like. */
 #pragma once
 #include "daemon/journal.h"
 #include "daemon/table.h"
@@ -28,44 +31,54 @@ struct ticket {
 struct committer {
 	void *context;
 	bool (*ready)(void *context);                           /* takes a batch now */
-	void (*commit)(void *context, struct journal_batch *b); /* b->done is called later, on the loop's thread, or at once */
+	/* b->done is called later, on the loop's thread, or at once */
+	void (*commit)(void *context, struct journal_batch *b);
 };
 
 struct store;
 
 struct store *store_new(int64_t (*wall_clock)(void)); /* microseconds since 1970 */
 void store_free(struct store *s);                     /* nothing may be in flight */
-struct load_sink store_sink(struct store *s);                  /* a load begins: nothing is listed or changed before it has ended */
-void store_loaded(struct store *s, uint64_t journal_revision); /* it has ended: the indexes are built, the revision counter starts at the highest seen */
+/* a load begins: nothing is listed or changed before it has ended */
+struct load_sink store_sink(struct store *s);
+/* it has ended: the indexes are built, the revision counter starts at the highest seen */
+void store_loaded(struct store *s, uint64_t journal_revision);
 struct journal_source store_source(struct store *s);
 void store_set_committer(struct store *s, struct committer c);
 
 /* Reading what is committed. */
 struct table *store_table(const struct store *s, enum table_id t);
-struct record *store_get(const struct store *s, enum table_id t, struct span id, const struct live **live); /* NULL: none. Borrowed. live may be NULL */
+/* NULL: none. Borrowed. live may be NULL */
+struct record *store_get(const struct store *s, enum table_id t, struct span id, const struct live **live);
 uint64_t store_revision(const struct store *s);
 
 /* Judging a mutation: store_judge, then any of the calls below, then store_wait. */
 void store_judge(struct store *s);
 /* The newest version, pending ones included; NULL: none. Borrowed. */
 struct record *store_latest(struct store *s, enum table_id t, struct span id, const struct live **live);
-/* The newest batch whose pending changes store_latest has shown since store_judge; 0: only committed records. A refusal, or a success that
- * changes nothing, must wait for that batch, and be judged again if it fails. */
+/* The newest batch whose pending changes store_latest has shown since store_judge; 0: only committed records.
+ * A refusal, or a success that changes nothing, must wait for that batch, and be judged again if it fails. */
 uint64_t store_seen(const struct store *s);
 bool store_changed(const struct store *s);        /* has this judgement added changes? */
 int64_t store_now(struct store *s);               /* strictly increasing */
 uint64_t store_next_revision(const struct store *s);
 
-void store_put(struct store *s, enum table_id t, struct span text); /* canonical, of revision store_next_revision; copied */
-void store_remove(struct store *s, enum table_id t, struct span id); /* it must exist in store_latest. An artifact's payload goes too */
-void store_payload(struct store *s, struct span artifact_id, struct span text); /* written before the record that names it; copied */
+/* canonical, of revision store_next_revision; copied */
+void store_put(struct store *s, enum table_id t, struct span text);
+/* it must exist in store_latest. An artifact's payload goes too */
+void store_remove(struct store *s, enum table_id t, struct span id);
+/* written before the record that names it; copied */
+void store_payload(struct store *s, struct span artifact_id, struct span text);
 
-/* Every artifact of a run as store_latest would show it, at most `max`: ids are appended to `ids`, NUL-terminated each. */
+/* Every artifact of a run as store_latest would show it, at most `max`: ids are appended to `ids`,
+ * NUL-terminated each. */
 size_t store_artifacts_of(struct store *s, struct span run_id, size_t max, struct buf *ids);
 
-/* Waits for the gathering batch (batch 0), or for a batch that store_seen or store_wait named. Returns the batch's number. */
+/* Waits for the gathering batch (batch 0), or for a batch that store_seen or store_wait named.
+ * Returns the batch's number. */
 uint64_t store_wait(struct store *s, struct ticket *t, uint64_t batch);
-bool store_is_pending(const struct store *s, uint64_t batch); /* false for 0 and for batches that are done with */
+/* false for 0 and for batches that are done with */
+bool store_is_pending(const struct store *s, uint64_t batch);
 uint64_t store_last_batch(const struct store *s);             /* the newest that is pending; 0: none */
 void store_forget(struct ticket *t);                          /* stops waiting; the changes stay */
 
@@ -73,9 +86,11 @@ void store_forget(struct ticket *t);                          /* stops waiting; 
 void store_flush(struct store *s);
 bool store_idle(const struct store *s); /* no batch waits or is in flight */
 
-/* Live progress of a job: memory only. The newest pending version gets it, else the committed one. Where the newest version is a pending
- * deletion: with `through_deletion` the committed record gets it all the same, else there is no job (store_seen names the deletion's batch). False: no job. */
-bool store_set_progress(struct store *s, struct span id, struct span object, bool through_deletion, double *percentage);
+/* Live progress of a job: memory only. The newest pending version gets it, else the committed one. Where the
+ * newest version is a pending deletion: with `through_deletion` the committed record gets it all the same,
+ * else there is no job (store_seen names the deletion's batch). False: no job. */
+bool store_set_progress(struct store *s, struct span id, struct span object, bool through_deletion,
+                        double *percentage);
 
 struct store_stats {
 	uint64_t batches, changes, dropped;   /* committed; dropped: changes of failed commits */

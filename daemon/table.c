@@ -423,7 +423,8 @@ static void pair_give(struct table *t, uint32_t n)
 /* What a record is sorted under, as the pair of its values. */
 static uint32_t place_take(struct table *t, const struct record_keys *keys)
 {
-	uint32_t a = value_take(&t->values[DIMENSION_A], keys->a), b = value_take(&t->values[DIMENSION_B], keys->b);
+	uint32_t a = value_take(&t->values[DIMENSION_A], keys->a),
+	         b = value_take(&t->values[DIMENSION_B], keys->b);
 
 	return pair_take(t, a, b);
 }

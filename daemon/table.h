@@ -78,7 +78,8 @@ struct selection {
 	bool by_id;                  /* order: id ascending instead of newest first; then no time range */
 	const struct span *a, *b;    /* NULL: any */
 	unsigned a_count, b_count;   /* up to SPEC_FILTER_MAX, without duplicates */
-	/* time >= after, time < before; STAMP_NONE: open. Records without a time are selected only where both are open. */
+	/* time >= after, time < before; STAMP_NONE: open.
+	 * Records without a time are selected only where both are open. */
 	int64_t after, before;
 };
 /* A place in the order: just behind this record, whether it still exists or not. */

@@ -179,8 +179,8 @@ static void prefetch(const struct tree_kind *k, uint32_t element)
 		__builtin_prefetch(tree_node(k, element));
 }
 
-static void before_together(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key,
-                            uint32_t before[])
+static void before_together(const struct tree_kind *k, const uint32_t roots[], unsigned count,
+                            const void *key, uint32_t before[])
 {
 	uint32_t at[TREE_TOGETHER];
 	unsigned going = count;

@@ -38,7 +38,8 @@ static void hash_to_here(struct window *w)
 	w->hashed = w->base + w->here;
 }
 
-/* At least half of the buffer is read at once, so that a long piece is not moved again for every few bytes. */
+/* At least half of the buffer is read at once,
+ * so that a long piece is not moved again for every few bytes. */
 static void make_room(struct window *w)
 {
 	hash_to_here(w);
@@ -91,8 +92,8 @@ uint64_t window_sum(struct window *w)
 	return XXH3_64bits_digest(w->hash);
 }
 
-static void read_from_start(struct window *w, uint64_t bytes, void (*each)(void *argument, const char *at, size_t len),
-                            void *argument)
+static void read_from_start(struct window *w, uint64_t bytes,
+                            void (*each)(void *argument, const char *at, size_t len), void *argument)
 {
 	char *some = mem_alloc(READ_BYTES);
 	for (uint64_t at = 0; at < bytes;) {

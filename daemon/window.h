@@ -1,5 +1,5 @@
-/* window: a file seen from front to back through a buffer that grows to the largest piece which must be whole, not to
- * the file. What has been passed is hashed on the way. One thread at a time. */
+/* window: a file seen from front to back through a buffer that grows to the largest piece which must be
+ * whole, not to the file. What has been passed is hashed on the way. One thread at a time. */
 #pragma once
 #include "daemon/disk.h"
 #include <xxhash.h>
@@ -18,11 +18,12 @@ struct window {
 	uint64_t hashed; /* offset up to which it has been */
 };
 
-bool window_open(struct window *w, struct disk *d, const struct disk_dir *dir, const char *name); /* false: errno */
+/* false: errno */
+bool window_open(struct window *w, struct disk *d, const struct disk_dir *dir, const char *name);
 void window_close(struct window *w);
 
-/* More bytes behind those that are there; what has been passed may be dropped, so spans and pointers are void. False:
- * there are no more. */
+/* More bytes behind those that are there; what has been passed may be dropped, so spans and pointers are
+ * void. False: there are no more. */
 bool window_more(struct window *w);
 
 static inline struct span window_rest(const struct window *w)
@@ -38,7 +39,7 @@ int window_peek(struct window *w);      /* the next byte, -1 at the end */
 int window_peek_text(struct window *w); /* the same after white space */
 uint64_t window_sum(struct window *w);  /* XXH3 of everything before here; never go back behind it */
 
-/* Reads the file again from its start, on its own: the line (from 1) that the byte at offset `at` stands in; the XXH3
- * of the first `bytes`. */
+/* Reads the file again from its start, on its own: the line (from 1) that the byte at offset `at` stands in;
+ * the XXH3 of the first `bytes`. */
 uint64_t window_line(struct window *w, uint64_t at);
 uint64_t window_sum_of(struct window *w, uint64_t bytes);

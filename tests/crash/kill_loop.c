@@ -363,12 +363,12 @@ static void put_up_prizes(void)
 	}
 }
 
-static void load_for(int ms)
+static void load_for(int ms, int depth)
 {
 	for (long long deadline = clock_ms() + ms; clock_ms() < deadline;) {
 		for (int i = 0; i < CLIENTS; i++) {
 			struct worker *w = &workers[i];
-			for (int k = random_below(4); k > 0 && w->outstanding < DEPTH; k--)
+			for (int k = random_below(4); k > 0 && w->outstanding < depth; k--)
 				send_some(w);
 			while (receive_one(w, 0))
 				;
@@ -388,14 +388,14 @@ static void load(void)
 {
 	int dice = random_below(20);
 	if (dice == 0)
-		load_for(2500); /* so many segments that they are merged */
+		load_for(3000, 1); /* one call a commit: so many segments that they are merged */
 	else if (dice < 4)
-		load_for(random_below(10));
+		load_for(random_below(10), DEPTH);
 	else
-		load_for(20 + random_below(250));
+		load_for(20 + random_below(250), DEPTH);
 	if (random_below(8) == 0) {
 		sleep_ms(900 + random_below(400)); /* an idle fold begins, and the kill meets it */
-		load_for(random_below(30));
+		load_for(random_below(30), DEPTH);
 	}
 	count_background_work();
 }

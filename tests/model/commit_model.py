@@ -221,15 +221,22 @@ class Run:
 
     def stop(self):
         """A clean stop, and another start."""
+        self.stop_cleanly()
+        self.restart()
+
+    def stop_cleanly(self):
         self.finish_jobs()
         self.store.stop()
-        self.restart()
+        if not self.store.ready or segments_left(self.store) or "journal" in self.fs.faulty_directories:
+            return
+        for state in self.fs.states_after_power_cut():
+            if any(directory == "journal" for directory, _ in files_of(state)):
+                raise Violation("segments come back after a clean stop")
 
     def place(self, table, records, more=0):
         """A person puts another file in place of a table's, between two runs with an empty journal: without a header, or
         with the revision that the start asks for where another snapshot knows of changes to the table. `more`: a higher one."""
-        self.finish_jobs()
-        self.store.stop()
+        self.stop_cleanly()
         if self.fs.names("journal") or not self.store.ready or not self.fs.is_quiescent():
             return
         files = {name: file.content for name, file in self.fs.visible.items() if not name[1].endswith(".tmp")}
@@ -293,8 +300,12 @@ class Run:
             return
         finish(self.jobs.pop("merge", ()))
         store.remove_settled()  # what failed before
-        if not any(first_step <= step <= self.fs.steps for step in self.fs.faults) and segments_left(store):
+        if any(first_step <= step <= self.fs.steps for step in self.fs.faults):
+            return
+        if segments_left(store):
             raise Violation("a fold of all that changed leaves segments")
+        if any(decode_snapshot(table, self.fs.read("state", f"{table}.json")).foreign for table in TABLES):
+            raise Violation("a fold of all that changed leaves a file of another's making")
 
     def merge(self, low, count):
         finish(self.store.merge(low, count))

@@ -6,8 +6,9 @@ Not among them, because the protocol is as sound without (each was tried with si
 - that the highest segment is never merged: a retry writes the number after it, so the two do not meet in the files; the
   rule keeps one writer to a name;
 - that `last` + 1 is the `first` of the segment above: what `prev` leads to is contiguous unless a person edits files;
-- that missing snapshots are written at load: one that is missing is read as the same empty table;
-- that strays are removed at all: no `prev` leads to them, and they go with the segments around them.
+- that strays are removed at all: no `prev` leads to them, and they go with the segments around them;
+- that no segment goes while a file without a header is there: it is at revision 0, which keeps every segment that changes
+  its table from going, and it needs no other (`removable`; tried with both).
 """
 
 import argparse
