@@ -58,7 +58,8 @@ static enum link_result wait_for(struct link *l, short events, int64_t deadline,
 	}
 }
 
-/* connect() on a Unix socket waits while the daemon's backlog is full, for as long as the socket's sending timeout. */
+/* connect() on a Unix socket waits while the daemon's backlog is full,
+ * for as long as the socket's sending timeout. */
 static enum link_result reach(int fd, const struct sockaddr_un *address, int64_t deadline)
 {
 	for (;;) {

@@ -1,7 +1,7 @@
 /* link: one connection to the daemon, lines out and lines in, with deadlines.
  *
- * Blocking: a call returns when it is done, when its deadline has passed, or when the connection ends. Signals do not disturb
- * it. It knows lines and nothing of what they say. One thread at a time. */
+ * Blocking: a call returns when it is done, when its deadline has passed, or when the connection ends.
+ * Signals do not disturb it. It knows lines and nothing of what they say. One thread at a time. */
 #pragma once
 #include "proto/frame.h"
 #include <stdint.h>
@@ -19,13 +19,14 @@ enum { LINK_LINE_MAX = 64 << 20 };
 
 struct link;
 
-int64_t link_deadline(double seconds); /* so long from now; a deadline is in microseconds of the monotonic clock */
+/* so long from now; a deadline is in microseconds of the monotonic clock */
+int64_t link_deadline(double seconds);
 
 enum link_result link_open(const char *path, int64_t deadline, struct link **made); /* owned: link_close it */
 void link_close(struct link *l);                                                    /* NULL: nothing */
 
-/* Sends all of `bytes` (whole lines). What the daemon sends meanwhile is taken in, so that two full pipes cannot wait for each
- * other. After anything but LINK_OK a part may have been sent: close the link. */
+/* Sends all of `bytes` (whole lines). What the daemon sends meanwhile is taken in, so that two full pipes
+ * cannot wait for each other. After anything but LINK_OK a part may have been sent: close the link. */
 enum link_result link_send(struct link *l, struct span bytes, int64_t deadline);
 
 /* The next line, without its newline; valid until the next call with this link. */

@@ -62,12 +62,15 @@ static const char usage_start[] =
 	"  persistctl help METHOD\n"
 	"  persistctl --help | --version\n"
 	"\n"
-	"Calls persistd and prints the result as JSON on stdout. JSON is the parameters, an object by name or an\n"
+	"Calls persistd and prints the result as JSON on stdout. JSON is the parameters, "
+	"an object by name or an\n"
 	"array by position; '-' reads them from stdin.\n"
 	"\n"
 	"Options:\n"
-	"  -s, --socket PATH      the daemon's socket. Else: $PERSISTD_SOCKET, $XDG_RUNTIME_DIR/persistd/persistd.sock\n"
-	"                         (without that variable: /tmp/persistd-<uid>/persistd.sock), /run/persistd/persistd.sock\n"
+	"  -s, --socket PATH      the daemon's socket. Else: $PERSISTD_SOCKET, "
+	"$XDG_RUNTIME_DIR/persistd/persistd.sock\n"
+	"                         (without that variable: /tmp/persistd-<uid>/persistd.sock), "
+	"/run/persistd/persistd.sock\n"
 	"  -t, --timeout SECONDS  how long to wait for the reply (default 30)\n"
 	"  -h, --help             this text\n"
 	"  -V, --version          the version\n"
@@ -106,8 +109,8 @@ static enum exit_status help_method(const char *name)
 	const struct spec_method *m = spec_find(span_of(name), &near);
 
 	if (!m)
-		return usage_error("there is no method %s%s%s%s", name, near ? "; did you mean " : "", near ? near : "",
-				   near ? "?" : "");
+		return usage_error("there is no method %s%s%s%s", name, near ? "; did you mean " : "",
+		                   near ? near : "", near ? "?" : "");
 	discover_usage(&text, m);
 	return print(buf_as_span(&text));
 }
@@ -134,8 +137,9 @@ static const char *json_fault(enum scan_result result)
 	return "expected ";
 }
 
-/* The parameters as the user gave them: only whether they are JSON is judged here, the rest is the daemon's. A line break can
- * only stand between tokens of checked JSON, where a blank does as well and keeps the request on one line. */
+/* The parameters as the user gave them: only whether they are JSON is judged here, the rest is the daemon's.
+ * A line break can only stand between tokens of checked JSON, where a blank does as well and keeps the
+ * request on one line. */
 static enum exit_status params_take(const char *argument, struct buf *into)
 {
 	struct scan_report report = {0};
@@ -149,8 +153,9 @@ static enum exit_status params_take(const char *argument, struct buf *into)
 		buf_text(into, argument);
 	enum scan_result result = scan_check(buf_as_span(into), SCAN_DEPTH_FILE, &report);
 	if (result != SCAN_OK) {
-		fprintf(stderr, "persistctl: the parameters%s are not JSON: byte %zu: %s%s\n", from_stdin ? " on stdin" : "",
-			report.at + 1, json_fault(result), result == SCAN_SYNTAX && report.expected ? report.expected : "");
+		fprintf(stderr, "persistctl: the parameters%s are not JSON: byte %zu: %s%s\n",
+		        from_stdin ? " on stdin" : "", report.at + 1, json_fault(result),
+		        result == SCAN_SYNTAX && report.expected ? report.expected : "");
 		return EXIT_USAGE;
 	}
 	for (size_t i = 0; i < into->len; i++)
@@ -281,7 +286,8 @@ static enum exit_status converse(struct link *l, const char *method, struct span
 	if (result != LINK_OK)
 		return lost(result, o);
 	if (!is_answer(line, &reply)) {
-		fprintf(stderr, "persistctl: what answered is not a JSON-RPC 2.0 reply; is this persistd's socket?\n");
+		fprintf(stderr,
+		        "persistctl: what answered is not a JSON-RPC 2.0 reply; is this persistd's socket?\n");
 		return EXIT_FAILED;
 	}
 	return reply.error.at ? report_error(method, reply.error) : print_result(reply.result);
@@ -300,7 +306,8 @@ static enum exit_status call(const char *method, struct span params, const struc
 	if (result == LINK_FAILED)
 		return no_daemon(path);
 	if (result == LINK_TIMEOUT) {
-		fprintf(stderr, "persistctl: the daemon at %s took no connection within %g s; nothing was sent\n", path, o->timeout);
+		fprintf(stderr, "persistctl: the daemon at %s took no connection within %g s; nothing was sent\n",
+		        path, o->timeout);
 		return EXIT_TIMEOUT;
 	}
 	return converse(l, method, buf_as_span(&request), deadline, o);

@@ -18,8 +18,8 @@ void finding_add_fault(struct load_finding *f, const struct fault *fault);
 
 #define FINDING_RESTORE "restore it from a backup"
 #define FINDING_SUM                                                                                          \
-	"its checksum (xxh3) does not match: the file is damaged or was edited by hand. Restore it from a backup; if the " \
-	"edit was on purpose, "                                                                                  \
+	"its checksum (xxh3) does not match: the file is damaged or was edited by hand. Restore it from a "      \
+	"backup; if the edit was on purpose, "                                                                   \
 	"remove the \"xxh3\" member with the comma before it and start again"
 
 /* The end of a file as persistd writes it: ,"xxh3":"…"}. False: it ends otherwise. *covered: bytes from the

@@ -10,8 +10,9 @@
 
 enum { EXIT_USAGE = 64 }; /* EX_USAGE of sysexits.h */
 
-enum option_key { KEY_SOCKET = 256, KEY_STATE_DIR, KEY_LOG_LEVEL, KEY_CHECK, KEY_HELP, KEY_VERSION,
-                 KEY_LIMITS };
+enum option_key {
+	KEY_SOCKET = 256, KEY_STATE_DIR, KEY_LOG_LEVEL, KEY_CHECK, KEY_HELP, KEY_VERSION, KEY_LIMITS
+};
 
 /* The limits that can be set, with their bounds. */
 static const struct limit_option {

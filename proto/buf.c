@@ -119,8 +119,8 @@ struct decimal {
 	int len, point;
 };
 
-/* Powers of ten as the next number above them (or a unit in the last place above, where they are exact) of 128 bits, the
- * top bit set: 10^k is a little less than (high·2^64 + low) · 2^(floor(log2(10^k)) - 127). */
+/* Powers of ten as the next number above them (or a unit in the last place above, where they are exact) of
+ * 128 bits, the top bit set: 10^k is a little less than (high·2^64 + low) · 2^(floor(log2(10^k)) - 127). */
 enum { POWER_FIRST = -292, POWER_LAST = 324, BIG_WORDS = 20 };
 
 __extension__ typedef unsigned __int128 uint128_t;
@@ -151,8 +151,8 @@ static struct power leading(const uint64_t big[BIG_WORDS])
 	return p;
 }
 
-/* Multiplying by ten is exact. Dividing drops what is below the unit, but as that is done after each step, 2^1279 / 10^n is
- * still rounded down only once, and its first 128 bits are those of 10^-n. */
+/* Multiplying by ten is exact. Dividing drops what is below the unit, but as that is done after each step,
+ * 2^1279 / 10^n is still rounded down only once, and its first 128 bits are those of 10^-n. */
 static void powers_make(void)
 {
 	uint64_t big[BIG_WORDS] = {1};
@@ -186,8 +186,8 @@ static const struct power *power_of_ten(int k)
 	return &powers[k - POWER_FIRST];
 }
 
-/* p·n / 2^128, where the lowest bit is set if anything was cut off. The power is up to a unit too large, which shows as at
- * most 1 in the middle word and is not counted. */
+/* p·n / 2^128, where the lowest bit is set if anything was cut off. The power is up to a unit too large,
+ * which shows as at most 1 in the middle word and is not counted. */
 static uint64_t scale(const struct power *p, uint64_t n)
 {
 	uint128_t low = (uint128_t)p->low * n;
@@ -208,12 +208,13 @@ static void decimal_set(struct decimal *d, uint64_t n, int exponent)
 		d->len--;
 }
 
-/* The shortest decimal within the interval of reals that round to this double, and the nearest of that length; after
- * Raffaello Giulietti, "The Schubfach way to render doubles". With the double c·2^q and 10^k the largest power of ten that
- * is not above the interval's width, the interval holds a multiple of 10^k and at most one multiple of 10^(k+1); if it holds
- * that one, it is the shortest, trailing zeros not counted. Everything is in quarters of 10^k, so that the interval's ends are
- * whole multiples of 2^q / 4. An even c owns the ends of its interval. The integer products are floor(log10(2^q)),
- * floor(log10(3/4·2^q)) and floor(log2(10^k)) for all exponents of doubles. */
+/* The shortest decimal within the interval of reals that round to this double, and the nearest of that
+ * length; after Raffaello Giulietti, "The Schubfach way to render doubles". With the double c·2^q and 10^k
+ * the largest power of ten that is not above the interval's width, the interval holds a multiple of 10^k and
+ * at most one multiple of 10^(k+1); if it holds that one, it is the shortest, trailing zeros not counted.
+ * Everything is in quarters of 10^k, so that the interval's ends are whole multiples of 2^q / 4. An even c
+ * owns the ends of its interval. The integer products are floor(log10(2^q)), floor(log10(3/4·2^q)) and
+ * floor(log2(10^k)) for all exponents of doubles. */
 static void decimal_shortest(struct decimal *d, double real)
 {
 	uint64_t bits;

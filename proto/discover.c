@@ -5,9 +5,9 @@
 #include <string.h>
 
 /* What any method may answer. A row names only what is particular to it. */
-static const unsigned errors_of_all = 1u << FAULT_INVALID_PARAMS | 1u << FAULT_INTERNAL | 1u << FAULT_TOO_LARGE |
-				      1u << FAULT_LIMIT | 1u << FAULT_FORBIDDEN | 1u << FAULT_SHUTTING_DOWN |
-				      1u << FAULT_TIMEOUT;
+static const unsigned errors_of_all = 1u << FAULT_INVALID_PARAMS | 1u << FAULT_INTERNAL |
+                                      1u << FAULT_TOO_LARGE | 1u << FAULT_LIMIT | 1u << FAULT_FORBIDDEN |
+                                      1u << FAULT_SHUTTING_DOWN | 1u << FAULT_TIMEOUT;
 
 /* Members are written one after the other; the comma between them is decided by what stands before. */
 static void comma(struct buf *out)
@@ -297,7 +297,8 @@ static bool required_come_first(const struct spec_method *m)
 	return true;
 }
 
-/* OpenRPC wants required parameters before optional ones. Where the positions say otherwise, the document lists the parameters for use by name. */
+/* OpenRPC wants required parameters before optional ones. Where the positions say otherwise, the document
+ * lists the parameters for use by name. */
 static void params_member(struct buf *out, const struct spec_method *m)
 {
 	bool positional = required_come_first(m);
@@ -369,8 +370,9 @@ void discover_openrpc(struct buf *out, const char *version)
 	buf_char(out, '{');
 	member_text(out, "title", "persistd");
 	member_text(out, "version", version);
-	member_text(out, "description", "Keeps jobs, runs and artifacts for the programs of one machine. One JSON text a line over "
-					"a Unix stream socket; docs/protocol.md says the rest.");
+	member_text(out, "description",
+	            "Keeps jobs, runs and artifacts for the programs of one machine. One JSON text a line over "
+	            "a Unix stream socket; docs/protocol.md says the rest.");
 	buf_text(out, ",\"license\":{\"name\":\"MIT\"}}");
 	member(out, "methods");
 	buf_char(out, '[');

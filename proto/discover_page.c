@@ -1,5 +1,5 @@
-/* docs/protocol.md: the rules that no row of the table can say, as prose, and everything else from the table. It stands apart from
- * discover.c so that only the program that writes the page carries the prose. */
+/* docs/protocol.md: the rules that no row of the table can say, as prose, and everything else from the table.
+ * It stands apart from discover.c so that only the program that writes the page carries the prose. */
 #include "proto/discover.h"
 #include "proto/rpc.h"
 #include "proto/scan.h"
@@ -20,7 +20,8 @@ static const char prose_start[] =
 	"is a client:\n"
 	"\n"
 	"```sh\n"
-	"echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.ping\"}' | socat - UNIX-CONNECT:$XDG_RUNTIME_DIR/persistd/persistd.sock\n"
+	"echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.ping\"}' | socat - "
+	"UNIX-CONNECT:$XDG_RUNTIME_DIR/persistd/persistd.sock\n"
 	"```\n"
 	"\n"
 	"`persistctl` finds the socket by itself, prints the result alone, and turns errors into exit\n"
@@ -54,7 +55,8 @@ static const char prose_start[] =
 	"\n"
 	"The whole of [JSON-RPC 2.0](https://www.jsonrpc.org/specification):\n"
 	"\n"
-	"- A **request** has `\"jsonrpc\":\"2.0\"`, a `method`, perhaps `params`, and an `id`: a string, a number\n"
+	"- A **request** has `\"jsonrpc\":\"2.0\"`, a `method`, perhaps `params`, and an `id`: "
+	"a string, a number\n"
 	"  or null, which the reply repeats byte for byte (`1.0` stays `1.0`, an integer of any size stays\n"
 	"  whole).\n"
 	"- A **notification** is a request without an `id`. It is carried out and never answered, not even\n"
@@ -97,7 +99,8 @@ static const char prose_errors[] =
 	"## Errors\n"
 	"\n"
 	"```json\n"
-	"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"limit must be an integer from 1 to 1000\",\"data\":{\"kind\":\"invalid_params\",\n"
+	"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"limit must be an integer from 1 to "
+	"1000\",\"data\":{\"kind\":\"invalid_params\",\n"
 	" \"field\":\"limit\",\"expected\":\"an integer from 1 to 1000\"}},\"id\":1}\n"
 	"```\n"
 	"\n"
@@ -163,7 +166,8 @@ static const char prose_lists[] =
 	"## Lists\n"
 	"\n"
 	"- **Order** is by time, newest first (jobs and artifacts by `created_at`, runs by `updated_at`),\n"
-	"  ties by id ascending. `\"order\":\"id\"` lists by id instead, an order that no update changes: use it\n"
+	"  ties by id ascending. `\"order\":\"id\"` lists by id instead, an order that no update "
+	"changes: use it\n"
 	"  for exports, which then miss nothing though records change.\n"
 	"- **Filters** take one value or an array of 1 to 16, any of which will do; several filters must all\n"
 	"  hold. `…_after` is inclusive, `…_before` exclusive.\n"

@@ -44,7 +44,8 @@ bool fault_from_number(int64_t number, enum fault_code *code)
 	return false;
 }
 
-/* The length of the UTF-8 character at `at`, 0 if there is none: the text is NUL-terminated, and NUL continues nothing. */
+/* The length of the UTF-8 character at `at`, 0 if there is none: the text is NUL-terminated, and NUL
+ * continues nothing. */
 static size_t character(const char *at)
 {
 	unsigned char lead = (unsigned char)at[0];
@@ -57,7 +58,8 @@ static size_t character(const char *at)
 	return len;
 }
 
-/* A text cut at a number of bytes, here or by a %.*s, may end inside a character: what is left of that one goes. */
+/* A text cut at a number of bytes, here or by a %.*s, may end inside a character:
+ * what is left of that one goes. */
 static void drop_broken(char *text)
 {
 	char *to = text;
@@ -136,7 +138,8 @@ static bool alike(char a, char b)
 	return low_a == low_b;
 }
 
-/* How many letters must be changed, added, dropped or swapped with their neighbour; both at most NAME_MAX_LEN long. */
+/* How many letters must be changed, added, dropped or swapped with their neighbour;
+ * both at most NAME_MAX_LEN long. */
 static unsigned distance(struct span a, struct span b)
 {
 	unsigned rows[3][NAME_MAX_LEN + 1];

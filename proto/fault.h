@@ -1,7 +1,8 @@
 /* fault: what went wrong, said once, for the wire, the logs and the command line.
  *
- * The one table of error codes. The standard five of JSON-RPC 2.0 and persistd's own: number, name on the wire
- * (error.data.kind), and the text used where a fault has nothing more precise to say. Nobody matches on the text. */
+ * The one table of error codes. The standard five of JSON-RPC 2.0 and persistd's own: number, name on the
+ * wire (error.data.kind), and the text used where a fault has nothing more precise to say.
+ * Nobody matches on the text. */
 #pragma once
 #include "proto/span.h"
 #include <stdint.h>
@@ -35,8 +36,9 @@ const char *fault_kind(enum fault_code code);
 const char *fault_text(enum fault_code code);
 bool fault_from_number(int64_t number, enum fault_code *code);
 
-/* A plain value, big enough for what it says; longer text is cut at a character's end. Texts are valid UTF-8 and never
- * hold what a client sent, but for names of fields and methods (cut to 64 bytes). Empty string: absent. */
+/* A plain value, big enough for what it says; longer text is cut at a character's end. Texts are valid UTF-8
+ * and never hold what a client sent, but for names of fields and methods (cut to 64 bytes).
+ * Empty string: absent. */
 struct fault {
 	enum fault_code code;
 	char message[384];
@@ -47,11 +49,12 @@ struct fault {
 };
 
 /* message may be NULL: the code's own text */
-__attribute__((format(printf, 3, 4))) void fault_set(struct fault *f, enum fault_code code, const char *message, ...);
+__attribute__((format(printf, 3, 4))) void fault_set(struct fault *f, enum fault_code code,
+                                                     const char *message, ...);
 void fault_field(struct fault *f, const char *field);
 __attribute__((format(printf, 2, 3))) void fault_expected(struct fault *f, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void fault_hint(struct fault *f, const char *format, ...);
 
-/* The nearest of `names` (NULL-terminated) to a mistyped one (Damerau–Levenshtein distance of at most 2, and less than
- * half its length), NULL if none is near. */
+/* The nearest of `names` (NULL-terminated) to a mistyped one (Damerau–Levenshtein distance of at most 2, and
+ * less than half its length), NULL if none is near. */
 const char *fault_did_you_mean(struct span typed, const char *const *names);

@@ -54,9 +54,9 @@ static size_t larger(const struct frame *f, size_t need, size_t want)
 	return twice > need ? twice : need;
 }
 
-/* Bytes are moved to the front where that is paid for: by as many that have been taken, or by the line that they are the
- * start of, since the next move comes only after that line is complete. So whatever the sizes of lines and reads, a byte
- * is moved a bounded number of times. */
+/* Bytes are moved to the front where that is paid for: by as many that have been taken, or by the line that
+ * they are the start of, since the next move comes only after that line is complete. So whatever the sizes of
+ * lines and reads, a byte is moved a bounded number of times. */
 char *frame_room(struct frame *f, size_t want, size_t *got)
 {
 	size_t pending = frame_pending(f);
@@ -115,8 +115,8 @@ static struct span take_line(struct frame *f, size_t end, size_t after)
 	return line;
 }
 
-/* Nothing is left to hand out: what memory a long line took goes back. A line of which the first part is here keeps its own
- * share, and as much again to grow into, so that it does not shrink and grow at each read. */
+/* Nothing is left to hand out: what memory a long line took goes back. A line of which the first part is here
+ * keeps its own share, and as much again to grow into, so that it does not shrink and grow at each read. */
 static enum frame_next more(struct frame *f)
 {
 	size_t pending = frame_pending(f);

@@ -1,9 +1,10 @@
 /* frame: bytes in, lines out.
  *
- * A frame is one direction of one connection: what has been read and not yet been taken as lines. A line ends with \n or
- * \r\n; blank lines are skipped; what is left at the end of the stream counts as a line. A line over the limit is reported
- * once, as soon as it is over, and skipped up to its newline without being stored. Needs no allocation while
- * nothing is buffered: after frame_next has said FRAME_MORE with nothing pending, the memory above FRAME_KEEP is given back. */
+ * A frame is one direction of one connection: what has been read and not yet been taken as lines. A line ends
+ * with \n or \r\n; blank lines are skipped; what is left at the end of the stream counts as a line. A line
+ * over the limit is reported once, as soon as it is over, and skipped up to its newline without being stored.
+ * Needs no allocation while nothing is buffered: after frame_next has said FRAME_MORE with nothing pending,
+ * the memory above FRAME_KEEP is given back. */
 #pragma once
 #include "proto/buf.h"
 
@@ -22,7 +23,8 @@ struct frame {
 void frame_init(struct frame *f, size_t limit);
 void frame_free(struct frame *f);
 
-char *frame_room(struct frame *f, size_t want, size_t *got); /* where to read to; *got >= want. Invalidates lines handed out. */
+/* where to read to; *got >= want. Invalidates lines handed out. */
+char *frame_room(struct frame *f, size_t want, size_t *got);
 void frame_filled(struct frame *f, size_t bytes);
 void frame_end(struct frame *f); /* no more bytes will come */
 
@@ -30,4 +32,5 @@ void frame_end(struct frame *f); /* no more bytes will come */
 enum frame_next frame_next(struct frame *f, struct span *line);
 
 size_t frame_pending(const struct frame *f); /* bytes held and not yet handed out */
-void frame_discard(struct frame *f);         /* drop what is held of an unfinished line and skip up to its newline */
+/* drop what is held of an unfinished line and skip up to its newline */
+void frame_discard(struct frame *f);

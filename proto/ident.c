@@ -19,7 +19,8 @@ static const char *const patterns[IDENT_COUNT] = {
 
 static pcre2_code *compiled[IDENT_COUNT];
 
-/* What a match writes to belongs to one thread; each makes its own at its first check and drops it when it ends. */
+/* What a match writes to belongs to one thread;
+ * each makes its own at its first check and drops it when it ends. */
 static once_flag scratch_once = ONCE_FLAG_INIT;
 static tss_t scratch_key;
 
@@ -58,10 +59,11 @@ void ident_init(void)
 		if (compiled[i])
 			continue;
 		snprintf(text, sizeof(text), "\\A(?:%s)\\z", patterns[i]);
-		compiled[i] = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_UTF | PCRE2_NEVER_UCP,
-		                            &error, &where, NULL);
+		compiled[i] = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
+		                            PCRE2_NEVER_UTF | PCRE2_NEVER_UCP, &error, &where, NULL);
 		assert(compiled[i]);
-		/* where a sandbox forbids writable code the interpreter does the same, slower: no failure to report */
+		/* where a sandbox forbids writable code the interpreter does the same, slower:
+		 * no failure to report */
 		pcre2_jit_compile(compiled[i], PCRE2_JIT_COMPLETE);
 	}
 }
@@ -91,8 +93,9 @@ bool ident_check(enum ident i, struct span text)
 	return pcre2_match(compiled[i], (PCRE2_SPTR)text.at, text.len, 0, 0, scratch(), NULL) >= 0;
 }
 
-/* The [a-z0-9] that the character at the front of `text` becomes, 0 if it separates. Two characters outside ASCII have
- * ASCII letters for their lower case: U+0130 becomes i and a combining dot, which separates, and U+212A (kelvin) becomes k. */
+/* The [a-z0-9] that the character at the front of `text` becomes, 0 if it separates. Two characters outside
+ * ASCII have ASCII letters for their lower case: U+0130 becomes i and a combining dot, which separates, and
+ * U+212A (kelvin) becomes k. */
 static char keep(const char **at, const char *end, bool *separator_follows)
 {
 	const char *p = *at;

@@ -1,8 +1,8 @@
 /* ident: the allowlists of every id, type and kind, and how a kind is sanitised.
  *
- * Patterns are PCRE2, compiled once at ident_init with JIT, anchored with \A and \z, so that neither a newline at the end nor a
- * NUL inside slips through. ident_init must have run before the rest, which then may be called by one thread at a time
- * per process's loop and by tests; ident_check itself is thread-safe. */
+ * Patterns are PCRE2, compiled once at ident_init with JIT, anchored with \A and \z, so that neither a
+ * newline at the end nor a NUL inside slips through. ident_init must have run before the rest, which then may
+ * be called by one thread at a time per process's loop and by tests; ident_check itself is thread-safe. */
 #pragma once
 #include "proto/span.h"
 
@@ -20,9 +20,9 @@ void ident_free(void);
 const char *ident_pattern(enum ident i); /* as people read it, without anchors */
 bool ident_check(enum ident i, struct span text);
 
-/* A run's kind: lower-cased as Python's str.lower() does where that matters, each run of characters outside [a-z0-9]
- * becomes one `_`, trimmed of `_`, cut to `max` (and trimmed again, so that sanitising twice changes nothing), empty becomes
- * "run". `out` has room for max + 1; NUL-terminated. Returns the length. */
+/* A run's kind: lower-cased as Python's str.lower() does where that matters, each run of characters outside
+ * [a-z0-9] becomes one `_`, trimmed of `_`, cut to `max` (and trimmed again, so that sanitising twice changes
+ * nothing), empty becomes "run". `out` has room for max + 1; NUL-terminated. Returns the length. */
 size_t ident_sanitise(struct span text, char *out, size_t max);
 
 void ident_uuid4(char out[37]);            /* from getrandom(2) */

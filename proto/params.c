@@ -124,7 +124,8 @@ static bool refuse_param(const struct spec_param *p, struct fault *fault)
 
 static bool refuse_missing(const char *path, struct buf *expected, struct fault *fault)
 {
-	fault_set(fault, FAULT_INVALID_PARAMS, "%s is missing: it must be %.*s", path, (int)expected->len, expected->at);
+	fault_set(fault, FAULT_INVALID_PARAMS, "%s is missing: it must be %.*s", path, (int)expected->len,
+	          expected->at);
 	fault_field(fault, path);
 	fault_expected(fault, "%.*s", (int)expected->len, expected->at);
 	return false;
@@ -147,8 +148,8 @@ static void name_shown(struct span name, char out[NAME_SHOWN + 1])
 	out[len] = '\0';
 }
 
-static bool refuse_name(const char *owner, const char *what, struct span typed, const char *const *names, const char *field,
-			struct fault *fault)
+static bool refuse_name(const char *owner, const char *what, struct span typed, const char *const *names,
+                        const char *field, struct fault *fault)
 {
 	SCRATCH known = {0};
 	char shown[NAME_SHOWN + 1];
@@ -174,8 +175,8 @@ int field_find(const struct spec_field *fields, struct span raw_name)
 	return -1;
 }
 
-static bool refuse_field(const struct spec_field *fields, const char *owner, struct span raw_name, const char *field,
-			 struct fault *fault)
+static bool refuse_field(const struct spec_field *fields, const char *owner, struct span raw_name,
+                         const char *field, struct fault *fault)
 {
 	const char *names[SPEC_FIELDS_MAX + 1] = {0};
 	for (size_t i = 0; fields[i].name; i++) {
@@ -190,7 +191,8 @@ static bool refuse_field(const struct spec_field *fields, const char *owner, str
 	return false;
 }
 
-void field_unknown(const struct spec_field *fields, struct span raw_name, const char *path, struct fault *fault)
+void field_unknown(const struct spec_field *fields, struct span raw_name, const char *path,
+                   struct fault *fault)
 {
 	char field[PATH_MAX_LEN], shown[NAME_SHOWN + 1];
 	name_shown(raw_name, shown);
@@ -210,16 +212,16 @@ static bool length_fits(const struct spec_field *f, struct span text)
 	return (int64_t)text.len >= f->min && (int64_t)text.len <= f->max;
 }
 
-static bool ident_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch, struct param *out,
-		       struct fault *fault)
+static bool ident_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch,
+                       struct param *out, struct fault *fault)
 {
 	if (text_read(value, scratch, out) && ident_check(f->ident, out->string))
 		return true;
 	return refuse(f, path, fault);
 }
 
-static bool kind_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch, struct param *out,
-		      struct fault *fault)
+static bool kind_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch,
+                      struct param *out, struct fault *fault)
 {
 	char kind[IDENT_KIND_MAX + 1];
 	if (!text_read(value, scratch, out) || !length_fits(f, out->string))
@@ -238,7 +240,8 @@ static bool string_read(const struct spec_field *f, struct span value, const cha
 	return refuse(f, path, fault);
 }
 
-static bool int_read(const struct spec_field *f, struct span value, const char *path, struct param *out, struct fault *fault)
+static bool int_read(const struct spec_field *f, struct span value, const char *path, struct param *out,
+                     struct fault *fault)
 {
 	double rounded;
 	enum scan_number number = scan_number(value, &out->whole, &rounded);
@@ -265,7 +268,8 @@ static bool number_read(const struct spec_field *f, struct span value, const cha
 	return false;
 }
 
-static bool bool_read(const struct spec_field *f, struct span value, const char *path, struct param *out, struct fault *fault)
+static bool bool_read(const struct spec_field *f, struct span value, const char *path, struct param *out,
+                      struct fault *fault)
 {
 	enum scan_kind kind = scan_kind(value);
 	out->flag = kind == SCAN_TRUE;
@@ -277,8 +281,8 @@ static bool bool_read(const struct spec_field *f, struct span value, const char 
 	return false;
 }
 
-static bool time_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch, struct param *out,
-		      struct fault *fault)
+static bool time_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch,
+                      struct param *out, struct fault *fault)
 {
 	if (text_read(value, scratch, out) && stamp_parse(out->string, &out->whole))
 		return true;
@@ -351,7 +355,8 @@ static bool cursor_read(const struct spec_field *f, struct span value, const cha
 	return good || refuse(f, path, fault);
 }
 
-static bool strings_check(const struct spec_field *f, struct span value, const char *path, struct fault *fault)
+static bool strings_check(const struct spec_field *f, struct span value, const char *path,
+                          struct fault *fault)
 {
 	struct span element;
 	char element_path[PATH_MAX_LEN];
@@ -367,7 +372,8 @@ static bool strings_check(const struct spec_field *f, struct span value, const c
 	return true;
 }
 
-static bool fields_required(const struct spec_field *fields, uint32_t seen, const char *path, struct fault *fault)
+static bool fields_required(const struct spec_field *fields, uint32_t seen, const char *path,
+                            struct fault *fault)
 {
 	char field_path[PATH_MAX_LEN];
 	for (unsigned i = 0; fields[i].name; i++) {
@@ -381,7 +387,8 @@ static bool fields_required(const struct spec_field *fields, uint32_t seen, cons
 	return true;
 }
 
-/* An object whose fields the table lists, to the table's depth: two levels at most, whatever a client sends. */
+/* An object whose fields the table lists, to the table's depth: two levels at most,
+ * whatever a client sends. */
 static bool object_check(const struct spec_field *f, struct span value, const char *path, struct fault *fault)
 {
 	struct span name, member;
@@ -408,7 +415,8 @@ static bool object_check(const struct spec_field *f, struct span value, const ch
 	return fields_required(f->fields, seen, path, fault);
 }
 
-static bool objects_check(const struct spec_field *f, struct span value, const char *path, struct fault *fault)
+static bool objects_check(const struct spec_field *f, struct span value, const char *path,
+                          struct fault *fault)
 {
 	struct span element;
 	char element_path[PATH_MAX_LEN];
@@ -424,8 +432,8 @@ static bool objects_check(const struct spec_field *f, struct span value, const c
 	return true;
 }
 
-static bool value_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch, struct param *out,
-		       struct fault *fault)
+static bool value_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch,
+                       struct param *out, struct fault *fault)
 {
 	switch (f->type) {
 	case SPEC_IDENT: return ident_read(f, value, path, scratch, out, fault);
@@ -489,7 +497,8 @@ static bool unbounded_read(const struct spec_param *p, struct param *out, struct
 		return refuse_param(p, fault);
 	for (struct scan_iter it = scan_elements(out->text); scan_next_element(&it, &element); i++) {
 		scratch.len = 0;
-		if (scan_kind(element) == SCAN_STRING && scan_string(element, &scratch, &text) && ident_check(p->ident, text))
+		if (scan_kind(element) == SCAN_STRING && scan_string(element, &scratch, &text) &&
+		    ident_check(p->ident, text))
 			continue;
 		struct spec_field f = spec_param_field(p);
 		char path[PATH_MAX_LEN];
@@ -507,8 +516,8 @@ static void list_add(struct param *out, struct span string)
 	out->list[out->list_count++] = string;
 }
 
-static bool many_read(const struct spec_param *p, const struct spec_field *f, struct param *out, struct buf *scratch,
-		      struct fault *fault)
+static bool many_read(const struct spec_param *p, const struct spec_field *f, struct param *out,
+                      struct buf *scratch, struct fault *fault)
 {
 	struct span element;
 	size_t i = 0;
@@ -525,7 +534,8 @@ static bool many_read(const struct spec_param *p, const struct spec_field *f, st
 	return i > 0 || refuse_param(p, fault);
 }
 
-static bool param_read(const struct spec_param *p, struct param *out, struct buf *scratch, struct fault *fault)
+static bool param_read(const struct spec_param *p, struct param *out, struct buf *scratch,
+                       struct fault *fault)
 {
 	struct spec_field f = spec_param_field(p);
 	if (p->type == SPEC_FIELDS)
@@ -567,7 +577,8 @@ static bool refuse_param_name(const struct spec_method *m, struct span raw_name,
 	return false;
 }
 
-static bool bind_named(const struct spec_method *m, struct span params, struct params *out, struct fault *fault)
+static bool bind_named(const struct spec_method *m, struct span params, struct params *out,
+                       struct fault *fault)
 {
 	struct span name, value;
 	for (struct scan_iter it = scan_members(params); scan_next_member(&it, &name, &value);) {
@@ -597,7 +608,8 @@ static bool refuse_too_many(const struct spec_method *m, struct fault *fault)
 	return false;
 }
 
-static bool bind_positional(const struct spec_method *m, struct span params, struct params *out, struct fault *fault)
+static bool bind_positional(const struct spec_method *m, struct span params, struct params *out,
+                            struct fault *fault)
 {
 	struct span value;
 	unsigned i = 0;
@@ -635,15 +647,17 @@ static bool required_bound(const struct spec_method *m, const struct params *in,
 	return true;
 }
 
-/* Room for all that will be decoded, so that what was decoded first does not move. No decoded string is longer than its raw
- * text; a sanitised kind adds its own length; and scan_string may ask for a few bytes more than it uses. */
+/* Room for all that will be decoded, so that what was decoded first does not move. No decoded string is
+ * longer than its raw text; a sanitised kind adds its own length; and scan_string may ask for a few bytes
+ * more than it uses. */
 static void scratch_reserve(const struct spec_method *m, const struct params *in, struct buf *scratch)
 {
 	enum { EACH = IDENT_KIND_MAX + 64 };
 	size_t need = 0;
 	for (unsigned i = 0; i < m->param_count; i++) {
 		const struct spec_param *p = &m->params[i];
-		bool nothing_decoded = p->unbounded || p->type == SPEC_OBJECT || p->type == SPEC_ARRAY || p->type == SPEC_ANY;
+		bool nothing_decoded = p->unbounded || p->type == SPEC_OBJECT || p->type == SPEC_ARRAY ||
+		                       p->type == SPEC_ANY;
 		if (in->at[i].present && !nothing_decoded)
 			need += in->at[i].text.len + (p->many ? EACH * SPEC_FILTER_MAX : EACH);
 	}
@@ -657,7 +671,8 @@ static bool rule_holds(const struct spec_method *m, const struct spec_rule *rule
 	assert(rule->a < m->param_count && rule->b < m->param_count);
 	switch (rule->kind) {
 	case SPEC_RULE_END: return true;
-	case SPEC_NOT_BOTH: return !a->present || !b->present || (rule->a_is && !span_is(a->string, span_of(rule->a_is)));
+	case SPEC_NOT_BOTH:
+		return !a->present || !b->present || (rule->a_is && !span_is(a->string, span_of(rule->a_is)));
 	case SPEC_EXACTLY_ONE: return a->present != b->present;
 	}
 	return false;
@@ -674,14 +689,16 @@ static bool rules_hold(const struct spec_method *m, const struct params *in, str
 		if (rule->kind == SPEC_EXACTLY_ONE)
 			fault_expected(fault, "%s or %s", a, b);
 		else
-			fault_expected(fault, "%s%s%s without %s", a, rule->a_is ? " " : "", rule->a_is ? rule->a_is : "", b);
+			fault_expected(fault, "%s%s%s without %s", a, rule->a_is ? " " : "", rule->a_is ? rule->a_is : "",
+			               b);
 		fault_hint(fault, "%s", rule->hint);
 		return false;
 	}
 	return true;
 }
 
-bool params_read(const struct spec_method *m, struct span params, struct params *out, struct buf *scratch, struct fault *fault)
+bool params_read(const struct spec_method *m, struct span params, struct params *out, struct buf *scratch,
+                 struct fault *fault)
 {
 	if (!bind_all(m, params, out, fault) || !required_bound(m, out, fault))
 		return false;
@@ -707,7 +724,10 @@ bool params_numbers_held(struct span params, size_t number_at, struct fault *fau
 	}
 	scan_path(&path, params, number_at);
 	buf_char(&path, '\0');
-	fault_set(fault, FAULT_INVALID_PARAMS, "%.200s must be a number that can be held: an integer of 64 bits, or a real within a double's range", path.at);
+	fault_set(fault, FAULT_INVALID_PARAMS,
+	          "%.200s must be a number that can be held: an integer of 64 bits, or a real within a double's "
+	          "range",
+	          path.at);
 	fault_field(fault, path.at);
 	fault_expected(fault, "an integer of 64 bits, or a real within a double's range");
 	fault_hint(fault, "send it as a string");

@@ -1,7 +1,8 @@
 /* params: what a client sent, checked against the method's row before anything happens.
  *
- * Everything is checked: unknown names (with a did-you-mean), types, bounds, patterns, numbers that cannot be held. A null
- * optional parameter is absent. Values point into the text that was read, or into `scratch` where they had to be decoded. */
+ * Everything is checked: unknown names (with a did-you-mean), types, bounds, patterns, numbers that cannot be
+ * held. A null optional parameter is absent. Values point into the text that was read, or into `scratch`
+ * where they had to be decoded. */
 #pragma once
 #include "proto/spec.h"
 #include "proto/buf.h"
@@ -24,26 +25,28 @@ struct params {
 	struct param at[SPEC_PARAMS_MAX];
 };
 
-/* Refuses a number that cannot be held, by the path to it. `number_at` is what scan_check reported for the line, as an offset into
- * `params`; SIZE_MAX: there is none. The line's first such number may stand in the id or in another call of the batch: an
- * offset outside `params` (one that wrapped, too) makes it look for itself. Call it before params_read, which only looks at
- * the numbers that are parameters. */
+/* Refuses a number that cannot be held, by the path to it. `number_at` is what scan_check reported for the
+ * line, as an offset into `params`; SIZE_MAX: there is none. The line's first such number may stand in the id
+ * or in another call of the batch: an offset outside `params` (one that wrapped, too) makes it look for
+ * itself. Call it before params_read, which only looks at the numbers that are parameters. */
 bool params_numbers_held(struct span params, size_t number_at, struct fault *fault);
 
-/* `params` absent, an object or an array: checked JSON (depth, grammar, duplicates). True: `out` is filled. What is a whole record
- * (job.save's job, server.import's lists) is only looked at as far as being an object: its fields are judged beside the
- * stored record, by field_find and field_check. */
-bool params_read(const struct spec_method *m, struct span params, struct params *out, struct buf *scratch, struct fault *fault);
+/* `params` absent, an object or an array: checked JSON (depth, grammar, duplicates). True: `out` is filled.
+ * What is a whole record (job.save's job, server.import's lists) is only looked at as far as being an object:
+ * its fields are judged beside the stored record, by field_find and field_check. */
+bool params_read(const struct spec_method *m, struct span params, struct params *out, struct buf *scratch,
+                 struct fault *fault);
 
-/* One value of a record against its field's row. `path` is what the fault names ("job.status"). The value is not null, or null
- * is a value of the field. */
+/* One value of a record against its field's row. `path` is what the fault names ("job.status"). The value is
+ * not null, or null is a value of the field. */
 bool field_check(const struct spec_field *field, struct span value, const char *path, struct fault *fault);
 
 /* The place of a name in a list of fields, -1 if it is none. */
 int field_find(const struct spec_field *fields, struct span raw_name);
 
 /* "job has no field statsu" with the nearest name. `path` is the object's ("job"). */
-void field_unknown(const struct spec_field *fields, struct span raw_name, const char *path, struct fault *fault);
+void field_unknown(const struct spec_field *fields, struct span raw_name, const char *path,
+                   struct fault *fault);
 
 /* What a value must be, as a message says it: "an integer from 1 to 1000". */
 void field_expected(struct buf *out, const struct spec_field *field);

@@ -4,7 +4,8 @@
 enum member { JSONRPC, METHOD, PARAMS, ID, RESULT, ERROR, MEMBER_COUNT };
 
 static const char *const member_names[MEMBER_COUNT] = {
-	[JSONRPC] = "jsonrpc", [METHOD] = "method", [PARAMS] = "params", [ID] = "id", [RESULT] = "result", [ERROR] = "error",
+	[JSONRPC] = "jsonrpc", [METHOD] = "method", [PARAMS] = "params", [ID] = "id", [RESULT] = "result",
+	[ERROR] = "error",
 };
 
 static void read_members(struct span object, struct span values[MEMBER_COUNT])
@@ -22,7 +23,8 @@ static void read_members(struct span object, struct span values[MEMBER_COUNT])
 	}
 }
 
-static enum rpc_shape invalid(struct fault *fault, enum member member, const char *problem, const char *expected)
+static enum rpc_shape invalid(struct fault *fault, enum member member, const char *problem,
+                              const char *expected)
 {
 	fault_set(fault, FAULT_INVALID_REQUEST, "%s %s; expected %s.", member_names[member], problem, expected);
 	fault_field(fault, member_names[member]);
@@ -39,7 +41,8 @@ static bool is_id(struct span value)
 
 static bool is_version(struct span value)
 {
-	return value.len >= 2 && value.at[0] == '"' && scan_name_is((struct span){value.at + 1, value.len - 2}, "2.0");
+	return value.len >= 2 && value.at[0] == '"' &&
+	       scan_name_is((struct span){value.at + 1, value.len - 2}, "2.0");
 }
 
 static bool is_null(struct span value)

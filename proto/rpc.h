@@ -20,10 +20,12 @@ struct rpc_message {
 /* `object` is one checked JSON value (not a batch). */
 enum rpc_shape rpc_read(struct span object, struct rpc_message *m, struct fault *fault);
 
-/* Replies: rpc_begin_result, then exactly one JSON value, then rpc_end. `id` absent: null. No newline is added. */
+/* Replies: rpc_begin_result, then exactly one JSON value, then rpc_end. `id` absent: null.
+ * No newline is added. */
 void rpc_begin_result(struct buf *out);
 void rpc_end(struct buf *out, struct span id);
 void rpc_error(struct buf *out, struct span id, const struct fault *fault);
 
-/* A request of the client side; params is JSON text or absent, id < 0 makes a notification. Ends with a newline. */
+/* A request of the client side; params is JSON text or absent, id < 0 makes a notification.
+ * Ends with a newline. */
 void rpc_request(struct buf *out, const char *method, struct span params, int64_t id);

@@ -14,7 +14,9 @@
 /* Bytes by what they are outside strings (but PLAIN: a byte that a string may hold as it is). */
 enum { SPACE = 1, DIGIT = 2, PLAIN = 4, BREAK = 8, OPEN = 16, CLOSE = 32 };
 
-#define PLAIN_16 PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN
+#define PLAIN_16                                                                                             \
+	PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN,                                                  \
+	PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN
 
 /* clang-format off */
 static const uint8_t classes[256] = {
@@ -22,7 +24,8 @@ static const uint8_t classes[256] = {
 	/* 10 */ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 	/* 20 */ SPACE | BREAK | PLAIN, PLAIN, BREAK, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN,
 	         PLAIN, PLAIN, PLAIN, PLAIN, BREAK | PLAIN, PLAIN, PLAIN, PLAIN,
-	/* 30 */ DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN,
+	/* 30 */ DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN,
+	         DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN, DIGIT | PLAIN,
 	         DIGIT | PLAIN, DIGIT | PLAIN, BREAK | PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN,
 	/* 40 */ PLAIN_16,
 	/* 50 */ PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN,
@@ -110,11 +113,13 @@ static size_t write_character(int c, char out[4])
 	return 4;
 }
 
-/* Resolves the escape at `p` (a backslash) to UTF-8. The byte after the escape, NULL if it is none or the half of a pair. */
+/* Resolves the escape at `p` (a backslash) to UTF-8. The byte after the escape,
+ * NULL if it is none or the half of a pair. */
 static const char *read_escape(const char *p, const char *end, char out[4], size_t *len)
 {
 	static const char letters[128] = {
-		['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t',
+		['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r',
+		['t'] = '\t',
 	};
 
 	if (end - p < 2)
@@ -139,8 +144,8 @@ static const char *read_escape(const char *p, const char *end, char out[4], size
 	return p + 12;
 }
 
-/* The length of the character that starts at `p`, 0 if the bytes are none, -1 if the text ends inside it. The second byte's
- * range is what keeps out overlong forms, surrogates and what is beyond U+10FFFF. */
+/* The length of the character that starts at `p`, 0 if the bytes are none, -1 if the text ends inside it. The
+ * second byte's range is what keeps out overlong forms, surrogates and what is beyond U+10FFFF. */
 static int character_length(const char *p, const char *end)
 {
 	unsigned char lead = (unsigned char)*p, low = 0x80, high = 0xbf;
@@ -205,7 +210,8 @@ static struct number read_number(const char *p, const char *end)
 	n.whole = (size_t)(p - n.digits);
 	n.end = p;
 	if (n.whole == 0) {
-		n.expected = p < end && *p == 'I' ? "a JSON value; NaN and Infinity are not JSON, write null" : "a digit";
+		n.expected = p < end && *p == 'I' ? "a JSON value; NaN and Infinity are not JSON, write null"
+		                                  : "a digit";
 		return n;
 	}
 	if (*n.digits == '0' && n.whole > 1) {
@@ -233,8 +239,8 @@ static bool is_real(const struct number *n)
 	return n->fraction > 0 || n->exponent;
 }
 
-/* Any number of at most 15 digits whose power of ten is exact as a double costs one division or multiplication, which
- * is rounded once, so it is right. */
+/* Any number of at most 15 digits whose power of ten is exact as a double costs one division or
+ * multiplication, which is rounded once, so it is right. */
 static bool real_few_digits(const struct number *n, double *real)
 {
 	static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -242,7 +248,8 @@ static bool real_few_digits(const struct number *n, double *real)
 	long power = n->power - (long)n->fraction;
 	uint64_t digits = 0;
 
-	if (FLT_EVAL_METHOD != 0 || n->whole > 15 || n->fraction > 15 || n->whole + n->fraction > 15 || labs(power) > 22)
+	if (FLT_EVAL_METHOD != 0 || n->whole > 15 || n->fraction > 15 || n->whole + n->fraction > 15 ||
+	    labs(power) > 22)
 		return false;
 	for (size_t i = 0; i < n->whole; i++)
 		digits = digits * 10 + (uint64_t)(n->digits[i] - '0');
@@ -293,7 +300,8 @@ static bool can_be_held(const struct number *n)
 
 	if (!is_real(n))
 		return whole_of(n, &whole);
-	/* that many digits before the point are below 10^308, whatever they are; only what may be above needs a closer look */
+	/* that many digits before the point are below 10^308, whatever they are;
+	 * only what may be above needs a closer look */
 	if (n->whole <= 308 && n->power <= 308 - (long)n->whole)
 		return true;
 	return isfinite(real_of(n));
@@ -310,12 +318,13 @@ struct name {
 	uint32_t slot; /* 1 + its place in the table, 0: not in it */
 };
 
-/* The names of all objects that are open, innermost last; the level tells whose they are. An object of few names is searched
- * from the end of the list. When it gets more than NAMES_LINEAR, its names go into a hash table that all such objects
- * share. Names leave in the reverse order of their coming, so taking one out of the table can just empty its slot: nothing
- * that is still in there was ever moved on by it. The table never holds more than the open objects' names, and nothing is
- * ever cleared but what was put in, so every text costs time in proportion to its length. The hash is seeded, as a client
- * could otherwise choose names that fall together. */
+/* The names of all objects that are open, innermost last; the level tells whose they are. An object of few
+ * names is searched from the end of the list. When it gets more than NAMES_LINEAR, its names go into a hash
+ * table that all such objects share. Names leave in the reverse order of their coming, so taking one out of
+ * the table can just empty its slot: nothing that is still in there was ever moved on by it. The table never
+ * holds more than the open objects' names, and nothing is ever cleared but what was put in, so every text
+ * costs time in proportion to its length. The hash is seeded,
+ * as a client could otherwise choose names that fall together. */
 struct names {
 	struct name *at;
 	uint32_t len, cap;
@@ -437,7 +446,8 @@ static bool names_add_to_many(struct names *names, uint32_t index)
 /* False: the object of this level has the name already. */
 static bool names_add(struct names *names, struct span raw, bool escaped, unsigned level)
 {
-	struct name name = {.raw = raw.at, .len = raw.len & NAME_LEN_MAX, .escaped = escaped, .level = level & 0xffff};
+	struct name name = {.raw = raw.at, .len = raw.len & NAME_LEN_MAX, .escaped = escaped,
+	                    .level = level & 0xffff};
 	uint32_t index = names->len;
 	struct span text = raw;
 
@@ -1070,10 +1080,11 @@ enum scan_number scan_number(struct span value, int64_t *whole, double *real)
 	return SCAN_INT;
 }
 
-/* True: the number is written as buf_real would. Python's repr is the shortest decimal that reads back to the same double. A
- * double tells apart all decimals of at most 15 digits, so a decimal of that many, without a superfluous zero, is the
- * shortest of its double: a shorter one that reads back to the same would be a second decimal of at most 15 digits. What is
- * left to see is that repr would not use an exponent, which it does from 1e16 up and below 1e-4. */
+/* True: the number is written as buf_real would. Python's repr is the shortest decimal that reads back to the
+ * same double. A double tells apart all decimals of at most 15 digits, so a decimal of that many, without a
+ * superfluous zero, is the shortest of its double: a shorter one that reads back to the same would be a
+ * second decimal of at most 15 digits. What is left to see is that repr would not use an exponent, which it
+ * does from 1e16 up and below 1e-4. */
 static bool is_canonical_real(const struct number *n)
 {
 	const char *point = n->digits + n->whole;
@@ -1112,8 +1123,8 @@ static void put_number(struct buf *out, const struct number *n)
 		buf_add(out, n->start, (size_t)(n->end - n->start));
 }
 
-/* The string between `p` (its opening quote) and `end` (after the closing one) has escapes: each becomes its character, or
- * the shortest escape where there must be one. */
+/* The string between `p` (its opening quote) and `end` (after the closing one) has escapes: each becomes its
+ * character, or the shortest escape where there must be one. */
 static void put_string(struct buf *out, const char *p, const char *end)
 {
 	while (p < end) {
@@ -1131,7 +1142,8 @@ static void put_string(struct buf *out, const char *p, const char *end)
 	}
 }
 
-/* Text that is canonical already, and most is, is copied in one piece: `run` is where what has not been written starts. */
+/* Text that is canonical already, and most is, is copied in one piece:
+ * `run` is where what has not been written starts. */
 void scan_canonical(struct buf *out, struct span value)
 {
 	const char *p = value.at, *end = value.at + value.len, *run = p;

@@ -1,20 +1,22 @@
 /* scan: reading JSON text without building a tree.
  *
- * Why not jansson here: a record of 600 bytes is stored and sent as text; building a tree of it costs 14 µs and nine times
- * its memory, checking it and finding its members costs about one. jansson is the reference that tests hold this scanner
- * against, and what the clients use where they want trees.
+ * Why not jansson here: a record of 600 bytes is stored and sent as text; building a tree of it costs 14 µs
+ * and nine times its memory, checking it and finding its members costs about one. jansson is the reference
+ * that tests hold this scanner against, and what the clients use where they want trees.
  *
- * Two layers. scan_value/scan_check accept exactly RFC 8259 in UTF-8 (no lone surrogates, no NaN, no trailing commas) and
- * refuse an object that has one name twice. The navigation below works on checked text; on unchecked text (a file that
- * only its checksum vouches for) it stays within the bounds and returns false where the text is no JSON, but does not
- * promise to notice every fault.
+ * Two layers. scan_value/scan_check accept exactly RFC 8259 in UTF-8 (no lone surrogates, no NaN, no trailing
+ * commas) and refuse an object that has one name twice. The navigation below works on checked text; on
+ * unchecked text (a file that only its checksum vouches for) it stays within the bounds and returns false
+ * where the text is no JSON, but does not promise to notice every fault.
  *
- * No recursion: nesting costs one bit a level. No allocation but for objects of many names, whose list and table are freed
- * when the check ends. Any thread. */
+ * No recursion: nesting costs one bit a level. No allocation but for objects of many names, whose list and
+ * table are freed when the check ends. Any thread. */
 #pragma once
 #include "proto/buf.h"
 
-enum scan_kind { SCAN_NULL, SCAN_FALSE, SCAN_TRUE, SCAN_NUMBER, SCAN_STRING, SCAN_ARRAY, SCAN_OBJECT, SCAN_NONE };
+enum scan_kind {
+	SCAN_NULL, SCAN_FALSE, SCAN_TRUE, SCAN_NUMBER, SCAN_STRING, SCAN_ARRAY, SCAN_OBJECT, SCAN_NONE
+};
 
 enum { SCAN_DEPTH_WIRE = 128, SCAN_DEPTH_FILE = 2048 };
 
@@ -30,11 +32,13 @@ struct scan_report {
 	size_t at;            /* where the fault is: offset of the first byte that is wrong */
 	const char *expected; /* static text: "a comma or ]", "a value (NaN is not JSON: use null)", … */
 	size_t used;          /* SCAN_OK: bytes of the value, leading white space included */
-	size_t number_at;     /* offset of the first number that cannot be held (see scan_number), SIZE_MAX if none */
+	/* offset of the first number that cannot be held (see scan_number), SIZE_MAX if none */
+	size_t number_at;
 };
 
-/* The value at the start of text (leading white space skipped). With `more`, the end of the text inside a value (or right after a
- * number or a word, which could go on) is SCAN_MORE; without, it is SCAN_SYNTAX. `depth` is the number of nested containers allowed. */
+/* The value at the start of text (leading white space skipped). With `more`, the end of the text inside a
+ * value (or right after a number or a word, which could go on) is SCAN_MORE; without, it is SCAN_SYNTAX.
+ * `depth` is the number of nested containers allowed. */
 enum scan_result scan_value(struct span text, unsigned depth, bool more, struct scan_report *report);
 
 /* Exactly one value, with white space around it allowed. */
@@ -43,8 +47,9 @@ enum scan_result scan_check(struct span text, unsigned depth, struct scan_report
 enum scan_kind scan_kind(struct span value);
 
 /* for (struct scan_iter it = scan_members(object); scan_next_member(&it, &name, &value);) …
- * `name` is raw: between the quotes, escapes not resolved. `value` has no white space around it. An iterator over what
- * is no object (array) yields nothing. `bad` is set when iteration ended on a fault instead of the closing bracket. */
+ * `name` is raw: between the quotes, escapes not resolved. `value` has no white space around it. An iterator
+ * over what is no object (array) yields nothing. `bad` is set when iteration ended on a fault instead of the
+ * closing bracket. */
 struct scan_iter {
 	const char *at, *end;
 	bool first, bad;
@@ -54,12 +59,13 @@ struct scan_iter scan_elements(struct span array);
 bool scan_next_member(struct scan_iter *it, struct span *name, struct span *value);
 bool scan_next_element(struct scan_iter *it, struct span *value);
 
-bool scan_member(struct span object, const char *name, struct span *value); /* linear; false: no such member */
+/* linear; false: no such member */
+bool scan_member(struct span object, const char *name, struct span *value);
 bool scan_name_is(struct span raw_name, const char *name);                  /* resolves escapes in raw_name */
 size_t scan_count(struct span container);                                   /* members or elements */
 
-/* The string's text. Without escapes it points into `value`; else it is decoded into `scratch` (appended: the span is
- * valid until scratch changes). `value` with its quotes. False: not a string. */
+/* The string's text. Without escapes it points into `value`; else it is decoded into `scratch` (appended: the
+ * span is valid until scratch changes). `value` with its quotes. False: not a string. */
 bool scan_string(struct span value, struct buf *scratch, struct span *text);
 /* The same for what stands between quotes already (a raw name). */
 bool scan_unescape(struct span raw, struct buf *scratch, struct span *text);
@@ -70,12 +76,15 @@ enum scan_number {
 	SCAN_REAL,     /* has a fraction or an exponent, and is finite as a double */
 	SCAN_TOO_BIG,  /* an integer beyond 64 bits, or a real that overflows a double */
 };
-enum scan_number scan_number(struct span value, int64_t *whole, double *real); /* SCAN_INT sets both (real rounded) */
+/* SCAN_INT sets both (real rounded) */
+enum scan_number scan_number(struct span value, int64_t *whole, double *real);
 
-/* Appends the canonical form, which is what is stored, sent and hashed: no white space, names in their order, strings with
- * the shortest escapes (as buf_string), integers as they are ("-0" becomes "0"), reals as buf_real. The value must be checked, with no number that is
- * too big. Canonical text stays byte for byte the same. */
+/* Appends the canonical form, which is what is stored, sent and hashed: no white space, names in their order,
+ * strings with the shortest escapes (as buf_string), integers as they are ("-0" becomes "0"), reals as
+ * buf_real. The value must be checked, with no number that is too big.
+ * Canonical text stays byte for byte the same. */
 void scan_canonical(struct buf *out, struct span value);
 
-/* Appends the way from `root` to the byte at `at` (an offset into root) as people write it: payload.legs[3].price */
+/* Appends the way from `root` to the byte at `at` (an offset into root) as people write it:
+ * payload.legs[3].price */
 void scan_path(struct buf *out, struct span root, size_t at);

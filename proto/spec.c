@@ -18,16 +18,21 @@ static const char *const run_groups[] = {"status", "kind", NULL};
 static const char *const import_modes[] = {"skip", "replace", NULL};
 
 static const struct spec_field job_progress_fields[] = {
-	{.name = "current", .type = SPEC_NUMBER, .max = NO_LIMIT, .fallback = "0", .prose = "How far the work is."},
-	{.name = "total", .type = SPEC_NUMBER, .max = NO_LIMIT, .fallback = "0", .prose = "How far it has to go."},
-	{.name = "message", .type = SPEC_STRING, .max = NO_LIMIT, .fallback = "\"\"", .prose = "What it is doing, for people."},
+	{.name = "current", .type = SPEC_NUMBER, .max = NO_LIMIT, .fallback = "0",
+	 .prose = "How far the work is."},
+	{.name = "total", .type = SPEC_NUMBER, .max = NO_LIMIT, .fallback = "0",
+	 .prose = "How far it has to go."},
+	{.name = "message", .type = SPEC_STRING, .max = NO_LIMIT, .fallback = "\"\"",
+	 .prose = "What it is doing, for people."},
 	{.name = "percentage", .type = SPEC_NUMBER, .max = NO_LIMIT, .ours = true,
-	 .prose = "100·current/total, neither rounded nor capped; 0.0 where total is 0. Added to replies, never stored."},
+	 .prose = "100·current/total, neither rounded nor capped; 0.0 where total is 0. Added to replies, never "
+	          "stored."},
 	{.name = NULL},
 };
 
 static const struct spec_field job_result_fields[] = {
-	{.name = "success", .type = SPEC_BOOL, .required = true, .prose = "Whether the work did what it was for."},
+	{.name = "success", .type = SPEC_BOOL, .required = true,
+	 .prose = "Whether the work did what it was for."},
 	{.name = "data", .type = SPEC_ANY, .nullable = true, .fallback = "null", .prose = "What came out of it."},
 	{.name = "error", .type = SPEC_STRING, .max = NO_LIMIT, .nullable = true, .fallback = "null",
 	 .prose = "What went wrong."},
@@ -39,13 +44,17 @@ const struct spec_field spec_job_fields[] = {
 	[JOB_ID] = {.name = "id", .type = SPEC_IDENT, .ident = IDENT_JOB,
 		.prose = "The job's name. Absent when first saved: a random UUID (version 4) is made."},
 	[JOB_TYPE] = {.name = "type", .type = SPEC_IDENT, .ident = IDENT_JOB_TYPE, .fallback = "\"custom\"",
-		.prose = "What kind of work it is; common are backtest, optimization, signal_generation and data_refresh."},
-	[JOB_STATUS] = {.name = "status", .type = SPEC_CHOICE, .choices = spec_job_statuses, .other_choices = spec_run_statuses,
+		.prose = "What kind of work it is; common are backtest, optimization, signal_generation and "
+		         "data_refresh."},
+	[JOB_STATUS] = {.name = "status", .type = SPEC_CHOICE, .choices = spec_job_statuses,
+		.other_choices = spec_run_statuses,
 		.fallback = "\"pending\"", .prose = "completed, failed and cancelled are terminal."},
-	[JOB_PAYLOAD] = {.name = "payload", .type = SPEC_OBJECT, .fallback = "{}", .prose = "What the work was asked to do."},
-	[JOB_PROGRESS] = {.name = "progress", .type = SPEC_OBJECT, .fields = job_progress_fields, .nullable = true,
-		.fallback = "null",
-		.prose = "How far it is. The live value is kept in memory and reaches the disk whenever the record is next written."},
+	[JOB_PAYLOAD] = {.name = "payload", .type = SPEC_OBJECT, .fallback = "{}",
+		.prose = "What the work was asked to do."},
+	[JOB_PROGRESS] = {.name = "progress", .type = SPEC_OBJECT, .fields = job_progress_fields,
+		.nullable = true, .fallback = "null",
+		.prose = "How far it is. The live value is kept in memory and reaches the disk whenever the record "
+		         "is next written."},
 	[JOB_RESULT] = {.name = "result", .type = SPEC_OBJECT, .fields = job_result_fields, .nullable = true,
 		.fallback = "null", .prose = "How it ended."},
 	[JOB_CREATED_AT] = {.name = "created_at", .type = SPEC_TIME,
@@ -54,10 +63,13 @@ const struct spec_field spec_job_fields[] = {
 		.prose = "When it was first running, unless the client says otherwise."},
 	[JOB_COMPLETED_AT] = {.name = "completed_at", .type = SPEC_TIME, .fallback = "null",
 		.prose = "When its status was first a terminal one, unless the client says otherwise."},
-	[JOB_ERROR] = {.name = "error", .type = SPEC_STRING, .max = NO_LIMIT, .nullable = true, .fallback = "null",
+	[JOB_ERROR] = {.name = "error", .type = SPEC_STRING, .max = NO_LIMIT, .nullable = true,
+		.fallback = "null",
 		.prose = "Why it failed, for people."},
-	[JOB_METADATA] = {.name = "metadata", .type = SPEC_OBJECT, .fallback = "{}", .prose = "Free keys of the caller's own."},
-	[JOB_UPDATED_AT] = {.name = "updated_at", .type = SPEC_TIME, .ours = true, .prose = "When the record last changed."},
+	[JOB_METADATA] = {.name = "metadata", .type = SPEC_OBJECT, .fallback = "{}",
+		.prose = "Free keys of the caller's own."},
+	[JOB_UPDATED_AT] = {.name = "updated_at", .type = SPEC_TIME, .ours = true,
+		.prose = "When the record last changed."},
 	[JOB_REVISION] = {.name = "revision", .type = SPEC_INT, .min = 1, .max = NO_LIMIT, .ours = true,
 		.prose = "The store's revision at which the record last changed."},
 	[JOB_FIELDS] = {.name = NULL},
@@ -65,22 +77,28 @@ const struct spec_field spec_job_fields[] = {
 
 const struct spec_field spec_run_fields[] = {
 	[RUN_ID] = {.name = "id", .type = SPEC_IDENT, .ident = IDENT_RUN,
-		.prose = "The run's name. Absent, null or empty when first saved: the kind and 12 random hex digits are made one."},
+		.prose = "The run's name. Absent, null or empty when first saved: the kind and 12 random hex digits "
+		         "are made one."},
 	[RUN_KIND] = {.name = "kind", .type = SPEC_KIND, .max = KIND_TEXT_MAX, .fallback = "\"run\"",
-		.prose = "What was run, sanitised: lower-cased, each run of characters outside [a-z0-9] becomes one _, trimmed of _, "
-			 "at most 64; empty becomes run. An existing run keeps its first kind."},
-	[RUN_STATUS] = {.name = "status", .type = SPEC_CHOICE, .choices = spec_run_statuses, .other_choices = spec_job_statuses,
+		.prose = "What was run, sanitised: lower-cased, each run of characters outside [a-z0-9] becomes one "
+		         "_, trimmed of _, at most 64; empty becomes run. An existing run keeps its first kind."},
+	[RUN_STATUS] = {.name = "status", .type = SPEC_CHOICE, .choices = spec_run_statuses,
+		.other_choices = spec_job_statuses,
 		.lower = true, .fallback = "\"queued\"", .prose = "succeeded, failed and cancelled are terminal."},
-	[RUN_CREATED_AT] = {.name = "created_at", .type = SPEC_TIME, .ours = true, .prose = "When it was first saved."},
-	[RUN_UPDATED_AT] = {.name = "updated_at", .type = SPEC_TIME, .ours = true, .prose = "When the record last changed."},
+	[RUN_CREATED_AT] = {.name = "created_at", .type = SPEC_TIME, .ours = true,
+		.prose = "When it was first saved."},
+	[RUN_UPDATED_AT] = {.name = "updated_at", .type = SPEC_TIME, .ours = true,
+		.prose = "When the record last changed."},
 	[RUN_STARTED_AT] = {.name = "started_at", .type = SPEC_TIME, .ours = true, .fallback = "null",
 		.prose = "When it was first running."},
 	[RUN_FINISHED_AT] = {.name = "finished_at", .type = SPEC_TIME, .ours = true, .fallback = "null",
 		.prose = "When its status was first a terminal one."},
-	[RUN_REQUEST] = {.name = "request", .type = SPEC_OBJECT, .fallback = "{}", .prose = "What was asked for."},
+	[RUN_REQUEST] = {.name = "request", .type = SPEC_OBJECT, .fallback = "{}",
+		.prose = "What was asked for."},
 	[RUN_META] = {.name = "meta", .type = SPEC_OBJECT, .fallback = "{}",
 		.prose = "Free keys of the caller's own; an update merges its keys over the earlier ones."},
-	[RUN_ARTIFACT_ID] = {.name = "artifact_id", .type = SPEC_IDENT, .ident = IDENT_ARTIFACT, .fallback = "null",
+	[RUN_ARTIFACT_ID] = {.name = "artifact_id", .type = SPEC_IDENT, .ident = IDENT_ARTIFACT,
+		.fallback = "null",
 		.prose = "The artifact that holds its outcome."},
 	[RUN_ERROR] = {.name = "error", .type = SPEC_OBJECT, .fallback = "null", .prose = "Why it failed."},
 	[RUN_REVISION] = {.name = "revision", .type = SPEC_INT, .min = 1, .max = NO_LIMIT, .ours = true,
@@ -90,13 +108,16 @@ const struct spec_field spec_run_fields[] = {
 
 const struct spec_field spec_artifact_fields[] = {
 	[ARTIFACT_ID] = {.name = "id", .type = SPEC_IDENT, .ident = IDENT_ARTIFACT,
-		.prose = "Made by the daemon: the kind, the run's id sanitised like a kind, and 10 random hex digits, joined by _."},
-	[ARTIFACT_RUN_ID] = {.name = "run_id", .type = SPEC_IDENT, .ident = IDENT_RUN, .prose = "The run that it belongs to."},
+		.prose = "Made by the daemon: the kind, the run's id sanitised like a kind, and 10 random hex "
+		         "digits, joined by _."},
+	[ARTIFACT_RUN_ID] = {.name = "run_id", .type = SPEC_IDENT, .ident = IDENT_RUN,
+		.prose = "The run that it belongs to."},
 	[ARTIFACT_KIND] = {.name = "kind", .type = SPEC_KIND, .max = KIND_TEXT_MAX,
 		.prose = "What it is, sanitised as a run's kind is; the run's own where none was given."},
 	[ARTIFACT_PATH] = {.name = "path", .type = SPEC_STRING, .max = NO_LIMIT, .ours = true,
 		.prose = "The absolute path of the payload's file. Computed for each reply, never stored."},
-	[ARTIFACT_CREATED_AT] = {.name = "created_at", .type = SPEC_TIME, .ours = true, .prose = "When it was saved."},
+	[ARTIFACT_CREATED_AT] = {.name = "created_at", .type = SPEC_TIME, .ours = true,
+		.prose = "When it was saved."},
 	[ARTIFACT_SIZE_BYTES] = {.name = "size_bytes", .type = SPEC_INT, .max = NO_LIMIT, .ours = true,
 		.prose = "The length of the payload's file, which is compact JSON without a final newline."},
 	[ARTIFACT_REVISION] = {.name = "revision", .type = SPEC_INT, .min = 1, .max = NO_LIMIT, .ours = true,
@@ -106,52 +127,58 @@ const struct spec_field spec_artifact_fields[] = {
 
 /* Parameters that several methods share. */
 
-#define IF_REVISION                                                                                                   \
-	{.name = "if_revision", .type = SPEC_INT, .max = NO_LIMIT,                                                         \
-	 .prose = "Refuse with conflict unless the stored record is at this revision. 0: unless there is no such record."}
-#define FIELDS_OF(which)                                                                                               \
-	{.name = "fields", .type = SPEC_FIELDS, .table = (which),                                                          \
+#define IF_REVISION                                                                                          \
+	{.name = "if_revision", .type = SPEC_INT, .max = NO_LIMIT,                                               \
+	 .prose = "Refuse with conflict unless the stored record is at this revision. 0: unless there is no such " \
+	          "record."}
+#define FIELDS_OF(which)                                                                                     \
+	{.name = "fields", .type = SPEC_FIELDS, .table = (which),                                                \
 	 .prose = "Only these fields of the record are sent, in the record's own order."}
-#define TIME_AFTER(what)                                                                                               \
+#define TIME_AFTER(what)                                                                                     \
 	{.name = what "_after", .type = SPEC_TIME, .prose = "Only those whose " what "_at is this time or later."}
-#define TIME_BEFORE(what)                                                                                              \
+#define TIME_BEFORE(what)                                                                                    \
 	{.name = what "_before", .type = SPEC_TIME, .prose = "Only those whose " what "_at is before this time."}
-#define PAGE_LIMIT                                                                                                     \
-	{.name = "limit", .type = SPEC_INT, .min = 1, .max = PAGE_MAX, .fallback = "100",                                  \
+#define PAGE_LIMIT                                                                                           \
+	{.name = "limit", .type = SPEC_INT, .min = 1, .max = PAGE_MAX, .fallback = "100",                        \
 	 .prose = "The most records of one page."}
-#define PAGE_OFFSET                                                                                                    \
-	{.name = "offset", .type = SPEC_INT, .max = OFFSET_MAX, .fallback = "0",                                           \
+#define PAGE_OFFSET                                                                                          \
+	{.name = "offset", .type = SPEC_INT, .max = OFFSET_MAX, .fallback = "0",                                 \
 	 .prose = "How many records of the whole list to pass over first."}
-#define PAGE_CURSOR                                                                                                    \
-	{.name = "cursor", .type = SPEC_CURSOR, .min = 1, .max = 400,                                                      \
+#define PAGE_CURSOR                                                                                          \
+	{.name = "cursor", .type = SPEC_CURSOR, .min = 1, .max = 400,                                            \
 	 .prose = "The next_cursor of the page before, with the same filters and order."}
-#define PAGE_ORDER(newest)                                                                                             \
-	{.name = "order", .type = SPEC_CHOICE, .choices = orders, .fallback = "\"time\"",                                  \
-	 .prose = "time: newest " newest " first, ties by id. id: by id, an order that no update changes (for exports)."}
-#define JOB_STATUS_FILTER                                                                                              \
-	{.name = "status", .type = SPEC_CHOICE, .many = true, .choices = spec_job_statuses,                                \
+#define PAGE_ORDER(newest)                                                                                   \
+	{.name = "order", .type = SPEC_CHOICE, .choices = orders, .fallback = "\"time\"",                        \
+	 .prose = "time: newest " newest " first, ties by id. id: by id, an order that no update "               \
+	          "changes (for exports)."}
+#define JOB_STATUS_FILTER                                                                                    \
+	{.name = "status", .type = SPEC_CHOICE, .many = true, .choices = spec_job_statuses,                      \
 	 .other_choices = spec_run_statuses, .prose = "Only jobs of this status."}
-#define JOB_TYPE_FILTER                                                                                                \
-	{.name = "type", .type = SPEC_IDENT, .many = true, .ident = IDENT_JOB_TYPE, .prose = "Only jobs of this type."}
-#define RUN_STATUS_FILTER                                                                                              \
-	{.name = "status", .type = SPEC_CHOICE, .many = true, .choices = spec_run_statuses,                                \
+#define JOB_TYPE_FILTER                                                                                      \
+	{.name = "type", .type = SPEC_IDENT, .many = true, .ident = IDENT_JOB_TYPE,                              \
+	 .prose = "Only jobs of this type."}
+#define RUN_STATUS_FILTER                                                                                    \
+	{.name = "status", .type = SPEC_CHOICE, .many = true, .choices = spec_run_statuses,                      \
 	 .other_choices = spec_job_statuses, .lower = true, .prose = "Only runs of this status."}
-#define KIND_FILTER(what)                                                                                              \
-	{.name = "kind", .type = SPEC_KIND, .many = true, .max = KIND_TEXT_MAX,                                            \
+#define KIND_FILTER(what)                                                                                    \
+	{.name = "kind", .type = SPEC_KIND, .many = true, .max = KIND_TEXT_MAX,                                  \
 	 .prose = "Only " what " of this kind; sanitised as the field is."}
-#define RUN_ID_PARAM {.name = "run_id", .type = SPEC_IDENT, .required = true, .ident = IDENT_RUN, .prose = "The run's id."}
-#define ARTIFACT_ID_PARAM                                                                                              \
-	{.name = "id", .type = SPEC_IDENT, .required = true, .ident = IDENT_ARTIFACT, .prose = "The artifact's id."}
+#define RUN_ID_PARAM                                                                                         \
+	{.name = "run_id", .type = SPEC_IDENT, .required = true, .ident = IDENT_RUN, .prose = "The run's id."}
+#define ARTIFACT_ID_PARAM                                                                                    \
+	{.name = "id", .type = SPEC_IDENT, .required = true, .ident = IDENT_ARTIFACT,                            \
+	 .prose = "The artifact's id."}
 
 static const struct spec_param job_save_params[] = {
-	[JOB_SAVE_JOB] = {.name = "job", .type = SPEC_OBJECT, .required = true, .table = TABLE_JOBS, .fields = spec_job_fields,
-		.prose = "The job, or those of its fields that change."},
+	[JOB_SAVE_JOB] = {.name = "job", .type = SPEC_OBJECT, .required = true, .table = TABLE_JOBS,
+		.fields = spec_job_fields, .prose = "The job, or those of its fields that change."},
 	[JOB_SAVE_IF_REVISION] = IF_REVISION,
 	[JOB_SAVE_FIELDS] = FIELDS_OF(TABLE_JOBS),
 };
 
 static const struct spec_param job_get_params[] = {
-	[JOB_GET_ID] = {.name = "id", .type = SPEC_IDENT, .required = true, .ident = IDENT_JOB, .prose = "The job's id."},
+	[JOB_GET_ID] = {.name = "id", .type = SPEC_IDENT, .required = true, .ident = IDENT_JOB,
+		.prose = "The job's id."},
 	[JOB_GET_FIELDS] = FIELDS_OF(TABLE_JOBS),
 };
 
@@ -185,8 +212,8 @@ static const struct spec_param job_update_progress_params[] = {
 
 static const struct spec_param job_delete_params[] = {
 	[JOB_DELETE_ID] = {.name = "id", .type = SPEC_IDENT, .ident = IDENT_JOB, .prose = "The job's id."},
-	[JOB_DELETE_IDS] = {.name = "ids", .type = SPEC_IDENT, .many = true, .unbounded = true, .ident = IDENT_JOB,
-		.prose = "The ids of any number of jobs."},
+	[JOB_DELETE_IDS] = {.name = "ids", .type = SPEC_IDENT, .many = true, .unbounded = true,
+		.ident = IDENT_JOB, .prose = "The ids of any number of jobs."},
 };
 
 static const struct spec_param job_cleanup_params[] = {
@@ -201,14 +228,17 @@ static const struct spec_param run_save_params[] = {
 		.prose = "The run's id. Absent, null or empty: one is made."},
 	[RUN_SAVE_KIND] = {.name = "kind", .type = SPEC_KIND, .required = true, .max = KIND_TEXT_MAX,
 		.prose = "What is run; sanitised. An existing run keeps its first kind."},
-	[RUN_SAVE_REQUEST] = {.name = "request", .type = SPEC_OBJECT, .prose = "Absent or {}: the earlier one stays."},
+	[RUN_SAVE_REQUEST] = {.name = "request", .type = SPEC_OBJECT,
+		.prose = "Absent or {}: the earlier one stays."},
 	[RUN_SAVE_STATUS] = {.name = "status", .type = SPEC_CHOICE, .choices = spec_run_statuses,
 		.other_choices = spec_job_statuses, .lower = true,
 		.prose = "Any letter case. Absent: the earlier one stays; a new run is queued."},
-	[RUN_SAVE_META] = {.name = "meta", .type = SPEC_OBJECT, .prose = "Its keys are merged over the earlier ones."},
+	[RUN_SAVE_META] = {.name = "meta", .type = SPEC_OBJECT,
+		.prose = "Its keys are merged over the earlier ones."},
 	[RUN_SAVE_ARTIFACT_ID] = {.name = "artifact_id", .type = SPEC_IDENT, .ident = IDENT_ARTIFACT,
 		.prose = "Absent or null: the earlier one stays."},
-	[RUN_SAVE_ERROR] = {.name = "error", .type = SPEC_OBJECT, .prose = "Absent or null: the earlier one stays."},
+	[RUN_SAVE_ERROR] = {.name = "error", .type = SPEC_OBJECT,
+		.prose = "Absent or null: the earlier one stays."},
 	[RUN_SAVE_IF_REVISION] = IF_REVISION,
 	[RUN_SAVE_FIELDS] = FIELDS_OF(TABLE_RUNS),
 };
@@ -240,10 +270,11 @@ static const struct spec_param run_count_params[] = {
 };
 
 static const struct spec_param run_find_params[] = {
-	[RUN_FIND_KEY] = {.name = "key", .type = SPEC_STRING, .required = true, .max = NO_LIMIT, .prose = "A key of meta."},
+	[RUN_FIND_KEY] = {.name = "key", .type = SPEC_STRING, .required = true, .max = NO_LIMIT,
+		.prose = "A key of meta."},
 	[RUN_FIND_VALUE] = {.name = "value", .type = SPEC_ANY, .required = true,
-		.prose = "What meta[key] is, as text: a string is compared as it is, anything else as its compact JSON "
-			 "text, so 5 and \"5\" find the same."},
+		.prose = "What meta[key] is, as text: a string is compared as it is, anything else as its compact "
+		         "JSON text, so 5 and \"5\" find the same."},
 	[RUN_FIND_FIELDS] = FIELDS_OF(TABLE_RUNS),
 };
 
@@ -257,7 +288,8 @@ static const struct spec_param artifact_save_params[] = {
 	[ARTIFACT_SAVE_RUN_ID] = RUN_ID_PARAM,
 	[ARTIFACT_SAVE_KIND] = {.name = "kind", .type = SPEC_KIND, .max = KIND_TEXT_MAX,
 		.prose = "What it is; sanitised. Absent: the run's kind."},
-	[ARTIFACT_SAVE_PAYLOAD] = {.name = "payload", .type = SPEC_ANY, .required = true, .prose = "What to keep: any JSON."},
+	[ARTIFACT_SAVE_PAYLOAD] = {.name = "payload", .type = SPEC_ANY, .required = true,
+		.prose = "What to keep: any JSON."},
 	[ARTIFACT_SAVE_LINK] = {.name = "link", .type = SPEC_BOOL, .fallback = "true",
 		.prose = "Also make it the run's artifact_id."},
 };
@@ -283,29 +315,32 @@ static const struct spec_param artifact_delete_params[] = {
 };
 
 static const struct spec_param server_import_params[] = {
-	[SERVER_IMPORT_JOBS] = {.name = "jobs", .type = SPEC_ARRAY, .table = TABLE_JOBS, .fields = spec_job_fields,
+	[SERVER_IMPORT_JOBS] = {.name = "jobs", .type = SPEC_ARRAY, .table = TABLE_JOBS,
+		.fields = spec_job_fields,
 		.prose = "Jobs as they stand in jobs.json; times and unknown fields are kept."},
-	[SERVER_IMPORT_RUNS] = {.name = "runs", .type = SPEC_ARRAY, .table = TABLE_RUNS, .fields = spec_run_fields,
-		.prose = "Runs as they stand in runs.json, likewise."},
+	[SERVER_IMPORT_RUNS] = {.name = "runs", .type = SPEC_ARRAY, .table = TABLE_RUNS,
+		.fields = spec_run_fields, .prose = "Runs as they stand in runs.json, likewise."},
 	[SERVER_IMPORT_ARTIFACTS] = {.name = "artifacts", .type = SPEC_ARRAY, .table = TABLE_ARTIFACTS,
 		.fields = spec_artifact_fields,
-		.prose = "Artifacts as they stand in artifacts.json; copy their payload files into artifacts/ beside it."},
-	[SERVER_IMPORT_MODE] = {.name = "mode", .type = SPEC_CHOICE, .choices = import_modes, .fallback = "\"skip\"",
+		.prose = "Artifacts as they stand in artifacts.json; copy their payload files into artifacts/ beside "
+		         "it."},
+	[SERVER_IMPORT_MODE] = {.name = "mode", .type = SPEC_CHOICE, .choices = import_modes,
+		.fallback = "\"skip\"",
 		.prose = "What happens to a record whose id is taken: it is skipped, or replaces the stored one."},
 };
 
 static const struct spec_param set_log_level_params[] = {
-	[SERVER_SET_LOG_LEVEL_LEVEL] = {.name = "level", .type = SPEC_CHOICE, .required = true, .choices = spec_log_levels,
-		.prose = "The least severe level that is still logged."},
+	[SERVER_SET_LOG_LEVEL_LEVEL] = {.name = "level", .type = SPEC_CHOICE, .required = true,
+		.choices = spec_log_levels, .prose = "The least severe level that is still logged."},
 };
 
-#define CURSOR_OR_OFFSET(table)                                                                                        \
-	{.kind = SPEC_NOT_BOTH, .a = table##_CURSOR, .b = table##_OFFSET,                                                  \
-	 .prose = "cursor and offset cannot go together",                                                                  \
+#define CURSOR_OR_OFFSET(table)                                                                              \
+	{.kind = SPEC_NOT_BOTH, .a = table##_CURSOR, .b = table##_OFFSET,                                        \
+	 .prose = "cursor and offset cannot go together",                                                        \
 	 .hint = "a cursor goes on where its page ended: leave offset out"}
-#define ID_ORDER_HAS_NO_TIMES(table, time, name)                                                                       \
-	{.kind = SPEC_NOT_BOTH, .a = table##_ORDER, .b = table##_##time, .a_is = "id",                                     \
-	 .prose = "order id cannot go together with " name,                                                                \
+#define ID_ORDER_HAS_NO_TIMES(table, time, name)                                                             \
+	{.kind = SPEC_NOT_BOTH, .a = table##_ORDER, .b = table##_##time, .a_is = "id",                           \
+	 .prose = "order id cannot go together with " name,                                                      \
 	 .hint = "order id has no time range: leave " name " out, or use order time"}
 
 static const struct spec_rule job_list_rules[] = {
@@ -325,7 +360,8 @@ static const struct spec_rule artifact_list_rules[] = {
 	{.kind = SPEC_RULE_END},
 };
 static const struct spec_rule job_delete_rules[] = {
-	{.kind = SPEC_EXACTLY_ONE, .a = JOB_DELETE_ID, .b = JOB_DELETE_IDS, .prose = "exactly one of id and ids must be given",
+	{.kind = SPEC_EXACTLY_ONE, .a = JOB_DELETE_ID, .b = JOB_DELETE_IDS,
+	 .prose = "exactly one of id and ids must be given",
 	 .hint = "id takes one job's id, ids takes an array of them"},
 	{.kind = SPEC_RULE_END},
 };
@@ -333,31 +369,37 @@ static const struct spec_rule job_delete_rules[] = {
 #define JOB_SCHEMA JSON({"$ref": "#/components/schemas/Job"})
 #define RUN_SCHEMA JSON({"$ref": "#/components/schemas/Run"})
 #define ARTIFACT_SCHEMA JSON({"$ref": "#/components/schemas/Artifact"})
-#define REMOVED_SCHEMA                                                                                                 \
-	JSON({"type": "object", "required": ["removed"], "properties": {"removed": {"type": "integer", "minimum": 0}}})
-#define COUNT_SCHEMA                                                                                                   \
-	JSON({"type": "object", "required": ["total"], "properties": {                                                     \
-		"total": {"type": "integer", "minimum": 0},                                                                \
+#define REMOVED_SCHEMA                                                                                       \
+	JSON({"type": "object", "required": ["removed"],                                                         \
+	      "properties": {"removed": {"type": "integer", "minimum": 0}}})
+#define COUNT_SCHEMA                                                                                         \
+	JSON({"type": "object", "required": ["total"], "properties": {                                           \
+		"total": {"type": "integer", "minimum": 0},                                                          \
 		"groups": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}}})
-#define PAGE_SCHEMA(records, record)                                                                                   \
-	"{\"type\":\"object\",\"required\":[\"" records "\",\"total\",\"next_cursor\"],\"properties\":{\"" records           \
-	"\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/" record                                         \
+#define PAGE_SCHEMA(records, record)                                                                         \
+	"{\"type\":\"object\",\"required\":[\"" records "\",\"total\",\"next_cursor\"],"                         \
+	"\"properties\":{\"" records                                                                             \
+	"\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/" record                              \
 	"\"}},\"total\":{\"type\":\"integer\",\"minimum\":0},\"next_cursor\":{\"type\":[\"string\",\"null\"]}}}"
 #define ANY_OBJECT_SCHEMA JSON({"type": "object"})
 
-#define JOB_EXAMPLE                                                                                                    \
-	JSON({"id": "nightly-2026-11-22", "type": "backtest", "status": "running", "payload": {"factor": "value", "top_n": 10}, \
-	      "progress": null, "result": null, "created_at": "2026-11-22T16:50:00.123456+00:00",                          \
-	      "started_at": "2026-11-22T16:50:00.123456+00:00", "completed_at": null, "error": null, "metadata": {},        \
+#define JOB_EXAMPLE                                                                                          \
+	JSON({"id": "nightly-2026-11-22", "type": "backtest", "status": "running",                               \
+	      "payload": {"factor": "value", "top_n": 10},                                                       \
+	      "progress": null, "result": null, "created_at": "2026-11-22T16:50:00.123456+00:00",                \
+	      "started_at": "2026-11-22T16:50:00.123456+00:00", "completed_at": null, "error": null,             \
+	      "metadata": {},                                                                                    \
 	      "updated_at": "2026-11-22T16:50:00.123456+00:00", "revision": 101})
-#define RUN_EXAMPLE                                                                                                    \
-	JSON({"id": "backtest_d78432dbb2ee", "kind": "backtest", "status": "running",                                      \
-	      "created_at": "2026-11-22T16:50:01.000200+00:00", "updated_at": "2026-11-22T16:50:01.000200+00:00",            \
-	      "started_at": "2026-11-22T16:50:01.000200+00:00", "finished_at": null, "request": {"factor": "value"},         \
+#define RUN_EXAMPLE                                                                                          \
+	JSON({"id": "backtest_d78432dbb2ee", "kind": "backtest", "status": "running",                            \
+	      "created_at": "2026-11-22T16:50:01.000200+00:00",                                                  \
+	      "updated_at": "2026-11-22T16:50:01.000200+00:00",                                                  \
+	      "started_at": "2026-11-22T16:50:01.000200+00:00", "finished_at": null,                             \
+	      "request": {"factor": "value"},                                                                    \
 	      "meta": {"job_id": "nightly-2026-11-22"}, "artifact_id": null, "error": null, "revision": 102})
-#define ARTIFACT_RECORD                                                                                                \
-	{"id": "equity_backtest_d78432dbb2ee_a3c132d864", "run_id": "backtest_d78432dbb2ee", "kind": "equity",             \
-	 "path": "/var/lib/persistd/artifacts/equity_backtest_d78432dbb2ee_a3c132d864.json",                               \
+#define ARTIFACT_RECORD                                                                                      \
+	{"id": "equity_backtest_d78432dbb2ee_a3c132d864", "run_id": "backtest_d78432dbb2ee", "kind": "equity",   \
+	 "path": "/var/lib/persistd/artifacts/equity_backtest_d78432dbb2ee_a3c132d864.json",                     \
 	 "created_at": "2026-11-22T16:50:02.000300+00:00", "size_bytes": 23}
 #define EXPANDED(...) JSON(__VA_ARGS__)
 
@@ -389,8 +431,8 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	[JOB_LIST] = {
 		.name = "job.list", .role = ROLE_READ, ROW(job_list_params), .rules = job_list_rules,
 		.prose = "Gives a page of jobs, newest created_at first.",
-		.result = "`{jobs, total, next_cursor}`: the page, the number of jobs that the whole filter selects, and the "
-			  "cursor of the next page (null after the last)",
+		.result = "`{jobs, total, next_cursor}`: the page, the number of jobs that the whole filter selects, "
+		          "and the cursor of the next page (null after the last)",
 		.result_schema = PAGE_SCHEMA("jobs", "Job"),
 		.example_params = JSON({"status": ["running", "failed"], "limit": 2, "fields": ["id", "status"]}),
 		.example_result = JSON({"jobs": [{"id": "nightly-2026-11-22", "status": "running"},
@@ -411,7 +453,8 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 		.result = "`{id, percentage}`",
 		.result_schema = JSON({"type": "object", "required": ["id", "percentage"], "properties":
 			{"id": {"type": "string"}, "percentage": {"type": "number"}}}),
-		.example_params = JSON({"id": "nightly-2026-11-22", "progress": {"current": 30, "total": 120, "message": "2019"}}),
+		.example_params = JSON({"id": "nightly-2026-11-22",
+			"progress": {"current": 30, "total": 120, "message": "2019"}}),
 		.example_result = JSON({"id": "nightly-2026-11-22", "percentage": 25.0}),
 		.errors = E(NOT_FOUND),
 	},
@@ -426,9 +469,11 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	},
 	[JOB_CLEANUP] = {
 		.name = "job.cleanup", .role = ROLE_WRITE, ROW(job_cleanup_params),
-		.prose = "Removes the terminal jobs whose completed_at (without one: updated_at) is older than so many days.",
+		.prose = "Removes the terminal jobs whose completed_at (without one: updated_at) is older than so "
+		         "many days.",
 		.result = "`{removed}`; with `dry_run` how many would go, and `ids`: the first 10,000 of them",
-		.result_schema = JSON({"type": "object", "required": ["removed"], "properties": {"removed": {"type": "integer",
+		.result_schema = JSON({"type": "object", "required": ["removed"],
+			"properties": {"removed": {"type": "integer",
 			"minimum": 0}, "ids": {"type": "array", "items": {"type": "string"}}}}),
 		.example_params = JSON({"days": 30}),
 		.example_result = JSON({"removed": 41}),
@@ -456,10 +501,11 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	[RUN_LIST] = {
 		.name = "run.list", .role = ROLE_READ, ROW(run_list_params), .rules = run_list_rules,
 		.prose = "Gives a page of runs, newest updated_at first.",
-		.result = "`{runs, total, next_cursor}`: the page, the number of runs that the whole filter selects, and the "
-			  "cursor of the next page (null after the last)",
+		.result = "`{runs, total, next_cursor}`: the page, the number of runs that the whole filter selects, "
+		          "and the cursor of the next page (null after the last)",
 		.result_schema = PAGE_SCHEMA("runs", "Run"),
-		.example_params = JSON({"kind": "backtest", "updated_after": "2026-11-01T00:00:00Z", "fields": ["id", "status"]}),
+		.example_params = JSON({"kind": "backtest", "updated_after": "2026-11-01T00:00:00Z",
+			"fields": ["id", "status"]}),
 		.example_result = JSON({"runs": [{"id": "backtest_d78432dbb2ee", "status": "running"}], "total": 1,
 			"next_cursor": null}),
 	},
@@ -494,18 +540,20 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 		.prose = "Keeps a JSON payload in a file of its own, as an artifact of a run.",
 		.result = "the artifact's record",
 		.result_schema = ARTIFACT_SCHEMA,
-		.example_params = JSON({"run_id": "backtest_d78432dbb2ee", "kind": "equity", "payload": {"tail": [0.93, 3.1, 1.5]}}),
+		.example_params = JSON({"run_id": "backtest_d78432dbb2ee", "kind": "equity",
+			"payload": {"tail": [0.93, 3.1, 1.5]}}),
 		.example_result = EXPANDED(ARTIFACT_RECORD),
 		.errors = E(NOT_FOUND) | E_WRITE,
 	},
 	[ARTIFACT_READ] = {
 		.name = "artifact.read", .role = ROLE_READ, ROW(artifact_read_params),
 		.prose = "Gives an artifact and its payload.",
-		.result = "`{artifact, payload}`; where a payload file has no record, the artifact's `run_id`, `kind` and "
-			  "`created_at` are null",
+		.result = "`{artifact, payload}`; where a payload file has no record, the artifact's `run_id`, "
+		          "`kind` and `created_at` are null",
 		.result_schema = JSON({"type": "object", "required": ["artifact", "payload"], "properties":
 			{"artifact": {"oneOf": [{"$ref": "#/components/schemas/Artifact"},
-			 {"type": "object", "required": ["run_id"], "properties": {"run_id": {"type": "null"}}}]}, "payload": {}}}),
+			 {"type": "object", "required": ["run_id"], "properties": {"run_id": {"type": "null"}}}]},
+			 "payload": {}}}),
 		.example_params = JSON({"id": "equity_backtest_d78432dbb2ee_a3c132d864"}),
 		.example_result = EXPANDED({"artifact": ARTIFACT_RECORD, "payload": {"tail": [0.93, 3.1, 1.5]}}),
 		.errors = E(NOT_FOUND),
@@ -513,8 +561,8 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	[ARTIFACT_LIST] = {
 		.name = "artifact.list", .role = ROLE_READ, ROW(artifact_list_params), .rules = artifact_list_rules,
 		.prose = "Gives a page of artifacts, newest created_at first.",
-		.result = "`{artifacts, total, next_cursor}`: the page, the number of artifacts that the whole filter selects, and "
-			  "the cursor of the next page (null after the last)",
+		.result = "`{artifacts, total, next_cursor}`: the page, the number of artifacts that the whole "
+		          "filter selects, and the cursor of the next page (null after the last)",
 		.result_schema = PAGE_SCHEMA("artifacts", "Artifact"),
 		.example_params = JSON({"run_id": "backtest_d78432dbb2ee"}),
 		.example_result = EXPANDED({"artifacts": [ARTIFACT_RECORD], "total": 1, "next_cursor": null}),
@@ -530,7 +578,8 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 	},
 	[SERVER_IMPORT] = {
 		.name = "server.import", .role = ROLE_ADMIN, ROW(server_import_params),
-		.prose = "Takes in records as they stand on disk. One call is one commit: all of it happens, or nothing.",
+		.prose = "Takes in records as they stand on disk. One call is one commit: all of it happens, or "
+		         "nothing.",
 		.result = "`{jobs, runs, artifacts}`: how many of each were stored",
 		.result_schema = JSON({"type": "object", "required": ["jobs", "runs", "artifacts"], "properties":
 			{"jobs": {"type": "integer", "minimum": 0}, "runs": {"type": "integer", "minimum": 0},
@@ -545,14 +594,15 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 		.prose = "Says that the daemon is there.",
 		.result = "`{time, revision}`: its clock, and the last revision that is durable",
 		.result_schema = JSON({"type": "object", "required": ["time", "revision"], "properties":
-			{"time": {"type": "string", "format": "date-time"}, "revision": {"type": "integer", "minimum": 0}}}),
+			{"time": {"type": "string", "format": "date-time"},
+			 "revision": {"type": "integer", "minimum": 0}}}),
 		.example_result = JSON({"time": "2026-11-22T16:50:03.000400+00:00", "revision": 102}),
 	},
 	[SERVER_INFO] = {
 		.name = "server.info", .role = ROLE_READ,
 		.prose = "Says what the daemon is and how it is.",
-		.result = "an object: version, store, paths, the `limits` in force, revision, numbers of records, and `health` (`ok`, or "
-			  "`degraded` with the reason while the disk cannot be trusted)",
+		.result = "an object: version, store, paths, the `limits` in force, revision, numbers of records, "
+		          "and `health` (`ok`, or `degraded` with the reason while the disk cannot be trusted)",
 		.result_schema = ANY_OBJECT_SCHEMA,
 	},
 	[SERVER_STATS] = {
@@ -574,7 +624,8 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 		.name = "server.set_log_level", .role = ROLE_ADMIN, ROW(set_log_level_params),
 		.prose = "Sets how much is logged, until the daemon stops or re-reads its configuration.",
 		.result = "`{level}`: the level now in force",
-		.result_schema = JSON({"type": "object", "required": ["level"], "properties": {"level": {"type": "string"}}}),
+		.result_schema = JSON({"type": "object", "required": ["level"],
+			"properties": {"level": {"type": "string"}}}),
 		.example_params = JSON({"level": "debug"}),
 		.example_result = JSON({"level": "debug"}),
 	},
@@ -629,7 +680,8 @@ bool spec_status_is_terminal(enum table_id t, struct span status)
 struct spec_field spec_param_field(const struct spec_param *p)
 {
 	return (struct spec_field){
-		.name = p->name, .type = p->type, .ident = p->ident, .choices = p->choices, .other_choices = p->other_choices,
+		.name = p->name, .type = p->type, .ident = p->ident, .choices = p->choices,
+		.other_choices = p->other_choices,
 		.lower = p->lower, .min = p->min, .max = p->max, .fields = p->fields, .fallback = p->fallback,
 		.prose = p->prose, .required = p->required,
 	};

@@ -1,9 +1,9 @@
 /* spec: what the daemon can be asked, as one const table.
  *
- * Each method is a row: name, parameters (type, bounds, pattern, one line of prose each), result, role. Each record is a list of
- * fields. From these come validation (params.h), rpc.discover (discover.h), persistctl's help and docs/protocol.md.
- * Positional parameters are taken in the order of the row, which is only ever appended to.
- * Adding a method: a row and its enum here, a handler in daemon/methods_*.c. */
+ * Each method is a row: name, parameters (type, bounds, pattern, one line of prose each), result, role. Each
+ * record is a list of fields. From these come validation (params.h), rpc.discover (discover.h), persistctl's
+ * help and docs/protocol.md. Positional parameters are taken in the order of the row, which is only ever
+ * appended to. Adding a method: a row and its enum here, a handler in daemon/methods_*.c. */
 #pragma once
 #include "proto/fault.h"
 #include "proto/ident.h"
@@ -39,7 +39,8 @@ struct spec_field {
 	bool nullable;                   /* null is a value of it; else null means absent */
 	bool ours;                       /* the server's own: ignored when a client sends it back */
 	int64_t min, max;
-	const struct spec_field *fields; /* SPEC_OBJECT: its fields, ended by a row without a name; NULL: free keys */
+	/* SPEC_OBJECT: its fields, ended by a row without a name; NULL: free keys */
+	const struct spec_field *fields;
 	const char *fallback;            /* JSON text of the value where nobody gave one */
 	const char *prose;
 	bool required;                   /* in an object with `fields`: must be there */
@@ -50,7 +51,8 @@ struct spec_param {
 	enum spec_type type;
 	bool required;
 	bool many;      /* also takes a list of 1 to SPEC_FILTER_MAX of them (params: list) */
-	bool unbounded; /* with many: takes only a list, of any length, empty too (params: `text` is the array; each checked) */
+	/* with many: takes only a list, of any length, empty too (params: `text` is the array; each checked) */
+	bool unbounded;
 	bool empty_is_absent;
 	enum ident ident;
 	const char *const *choices, *const *other_choices;
@@ -95,29 +97,36 @@ struct spec_method {
 	const char *result_schema; /* JSON Schema text of the result */
 	const char *example_params, *example_result; /* JSON text, for the documents; may be NULL */
 	const struct spec_rule *rules; /* may be NULL */
-	unsigned errors; /* for the documents: bit i is enum fault_code i; those that any method can answer are left out */
+	/* for the documents: bit i is enum fault_code i; those that any method can answer are left out */
+	unsigned errors;
 };
 
 /* The places of the parameters in their rows: params.at[JOB_SAVE_FIELDS]. */
 enum { JOB_SAVE_JOB, JOB_SAVE_IF_REVISION, JOB_SAVE_FIELDS };
 enum { JOB_GET_ID, JOB_GET_FIELDS };
-enum { JOB_LIST_STATUS, JOB_LIST_TYPE, JOB_LIST_CREATED_AFTER, JOB_LIST_CREATED_BEFORE, JOB_LIST_LIMIT, JOB_LIST_OFFSET,
+enum { JOB_LIST_STATUS, JOB_LIST_TYPE, JOB_LIST_CREATED_AFTER, JOB_LIST_CREATED_BEFORE, JOB_LIST_LIMIT,
+      JOB_LIST_OFFSET,
        JOB_LIST_CURSOR, JOB_LIST_FIELDS, JOB_LIST_ORDER };
-enum { JOB_COUNT_STATUS, JOB_COUNT_TYPE, JOB_COUNT_CREATED_AFTER, JOB_COUNT_CREATED_BEFORE, JOB_COUNT_GROUP_BY };
+enum { JOB_COUNT_STATUS, JOB_COUNT_TYPE, JOB_COUNT_CREATED_AFTER, JOB_COUNT_CREATED_BEFORE,
+      JOB_COUNT_GROUP_BY };
 enum { JOB_UPDATE_PROGRESS_ID, JOB_UPDATE_PROGRESS_PROGRESS };
 enum { JOB_DELETE_ID, JOB_DELETE_IDS };
 enum { JOB_CLEANUP_DAYS, JOB_CLEANUP_DRY_RUN };
-enum { RUN_SAVE_RUN_ID, RUN_SAVE_KIND, RUN_SAVE_REQUEST, RUN_SAVE_STATUS, RUN_SAVE_META, RUN_SAVE_ARTIFACT_ID, RUN_SAVE_ERROR,
+enum { RUN_SAVE_RUN_ID, RUN_SAVE_KIND, RUN_SAVE_REQUEST, RUN_SAVE_STATUS, RUN_SAVE_META, RUN_SAVE_ARTIFACT_ID,
+      RUN_SAVE_ERROR,
        RUN_SAVE_IF_REVISION, RUN_SAVE_FIELDS };
 enum { RUN_GET_RUN_ID, RUN_GET_FIELDS };
-enum { RUN_LIST_KIND, RUN_LIST_STATUS, RUN_LIST_UPDATED_AFTER, RUN_LIST_UPDATED_BEFORE, RUN_LIST_LIMIT, RUN_LIST_OFFSET,
+enum { RUN_LIST_KIND, RUN_LIST_STATUS, RUN_LIST_UPDATED_AFTER, RUN_LIST_UPDATED_BEFORE, RUN_LIST_LIMIT,
+      RUN_LIST_OFFSET,
        RUN_LIST_CURSOR, RUN_LIST_FIELDS, RUN_LIST_ORDER };
-enum { RUN_COUNT_KIND, RUN_COUNT_STATUS, RUN_COUNT_UPDATED_AFTER, RUN_COUNT_UPDATED_BEFORE, RUN_COUNT_GROUP_BY };
+enum { RUN_COUNT_KIND, RUN_COUNT_STATUS, RUN_COUNT_UPDATED_AFTER, RUN_COUNT_UPDATED_BEFORE,
+      RUN_COUNT_GROUP_BY };
 enum { RUN_FIND_KEY, RUN_FIND_VALUE, RUN_FIND_FIELDS };
 enum { RUN_DELETE_RUN_ID, RUN_DELETE_KEEP_ARTIFACTS };
 enum { ARTIFACT_SAVE_RUN_ID, ARTIFACT_SAVE_KIND, ARTIFACT_SAVE_PAYLOAD, ARTIFACT_SAVE_LINK };
 enum { ARTIFACT_READ_ID, ARTIFACT_READ_RAW };
-enum { ARTIFACT_LIST_RUN_ID, ARTIFACT_LIST_KIND, ARTIFACT_LIST_LIMIT, ARTIFACT_LIST_OFFSET, ARTIFACT_LIST_CURSOR, ARTIFACT_LIST_ORDER };
+enum { ARTIFACT_LIST_RUN_ID, ARTIFACT_LIST_KIND, ARTIFACT_LIST_LIMIT, ARTIFACT_LIST_OFFSET,
+      ARTIFACT_LIST_CURSOR, ARTIFACT_LIST_ORDER };
 enum { ARTIFACT_DELETE_ID };
 enum { SERVER_IMPORT_JOBS, SERVER_IMPORT_RUNS, SERVER_IMPORT_ARTIFACTS, SERVER_IMPORT_MODE };
 enum { SERVER_SET_LOG_LEVEL_LEVEL };
@@ -130,12 +139,16 @@ const struct spec_field *spec_fields(enum table_id t);
 const char *spec_table_name(enum table_id t); /* "jobs" */
 const char *spec_record_name(enum table_id t); /* "job" */
 
-/* The places of the fields in those lists; what is not in the list (unknown fields of files) follows after them. */
-enum job_field { JOB_ID, JOB_TYPE, JOB_STATUS, JOB_PAYLOAD, JOB_PROGRESS, JOB_RESULT, JOB_CREATED_AT, JOB_STARTED_AT,
+/* The places of the fields in those lists; what is not in the list (unknown
+ * fields of files) follows after them. */
+enum job_field { JOB_ID, JOB_TYPE, JOB_STATUS, JOB_PAYLOAD, JOB_PROGRESS, JOB_RESULT, JOB_CREATED_AT,
+                JOB_STARTED_AT,
 	JOB_COMPLETED_AT, JOB_ERROR, JOB_METADATA, JOB_UPDATED_AT, JOB_REVISION, JOB_FIELDS };
-enum run_field { RUN_ID, RUN_KIND, RUN_STATUS, RUN_CREATED_AT, RUN_UPDATED_AT, RUN_STARTED_AT, RUN_FINISHED_AT, RUN_REQUEST,
+enum run_field { RUN_ID, RUN_KIND, RUN_STATUS, RUN_CREATED_AT, RUN_UPDATED_AT, RUN_STARTED_AT,
+                RUN_FINISHED_AT, RUN_REQUEST,
 	RUN_META, RUN_ARTIFACT_ID, RUN_ERROR, RUN_REVISION, RUN_FIELDS };
-enum artifact_field { ARTIFACT_ID, ARTIFACT_RUN_ID, ARTIFACT_KIND, ARTIFACT_PATH, ARTIFACT_CREATED_AT, ARTIFACT_SIZE_BYTES,
+enum artifact_field { ARTIFACT_ID, ARTIFACT_RUN_ID, ARTIFACT_KIND, ARTIFACT_PATH, ARTIFACT_CREATED_AT,
+                     ARTIFACT_SIZE_BYTES,
 	ARTIFACT_REVISION, ARTIFACT_FIELDS };
 /* ARTIFACT_PATH is computed, never stored; ARTIFACT_REVISION is stored, never sent. */
 

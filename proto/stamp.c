@@ -51,8 +51,8 @@ static int days_in_month(int year, int month)
 	return days[month - 1] + (month == 2 && is_leap(year));
 }
 
-/* Years are counted from March here, so that the leap day is a year's last and months have their lengths in a pattern
- * (31 30 31 30 31, twice, 31 and the rest) that (153 m + 2) / 5 follows. */
+/* Years are counted from March here, so that the leap day is a year's last and months have their lengths in a
+ * pattern (31 30 31 30 31, twice, 31 and the rest) that (153 m + 2) / 5 follows. */
 static int64_t days_of(int year, int month, int day)
 {
 	int y = month > 2 ? year : year - 1;
@@ -78,8 +78,8 @@ static bool take_date(struct cursor *c, int64_t *days)
 {
 	int year, month, day;
 
-	if (!take_number(c, 4, 1, 9999, &year) || !take(c, '-') || !take_number(c, 2, 1, 12, &month) || !take(c, '-') ||
-	    !take_number(c, 2, 1, days_in_month(year, month), &day))
+	if (!take_number(c, 4, 1, 9999, &year) || !take(c, '-') || !take_number(c, 2, 1, 12, &month) ||
+	    !take(c, '-') || !take_number(c, 2, 1, days_in_month(year, month), &day))
 		return false;
 	*days = days_of(year, month, day);
 	return true;
@@ -105,8 +105,8 @@ static bool take_time(struct cursor *c, int64_t *micros)
 {
 	int hour, minute, second, fraction;
 
-	if (!take_number(c, 2, 0, 23, &hour) || !take(c, ':') || !take_number(c, 2, 0, 59, &minute) || !take(c, ':') ||
-	    !take_number(c, 2, 0, 60, &second) || !take_fraction(c, &fraction))
+	if (!take_number(c, 2, 0, 23, &hour) || !take(c, ':') || !take_number(c, 2, 0, 59, &minute) ||
+	    !take(c, ':') || !take_number(c, 2, 0, 60, &second) || !take_fraction(c, &fraction))
 		return false;
 	*micros = (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
 	return true;
@@ -165,7 +165,8 @@ void stamp_format(int64_t micros, char out[STAMP_LEN + 1])
 {
 	int year, month, day;
 
-	/* only what we computed ourselves (now minus a number of days) can be outside, where no four digits say it */
+	/* only what we computed ourselves (now minus a number of days) can be outside,
+	 * where no four digits say it */
 	if (micros < STAMP_FIRST)
 		micros = STAMP_FIRST;
 	if (micros > STAMP_LAST)

@@ -1,7 +1,8 @@
 /* stamp: points in time, as text and as microseconds since 1970 UTC.
  *
- * Accepted: RFC 3339 with T, t or a space between date and time, 0 to 9 digits of a second's fraction (beyond six are cut), Z, z, an offset
- * (±hh:mm, also ±hhmm), or no offset, which is UTC; years 0001 to 9999; second 60 counts as the next minute's 0. */
+ * Accepted: RFC 3339 with T, t or a space between date and time, 0 to 9 digits of a second's fraction (beyond
+ * six are cut), Z, z, an offset (±hh:mm, also ±hhmm), or no offset, which is UTC; years 0001 to 9999; second
+ * 60 counts as the next minute's 0. */
 #pragma once
 #include "proto/buf.h"
 

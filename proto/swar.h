@@ -1,6 +1,7 @@
 /* swar: eight bytes of text looked at in one word.
  *
- * What JSON strings are made of is mostly bytes that mean nothing; these find the next that does. Pure functions. */
+ * What JSON strings are made of is mostly bytes that mean nothing;
+ * these find the next that does. Pure functions. */
 #pragma once
 #include <endian.h>
 #include <stdint.h>
@@ -18,8 +19,9 @@ static inline uint64_t swar_load(const char *at)
 	return le64toh(word);
 }
 
-/* The top bit of each byte of the result says that the byte is equal to c. A bit above the lowest that is set may be wrong
- * (a borrow), so only "none" and "the first" can be relied on; the same is true of what is built from it. */
+/* The top bit of each byte of the result says that the byte is equal to c. A bit above the lowest that is set
+ * may be wrong (a borrow), so only "none" and "the first" can be relied on;
+ * the same is true of what is built from it. */
 static inline uint64_t swar_equal(uint64_t word, unsigned char c)
 {
 	uint64_t x = word ^ (SWAR_ONES * c);

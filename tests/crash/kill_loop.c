@@ -48,6 +48,7 @@ static int prize_round;
 static struct daemon *d;
 static long long versions;
 static int kills_wanted = 50;
+static int big_payloads = 1; /* of a hundred */
 static unsigned long long seed, random_state;
 static struct {
 	long long acknowledged, refused, unanswered, kills, starts_killed, stops, artifacts, folds, merges;
@@ -72,7 +73,7 @@ static int random_below(int n)
 /* A payload that can be told from every other, and whose damage would show. */
 static json_t *payload_of(long long version)
 {
-	int len = random_below(100) == 0 ? BIG_PAYLOAD : random_below(PAYLOAD);
+	int len = random_below(100) < big_payloads ? BIG_PAYLOAD : random_below(PAYLOAD);
 	char *text = malloc((size_t)len + 1);
 	for (int i = 0; i < len; i++)
 		text[i] = (char)('a' + (version + i) % 26);
@@ -387,16 +388,15 @@ static void count_background_work(void)
 static void load(void)
 {
 	int dice = random_below(20);
+	big_payloads = dice == 1 ? 40 : 1;
 	if (dice == 0)
 		load_for(3000, 1); /* one call a commit: so many segments that they are merged */
-	else if (dice < 4)
+	else if (dice == 1)
+		load_for(500 + random_below(1000), DEPTH); /* so many bytes that tables are folded */
+	else if (dice < 5)
 		load_for(random_below(10), DEPTH);
 	else
 		load_for(20 + random_below(250), DEPTH);
-	if (random_below(8) == 0) {
-		sleep_ms(900 + random_below(400)); /* an idle fold begins, and the kill meets it */
-		load_for(random_below(30), DEPTH);
-	}
 	count_background_work();
 }
 
