@@ -66,7 +66,8 @@ static void call_free(struct call *c)
 
 static void wait_begin(struct call *c)
 {
-	uint64_t bytes = sizeof *c + c->params.len + c->held.len + c->text.len + (c->record ? c->record->len : 0);
+	uint64_t bytes = sizeof *c + c->expected + c->params.len + c->held.len + c->text.len +
+	                 (c->record ? c->record->len : 0);
 	if (!c->waits) {
 		c->waits = true;
 		c->service->counters.in_flight_calls++;
@@ -97,8 +98,8 @@ static void unlink_call(struct call *c)
 		c->next->previous = c->previous;
 	o->session->calls--;
 	o->session->bytes -= c->bytes;
-	if (c->busy)
-		o->session->busy--;
+	o->session->busy -= c->busy;
+	o->session->reads -= c->reading;
 }
 
 static void wait_end(struct call *c)
@@ -131,9 +132,12 @@ enum outcome call_wait_read(struct call *c, struct span params)
 	return OUTCOME_PENDING;
 }
 
-enum outcome call_park(struct call *c)
+enum outcome call_park_reading(struct call *c)
 {
-	(void)c;
+	if (c->origin && !c->reading) {
+		c->reading = true;
+		c->origin->session->reads++;
+	}
 	return OUTCOME_PENDING;
 }
 
@@ -155,7 +159,7 @@ void origin_detach(struct origin *o)
 	while (o->first_call) {
 		struct call *c = o->first_call;
 		unlink_call(c);
-		c->busy = false;
+		c->busy = c->reading = false;
 		c->origin = NULL;
 	}
 }
@@ -239,7 +243,8 @@ static void call_settle(struct call *c, enum outcome outcome, struct buf *out, s
 	}
 	if (outcome == OUTCOME_DONE) {
 		rpc_end(out, buf_as_span(&c->id));
-		if (out->len - from > c->service->limits.reply) {
+		bool together = c->origin && c->origin->shares_line && spec_methods[c->method].role <= ROLE_READ;
+		if (out->len - (together ? 0 : from) > c->service->limits.reply) {
 			fault_set(fault, FAULT_TOO_LARGE, "the reply would be %zu bytes, the limit is %llu",
 			          out->len - from, (unsigned long long)c->service->limits.reply);
 			fault_hint(fault, "ask for less with fields or a smaller limit");
@@ -280,6 +285,7 @@ void call_run(struct call *c, struct span params) { call_judge(c, params); }
 
 static void judge_again(struct call *c)
 {
+	c->expected = 0;
 	c->holds_reply = false;
 	c->held.len = 0;
 	struct buf params = c->params; /* the judge may keep parameters anew */

@@ -22,6 +22,7 @@ struct session {
 	uint64_t last_batch;
 	unsigned calls;            /* that wait */
 	uint64_t bytes;            /* that they hold */
+	unsigned reads;            /* of artifacts, under way or waiting for their turn */
 	unsigned busy;             /* calls that the next one must wait for (bulk removals) */
 	struct bundle *bundles;    /* JSON-RPC batches that are not answered yet (dispatch.c) */
 };
@@ -29,6 +30,7 @@ struct session {
 /* Where replies go: a connection, or a JSON-RPC batch on one. */
 struct origin {
 	struct session *session;
+	bool shares_line;                              /* its replies become one line */
 	struct call *first_call;                       /* those that wait */
 	struct buf *(*reply_buffer)(struct origin *o); /* append one reply here, without a newline */
 	/* that has been done, or nothing for a notification */
@@ -53,13 +55,15 @@ struct call {
 	struct call *next, *previous;  /* in its origin's list */
 	judge_fn *judge;
 	enum method method;
-	bool notification, waits, busy, replied;
+	bool notification, waits, busy, reading, replied;
 	bool holds_reply;              /* `held` goes out if the batch commits, else the call is judged again, */
 	bool judged_once;              /* where that is still possible */
 	bool waited;                   /* for its connection's mutations: not again, they may be later ones */
 	struct buf id, params, held;   /* kept texts */
 	uint64_t arrived;              /* monotonic microseconds */
 	uint64_t bytes;                /* counted in its session */
+	/* bytes of the reply that a waiting read may bring, as far as one can tell */
+	uint64_t expected;
 	finish_fn *finish;
 
 	/* What methods keep for their finishers. */
@@ -83,7 +87,7 @@ enum outcome call_wait(struct call *c, finish_fn *finish); /* for the batch that
                                                             * are in */
 enum outcome call_wait_read(struct call *c, struct span params); /* for its connection's mutations; then
                                                                   * judged */
-enum outcome call_park(struct call *c);                                    /* until call_resume */
+enum outcome call_park_reading(struct call *c); /* reads an artifact, until call_resume */
 void call_resume(struct call *c, finish_fn *finish);
 /* Nothing else of the connection is begun before this call has ended. */
 void call_hold_connection(struct call *c);

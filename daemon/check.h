@@ -1,5 +1,5 @@
 /* check: `persistd --check`: everything a start would look at, and the artifact payloads,
- * without writing anything. */
+ * without writing anything. One thread, no loop; what it opens it closes, `out` stays the caller's. */
 #pragma once
 #include "daemon/load.h"
 #include <stdio.h>

@@ -10,6 +10,7 @@
 enum {
 	READ_SIZE = 64 << 10,
 	KEEP_SIZE = 64 << 10,         /* of the buffers of a quiet connection */
+	READS_PER_CONNECTION = 2,     /* artifacts, each of which may be as large as a reply may be */
 	LONG_LINE = 64 << 10,         /* an unfinished line above this counts against limits.unfinished */
 	SLICE_CALLS = 128,            /* begun in one go before other connections have their turn */
 	SLICE_MICROS = 1000,
@@ -26,6 +27,7 @@ struct conn {
 	struct buf out, writing;
 	size_t written;               /* of `writing` */
 	uint64_t unfinished;          /* counted in counters.unfinished_bytes */
+	uint64_t queued;              /* counted in counters.queued_bytes */
 	bool reading, ended, write_pending, closing, is_runnable, is_dirty;
 	struct conn *next, *previous, *next_runnable, *next_dirty;
 };
@@ -56,6 +58,13 @@ static void mark_runnable(struct conn *c)
 	uv_idle_start(&c->all->idle, on_idle);
 }
 
+static void count_queued(struct conn *c)
+{
+	uint64_t now = queued(c);
+	counters(c)->queued_bytes += now - c->queued;
+	c->queued = now;
+}
+
 static struct buf *conn_reply_buffer(struct origin *o) { return &((struct conn *)o)->out; }
 
 static void conn_replied(struct origin *o, bool notification)
@@ -63,6 +72,7 @@ static void conn_replied(struct origin *o, bool notification)
 	struct conn *c = (struct conn *)o;
 	if (!notification)
 		buf_char(&c->out, '\n');
+	count_queued(c);
 	mark_dirty(c); /* also where nothing was written: the connection may have waited for this call */
 }
 
@@ -71,7 +81,7 @@ static void conn_replied(struct origin *o, bool notification)
 static bool must_wait(struct conn *c)
 {
 	const struct limits *l = &c->all->service->limits;
-	if (c->session.busy)
+	if (c->session.busy || c->session.reads >= READS_PER_CONNECTION)
 		return true;
 	if (queued(c) > l->queued) {
 		counters(c)->paused_queued += c->reading;
@@ -245,6 +255,7 @@ static void on_written(uv_write_t *request, int status)
 		return;
 	}
 	writing_done(c);
+	count_queued(c);
 	mark_dirty(c);
 }
 
@@ -280,6 +291,7 @@ static void conn_write(struct conn *c)
 			}
 		}
 	}
+	count_queued(c);
 	if (!c->reading && !c->is_runnable && !must_wait(c) &&
 	    (!c->ended || frame_pending(&c->frame) || c->bundle))
 		mark_runnable(c);
@@ -326,6 +338,8 @@ static void conn_close(struct conn *c)
 	c->reading = false;
 	counters(c)->connections_open--;
 	counters(c)->unfinished_bytes -= c->unfinished;
+	counters(c)->queued_bytes -= c->queued;
+	c->queued = 0;
 	c->bundle = NULL;
 	dispatch_detach(&c->session);
 	origin_detach(&c->origin);

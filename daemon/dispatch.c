@@ -77,6 +77,36 @@ static bool takes_mutations(struct service *s, struct fault *fault)
 	return true;
 }
 
+/* Connections wait for their own replies and calls;
+ * all of them together may still ask for more than there is room for. */
+static bool has_memory(const struct service *s, enum order order, struct fault *fault)
+{
+	const struct counters *n = &s->counters;
+	if (order == READS && n->queued_bytes > s->limits.in_flight) {
+		fault_set(fault, FAULT_LIMIT,
+		          "replies that slow clients have not read fill what the daemon may hold for them");
+		fault_hint(fault, "try again later; server.stats shows queued_bytes");
+		return false;
+	}
+	if ((order == MUTATES || order == SEES_LISTS) && n->in_flight_bytes > s->limits.in_flight) {
+		fault_set(fault, FAULT_LIMIT,
+		          "calls in flight fill what the daemon may hold for them; this one did not happen");
+		fault_hint(fault, "try again later; server.stats shows bytes_in_flight");
+		return false;
+	}
+	return true;
+}
+
+/* A read that waits is answered together with all that wait beside it, whoever reads slowly: so not too many
+ * of them may wait. A record may be as large as a reply; the mean size tells more. */
+static uint64_t expected_reply(const struct service *s, enum method m)
+{
+	enum table_id t = m == JOB_GET || m == JOB_LIST ? TABLE_JOBS : TABLE_RUNS;
+	const struct table *table = store_table(s->store, t);
+	uint64_t count = table_count(table), mean = count ? table_bytes(table) / count : 0;
+	return m == JOB_LIST || m == RUN_LIST ? 100 * mean : mean;
+}
+
 static enum outcome judge(struct call *c, struct span text, struct buf *result, struct fault *fault)
 {
 	static struct buf scratch;
@@ -85,13 +115,15 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	if ((order == READS || order == SEES_LISTS) && !c->waited && call_has_own_pending(c)) {
 		if (order == SEES_LISTS)
 			call_hold_connection(c); /* what comes after it must see what it will have changed */
+		c->expected = expected_reply(c->service, c->method);
 		return call_wait_read(c, text);
 	}
 	if ((order == MUTATES || order == SEES_LISTS) && !takes_mutations(c->service, fault))
 		return OUTCOME_FAILED;
 	scratch.len = 0;
 	buf_trim(&scratch, 1 << 16);
-	if (!params_read(&spec_methods[c->method], text, &params, &scratch, fault))
+	if (!has_memory(c->service, order, fault) ||
+	    !params_read(&spec_methods[c->method], text, &params, &scratch, fault))
 		return OUTCOME_FAILED;
 	return handlers[c->method](c, &params, result, fault);
 }
@@ -222,13 +254,18 @@ static void bundle_replied(struct origin *o, bool notification)
 	if (!notification)
 		buf_char(&b->out, ',');
 	b->unanswered--;
-	bundle_end_if_done(b);
+	if (b->begun_all)
+		bundle_end_if_done(b);
+	else
+		b->parent->replied(b->parent,
+		                   true); /* the connection may have waited for this one before it begins the next */
 }
 
 static struct bundle *bundle_new(struct service *s, struct origin *parent, struct span line, size_t number_at)
 {
 	struct bundle *b = mem_zero(sizeof *b);
-	b->origin = (struct origin){.session = parent->session, .reply_buffer = bundle_reply_buffer,
+	b->origin = (struct origin){.session = parent->session, .shares_line = true,
+	                            .reply_buffer = bundle_reply_buffer,
 	                            .replied = bundle_replied};
 	b->service = s;
 	b->parent = parent;

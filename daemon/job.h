@@ -1,5 +1,5 @@
 /* job: what job.save makes of what a client sent and what is stored. The fields' table is in
- * docs/protocol.md. */
+ * docs/protocol.md. Keeps nothing: the caller owns `old`, the texts and `out`. Loop's thread. */
 #pragma once
 #include "daemon/record.h"
 

@@ -191,6 +191,7 @@ static void payload_work(struct flush_job *job)
 }
 
 static void reads_start(struct service *s);
+static enum outcome finish_read(struct call *c, struct buf *result, struct fault *fault);
 
 static enum outcome payload_fault(struct call *c, const struct payload_read *r, struct fault *fault)
 {
@@ -258,9 +259,15 @@ static void reads_start(struct service *s)
 {
 	while (s->artifact_reads < READS_AT_ONCE && s->reads_first) {
 		struct flush_job *job = s->reads_first;
+		struct payload_read *r = (struct payload_read *)job;
 		s->reads_first = job->next;
 		if (!s->reads_first)
 			s->reads_last = NULL;
+		if (!r->call->origin) { /* nobody waits for it any more */
+			r->error = ECANCELED;
+			call_resume(r->call, finish_read);
+			continue;
+		}
 		s->artifact_reads++;
 		s->flush->submit(s->flush, job);
 	}
@@ -288,5 +295,5 @@ enum outcome method_artifact_read(struct call *c, const struct params *p, struct
 		s->reads_first = &r->job;
 	s->reads_last = &r->job;
 	reads_start(s);
-	return call_park(c);
+	return call_park_reading(c);
 }

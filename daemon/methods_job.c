@@ -82,6 +82,14 @@ enum outcome method_job_update_progress(struct call *c, const struct params *p, 
 {
 	const struct param *id = &p->at[JOB_UPDATE_PROGRESS_ID];
 	double percentage;
+	if (p->at[JOB_UPDATE_PROGRESS_PROGRESS].text.len > progress_limit(c->service)) {
+		fault_set(fault, FAULT_TOO_LARGE, "progress is larger than %" PRIu64 " bytes",
+		          progress_limit(c->service));
+		fault_field(fault, "progress.message");
+		fault_expected(fault, "a short text for people");
+		fault_hint(fault, "large results belong into the job's result or into artifacts");
+		return OUTCOME_FAILED;
+	}
 	/* Whoever has not deleted the job on this very connection still sees it,
 	 * until the deletion is durable. */
 	if (!store_set_progress(c->service->store, id->string, p->at[JOB_UPDATE_PROGRESS_PROGRESS].text,
@@ -173,15 +181,17 @@ static enum outcome cleanup_step(struct call *c, struct buf *result, struct faul
 	struct store *store = c->service->store;
 	const struct table *table = store_table(store, TABLE_JOBS);
 	uint32_t count = table_ended_count(table, c->cutoff);
+	uint32_t place = 0;
 	int removed = 0;
-	for (uint32_t place = 0; place < count && removed < BULK_STEP; place++) {
+	for (; place < count && removed < BULK_STEP && place < 2 * BULK_STEP; place++) {
 		const struct entry *entry = table_entry(table, table_ended_at(table, place));
 		if (entry->pending) /* somebody is changing it: what it becomes is judged another time */
 			continue;
 		store_remove(store, TABLE_JOBS, record_id(entry->record));
 		removed++;
 	}
-	if (!removed)
+	c->flag = place < count; /* there may be more */
+	if (!removed && !c->flag)
 		return finish_removed(c, result, fault);
 	c->step_removed = removed;
 	return call_wait(c, cleanup_more);
@@ -190,9 +200,9 @@ static enum outcome cleanup_step(struct call *c, struct buf *result, struct faul
 static enum outcome cleanup_more(struct call *c, struct buf *result, struct fault *fault)
 {
 	c->removed += c->step_removed;
-	if (c->service->stopping && c->step_removed == BULK_STEP)
+	if (c->service->stopping && c->flag)
 		return stopped_between(c, fault);
-	return c->step_removed < BULK_STEP ? finish_removed(c, result, fault) : cleanup_step(c, result, fault);
+	return c->flag ? cleanup_step(c, result, fault) : finish_removed(c, result, fault);
 }
 
 enum { DRY_RUN_IDS = 10000 };

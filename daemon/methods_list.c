@@ -99,13 +99,16 @@ enum outcome list_records(struct call *c, const struct params *p, const struct l
 	uint32_t e = page_next(page);
 	for (int64_t i = 0; e && i < wanted; i++, e = page_next(page)) {
 		const struct entry *entry = table_entry(table, e);
-		/* a page ends before the limit when its bytes fill it, but never empty */
-		if (i && result->len - from + entry->record->len > c->service->limits.page)
-			break;
+		size_t before = result->len;
 		if (i)
 			buf_char(result, ',');
 		record_send(result, at->table, entry->record, live_of(at->table, entry),
 		            fields->present ? fields->fields : RECORD_ALL, c->service->dirs->artifacts_path);
+		/* a page ends before the limit when its bytes fill it, but never empty */
+		if (i && result->len - from > c->service->limits.page) {
+			result->len = before;
+			break;
+		}
 		last = entry;
 	}
 	page_close(page);
@@ -212,9 +215,16 @@ bool revision_matches(const struct param *if_revision, const struct record *newe
 	return false;
 }
 
+uint64_t progress_limit(const struct service *s)
+{
+	uint64_t share = s->limits.reply / 8;
+	return share < PROGRESS_MAX ? share : PROGRESS_MAX;
+}
+
 bool record_fits(struct call *c, enum table_id t, size_t bytes, struct fault *fault)
 {
-	uint64_t limit = c->service->limits.reply - 4096; /* for the envelope, percentage and the id */
+	/* room for the envelope and the id, and for live progress as large as it may be */
+	uint64_t limit = c->service->limits.reply - 2 * progress_limit(c->service);
 	if (bytes <= limit)
 		return true;
 	fault_set(fault, FAULT_TOO_LARGE, "the %s would be %zu bytes as stored, the limit is %" PRIu64,

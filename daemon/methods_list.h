@@ -31,5 +31,9 @@ bool revision_matches(const struct param *if_revision, const struct record *newe
 /* A record may not become larger than a reply may be: nobody could read it any more. */
 bool record_fits(struct call *c, enum table_id t, size_t bytes, struct fault *fault);
 
+/* Bytes of live progress, so that a record can always be read with it. */
+enum { PROGRESS_MAX = 64 << 10 };
+uint64_t progress_limit(const struct service *s);
+
 /* Bulk work goes in steps of so many records, each a commit of its own. */
 enum { BULK_STEP = 500, BULK_LOOKS = 4000 };

@@ -216,6 +216,7 @@ static void write_connections(struct buf *out, const struct counters *n)
 	member(out, "calls_in_flight", n->in_flight_calls);
 	member(out, "bytes_in_flight", n->in_flight_bytes);
 	member(out, "unfinished_bytes", n->unfinished_bytes);
+	member(out, "queued_bytes", n->queued_bytes);
 	member(out, "paused_slow_reader", n->paused_queued);
 	member(out, "paused_calls", n->paused_calls);
 	member(out, "paused_bytes", n->paused_in_flight);

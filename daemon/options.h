@@ -1,4 +1,5 @@
-/* options: the command line of persistd. */
+/* options: the command line of persistd. Read once, on the main thread, before there is another; the caller
+ * frees what is allocated. */
 #pragma once
 #include "daemon/log.h"
 #include "daemon/service.h"

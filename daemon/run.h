@@ -1,4 +1,5 @@
-/* run: what run.create_or_update makes of its parameters and what is stored. */
+/* run: what run.create_or_update makes of its parameters and what is stored. Keeps nothing: the caller owns
+ * `old`, the parameters and `out`. Loop's thread. */
 #pragma once
 #include "daemon/record.h"
 #include "proto/params.h"

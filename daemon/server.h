@@ -1,4 +1,5 @@
-/* server: one daemon's life: locks, loads, serves, stops. */
+/* server: one daemon's life: locks, loads, serves, stops. Called once, on the main thread, which becomes the
+ * loop's; what it opens and starts is its own. `o` stays the caller's. */
 #pragma once
 #include "daemon/options.h"
 

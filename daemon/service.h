@@ -26,7 +26,7 @@ struct counters {
 	uint64_t lines, lines_too_long, lines_bad, bytes_in, bytes_out;
 	/* how often a limit made a connection wait, or dropped a line */
 	uint64_t paused_queued, paused_calls, paused_in_flight, unfinished_dropped;
-	uint64_t in_flight_calls, in_flight_bytes, unfinished_bytes;
+	uint64_t in_flight_calls, in_flight_bytes, unfinished_bytes, queued_bytes; /* now */
 	uint64_t notifications, batches;
 	uint64_t errors[FAULT_CODE_COUNT];
 	struct {

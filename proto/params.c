@@ -75,7 +75,7 @@ static void type_add(struct buf *out, const struct spec_field *f)
 	case SPEC_ARRAY: buf_text(out, "an array of objects"); return;
 	case SPEC_STRINGS: buf_text(out, "an array of strings"); return;
 	case SPEC_ANY: buf_text(out, "any JSON value"); return;
-	case SPEC_FIELDS: buf_text(out, "an array of one or more field names"); return;
+	case SPEC_FIELDS: buf_text(out, "an array of 1 to 64 field names"); return;
 	case SPEC_CURSOR: buf_text(out, "the next_cursor of an earlier page"); return;
 	}
 	assert(false);
@@ -466,6 +466,8 @@ bool field_check(const struct spec_field *field, struct span value, const char *
 
 /* Parameters */
 
+enum { FIELDS_NAMED_MAX = 64 }; /* more than there are: a list of millions would hold everybody up */
+
 static bool fields_read(const struct spec_param *p, struct param *out, struct fault *fault)
 {
 	const struct spec_field *fields = spec_fields(p->table);
@@ -475,6 +477,8 @@ static bool fields_read(const struct spec_param *p, struct param *out, struct fa
 	if (scan_kind(out->text) != SCAN_ARRAY)
 		return refuse_param(p, fault);
 	for (struct scan_iter it = scan_elements(out->text); scan_next_element(&it, &element); i++) {
+		if (i == FIELDS_NAMED_MAX)
+			return refuse_param(p, fault);
 		snprintf(path, sizeof path, "%s[%zu]", p->name, i);
 		if (scan_kind(element) != SCAN_STRING)
 			return refuse_as(path, SPAN("a field's name"), fault);

@@ -129,8 +129,8 @@ const struct spec_field spec_artifact_fields[] = {
 
 #define IF_REVISION                                                                                          \
 	{.name = "if_revision", .type = SPEC_INT, .max = NO_LIMIT,                                               \
-	 .prose = "Refuse with conflict unless the stored record is at this revision. 0: unless there is no such " \
-	          "record."}
+	 .prose = "Refuse with conflict unless the stored record is at this revision. 0: unless there is no "    \
+	          "such record."}
 #define FIELDS_OF(which)                                                                                     \
 	{.name = "fields", .type = SPEC_FIELDS, .table = (which),                                                \
 	 .prose = "Only these fields of the record are sent, in the record's own order."}

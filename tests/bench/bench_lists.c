@@ -1,4 +1,5 @@
-/* bench_lists: what a page, a count, a get and a save cost with a thousand jobs and runs and with a million, and what a million take to load and to hold.
+/* bench_lists: what a page, a count, a get and a save cost with a thousand jobs and runs and with a million,
+ * and what a million take to load and to hold.
  *
  *     bench_lists [RECORDS...]      default: 1000 1000000 */
 #include "tests/integration/client.h"
@@ -31,12 +32,17 @@ static void write_jobs(const char *path, int count)
 		time_t created = 1700000000 + i;
 		char text[32];
 		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime(&created));
-		fprintf(file, "{\"id\":\"%08x-%04d\",\"type\":\"%s\",\"status\":\"%s\",\"payload\":{\"factor_name\":\"value\",\"start_date\":\"2020-01-01\","
-			      "\"end_date\":\"2025-12-31\",\"top_n\":%d,\"costs\":{\"commission\":0.0015,\"slippage_bps\":2.5},\"universe\":[\"AKBNK\",\"SISE\","
-			      "\"ASELS\",\"THYAO\",\"BIMAS\"]},\"progress\":{\"current\":1200,\"total\":1200,\"message\":\"Loading prices\"},\"result\":null,"
-			      "\"created_at\":\"%s.%06d\",\"started_at\":null,\"completed_at\":null,\"error\":null,\"metadata\":{\"owner\":\"api\",\"attempt\":%d}}%s\n",
-			(unsigned)i * 2654435761u, i % 10000, types[i % 7 % 4], statuses[i % 11 % 5], i % 50, text, i % 1000000, i % 4,
-			i + 1 < count ? "," : "");
+		fprintf(file,
+		        "{\"id\":\"%08x-%04d\",\"type\":\"%s\",\"status\":\"%s\",\"payload\":{\"factor_name\":"
+		        "\"value\",\"start_date\":\"2020-01-01\","
+		        "\"end_date\":\"2025-12-31\",\"top_n\":%d,\"costs\":{\"commission\":0.0015,\"slippage_bps\":"
+		        "2.5},\"universe\":[\"AKBNK\",\"SISE\","
+		        "\"ASELS\",\"THYAO\",\"BIMAS\"]},\"progress\":{\"current\":1200,\"total\":1200,\"message\":"
+		        "\"Loading prices\"},\"result\":null,"
+		        "\"created_at\":\"%s.%06d\",\"started_at\":null,\"completed_at\":null,\"error\":null,"
+		        "\"metadata\":{\"owner\":\"api\",\"attempt\":%d}}%s\n",
+		        (unsigned)i * 2654435761u, i % 10000, types[i % 7 % 4], statuses[i % 11 % 5], i % 50, text,
+		        i % 1000000, i % 4, i + 1 < count ? "," : "");
 	}
 	fprintf(file, "]}\n");
 	ck_assert_int_eq(fclose(file), 0);
@@ -81,19 +87,27 @@ static void measure_lists(struct client *c, int count)
 	char params[200];
 	measure(c, "first page of 50", "job.list", JSON({"limit":50}));
 	measure(c, "page of 50, status running", "job.list", JSON({"limit":50,"status":"running"}));
-	measure(c, "page of 50, 3 statuses × 2 types", "job.list", JSON({"limit":50,"status":["running","failed","pending"],"type":["backtest","optimization"]}));
+	measure(c, "page of 50, 3 statuses × 2 types", "job.list",
+	        JSON({"limit":50,"status":["running","failed","pending"],"type":["backtest","optimization"]}));
 	snprintf(params, sizeof params, JSON({"limit":50,"offset":%d}), count / 2);
 	measure(c, "page of 50 from the middle", "job.list", params);
-	snprintf(params, sizeof params, JSON({"limit":50,"offset":%d,"status":["running","failed","pending"],"type":["backtest","optimization"]}), count / 10);
+	snprintf(
+		params, sizeof params,
+		JSON({"limit":50,"offset":%d,"status":["running","failed","pending"],"type":["backtest","optimization"]}),
+		count / 10);
 	measure(c, "page of 50 from a tenth, 3 statuses × 2 types", "job.list", params);
-	measure(c, "page of 50 of a time range", "job.list", JSON({"limit":50,"created_after":"2023-11-14T22:20:00Z","created_before":"2023-11-14T22:28:00Z"}));
+	measure(
+		c, "page of 50 of a time range", "job.list",
+		JSON({"limit":50,"created_after":"2023-11-14T22:20:00Z","created_before":"2023-11-14T22:28:00Z"}));
 	measure(c, "page of 50 by id", "job.list", JSON({"limit":50,"order":"id"}));
 	measure(c, "count by status", "job.count", JSON({"group_by":"status"}));
-	measure(c, "count of 2 types in a time range", "job.count", JSON({"type":["backtest","optimization"],"created_after":"2023-11-14T22:20:00Z"}));
+	measure(c, "count of 2 types in a time range", "job.count",
+	        JSON({"type":["backtest","optimization"],"created_after":"2023-11-14T22:20:00Z"}));
 	measure(c, "get", "job.get", JSON({"id":"00000000-0000"}));
 	snprintf(params, sizeof params, JSON({"key":"job_id","value":"j%d"}), count / 3);
 	measure(c, "run.find_by_meta", "run.find_by_meta", params);
-	measure(c, "save, durable, one after the other", "job.save", JSON({"job":{"id":"00000000-0000","error":"touched"}}));
+	measure(c, "save, durable, one after the other", "job.save",
+	        JSON({"job":{"id":"00000000-0000","error":"touched"}}));
 }
 
 static long long resident_kb(pid_t pid)
@@ -112,8 +126,8 @@ static void report_load(struct daemon *d, const char *from)
 	struct client *c = client_open(d);
 	json_t *info = client_call(c, "server.info", NULL), *stats = client_call(c, "server.stats", NULL);
 	printf("  load from %-42s %8.2f s;  resident %lld MB, of it text %lld MB, index %lld MB\n", from,
-	       (double)whole_at(info, "load_micros") / 1e6, resident_kb(d->pid) >> 10, whole_at(stats, "store.text_bytes") >> 20,
-	       whole_at(stats, "store.index_bytes") >> 20);
+	       (double)whole_at(info, "load_micros") / 1e6, resident_kb(d->pid) >> 10,
+	       whole_at(stats, "store.text_bytes") >> 20, whole_at(stats, "store.index_bytes") >> 20);
 	client_close(c);
 }
 

@@ -13,7 +13,8 @@
 
 enum { SMALL = 1000, SAMPLES = 401, PAGE = 50, STATUSES = 5, TYPES = 5, RUN_STRATEGIES = 100 };
 
-static const char *const types[TYPES] = {"backtest", "optimization", "signal_generation", "data_refresh", "custom"};
+static const char *const types[TYPES] = {"backtest", "optimization", "signal_generation", "data_refresh",
+                                         "custom"};
 static const int64_t year = INT64_C(365) * 86400 * 1000000, start_of_time = INT64_C(1767225600) * 1000000;
 
 struct bench {
@@ -85,13 +86,15 @@ struct shape {
 
 static struct shape random_shape(enum table_id kind)
 {
-	struct shape s = {.type = types[pick(TYPES)], .time = start_of_time + (int64_t)(random64() % (uint64_t)year)};
+	struct shape s = {.type = types[pick(TYPES)],
+	                  .time = start_of_time + (int64_t)(random64() % (uint64_t)year)};
 	uint64_t x = random64(), y = random64();
 
 	s.status = kind == TABLE_JOBS ? spec_job_statuses[pick(STATUSES)] : spec_run_statuses[pick(STATUSES)];
 	if (kind == TABLE_JOBS)
-		snprintf(s.id, sizeof(s.id), "%08x-%04x-4%03x-a%03x-%012" PRIx64, (unsigned)(x >> 32), (unsigned)x & 0xffff,
-		         (unsigned)(x >> 16) & 0xfff, (unsigned)(y >> 48) & 0xfff, y & UINT64_C(0xffffffffffff));
+		snprintf(s.id, sizeof(s.id), "%08x-%04x-4%03x-a%03x-%012" PRIx64, (unsigned)(x >> 32),
+		         (unsigned)x & 0xffff, (unsigned)(x >> 16) & 0xfff, (unsigned)(y >> 48) & 0xfff,
+		         y & UINT64_C(0xffffffffffff));
 	else
 		snprintf(s.id, sizeof(s.id), "%s_%012" PRIx64, s.type, x >> 16);
 	return s;
@@ -210,8 +213,10 @@ static void print_build(const struct bench *b)
 	double n = b->count;
 
 	printf("%u %s of %.0f bytes\n", b->count, spec_table_name(b->kind), (double)b->text_bytes / n);
-	printf("  made one by one, random order  %9.2f s (%.2f µs each)\n", b->build_seconds, b->build_seconds * 1e6 / n);
-	printf("  made as a load                 %9.2f s (%.2f µs each)\n", b->load_seconds, b->load_seconds * 1e6 / n);
+	printf("  made one by one, random order  %9.2f s (%.2f µs each)\n", b->build_seconds,
+	       b->build_seconds * 1e6 / n);
+	printf("  made as a load                 %9.2f s (%.2f µs each)\n", b->load_seconds,
+	       b->load_seconds * 1e6 / n);
 	printf("  bytes a record beside its text %9.1f by table_overhead, %.1f by malloc, %.1f resident\n",
 	       (double)table_overhead(b->table) / n, ((double)b->malloc_bytes - (double)b->text_bytes) / n,
 	       ((double)b->resident_bytes - (double)b->text_bytes) / n);
@@ -226,7 +231,8 @@ static const struct span one_status[] = {{"running", 7}}, one_type[] = {{"backte
 static const struct span three_statuses[] = {{"running", 7}, {"failed", 6}, {"cancelled", 9}};
 static const struct span three_types[] = {{"backtest", 8}, {"custom", 6}, {"data_refresh", 12}};
 
-static int64_t list(const struct bench *b, const struct selection *s, uint64_t offset, const struct position *behind)
+static int64_t list(const struct bench *b, const struct selection *s, uint64_t offset,
+                    const struct position *behind)
 {
 	int64_t from = now();
 	struct page *p = page_open(b->table, s, offset, behind);
@@ -529,7 +535,8 @@ static const struct row run_rows[] = {
 	{NULL, NULL, false},
 };
 
-static void print_row(const char *name, const char *what, const struct row *row, const struct bench *small, const struct bench *large)
+static void print_row(const char *name, const char *what, const struct row *row, const struct bench *small,
+                      const struct bench *large)
 {
 	double s = median(row->run, small), l = median(row->run, large);
 
@@ -541,7 +548,8 @@ static void compare(enum table_id kind, const struct row *rows, uint32_t count)
 	struct bench large = build(kind, count), small = build(kind, SMALL);
 
 	print_build(&large);
-	printf("  %-40s %9s %9s %7s   (medians of %d, µs; lists are of %d)\n", "", "1 k", "all", "ratio", SAMPLES, PAGE);
+	printf("  %-40s %9s %9s %7s   (medians of %d, µs; lists are of %d)\n", "", "1 k", "all", "ratio", SAMPLES,
+	       PAGE);
 	for (const struct row *row = rows; row->name; row++) {
 		sending = false;
 		print_row(row->name, row->is_list ? "index only" : "", row, &small, &large);

@@ -1,10 +1,12 @@
-/* kill_loop: kills the daemon with SIGKILL at random moments under load from several clients, and then proves that every change
- * that was acknowledged is there, exactly, that none that was refused is, and that what was not answered is there whole or not at all.
+/* kill_loop: kills the daemon with SIGKILL at random moments under load from several clients, and then proves
+ * that every change that was acknowledged is there, exactly, that none that was refused is, and that what was
+ * not answered is there whole or not at all.
  *
  *     kill_loop [--kills N] [--seed S]
  *
- * Each client owns its records, so that what it has sent tells in which states they may be (ledger.h). Beside them there are
- * records that all clients try to make at once, and artifacts, whose ids only the daemon knows until it has answered. */
+ * Each client owns its records, so that what it has sent tells in which states they may be (ledger.h). Beside
+ * them there are records that all clients try to make at once, and artifacts, whose ids only the daemon knows
+ * until it has answered. */
 #include "tests/crash/ledger.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,8 @@
 
 enum { CLIENTS = 6, JOBS = 25, RUNS = 8, PRIZES = 12, DEPTH = 24, PAYLOAD = 1500, BIG_PAYLOAD = 200000 };
 
-enum kind { SAVE_JOB, DELETE_JOB, SAVE_RUN, DELETE_RUN, MUST_FAIL, TAKE_PRIZE, SAVE_ARTIFACT, DELETE_ARTIFACT };
+enum kind { SAVE_JOB, DELETE_JOB, SAVE_RUN, DELETE_RUN, MUST_FAIL, TAKE_PRIZE, SAVE_ARTIFACT,
+           DELETE_ARTIFACT };
 
 /* One artifact of a client's own run, from the moment when it is asked for. */
 struct artifact {
@@ -78,8 +81,8 @@ static json_t *payload_of(long long version)
 	for (int i = 0; i < len; i++)
 		text[i] = (char)('a' + (version + i) % 26);
 	text[len] = '\0';
-	json_t *payload = json_pack("{s:I, s:[f, n, b], s:s}", "version", (json_int_t)version, "mixed", (double)version / 7, version % 2 == 0,
-				    "text", text);
+	json_t *payload = json_pack("{s:I, s:[f, n, b], s:s}", "version", (json_int_t)version, "mixed",
+	                            (double)version / 7, version % 2 == 0, "text", text);
 	free(text);
 	return payload;
 }
@@ -99,14 +102,16 @@ static void say(struct worker *w, const json_t *value)
 	free(text);
 }
 
-static void send_call(struct worker *w, enum kind kind, long long version, struct entry *entry, struct artifact *artifact, const char *method,
-		      json_t *params)
+static void send_call(struct worker *w, enum kind kind, long long version, struct entry *entry,
+                      struct artifact *artifact, const char *method, json_t *params)
 {
 	struct call *call = malloc(sizeof *call);
-	*call = (struct call){.next = w->calls, .version = version, .kind = kind, .entry = entry, .artifact = artifact};
+	*call = (struct call){.next = w->calls, .version = version, .kind = kind, .entry = entry,
+	                      .artifact = artifact};
 	w->calls = call;
 	w->outstanding++;
-	json_t *request = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)version, "method", method, "params", params);
+	json_t *request = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)version, "method",
+	                            method, "params", params);
 	if (batch) {
 		json_array_append_new(batch, request);
 		return;
@@ -120,13 +125,16 @@ static void save_job(struct worker *w)
 	static const char *const statuses[] = {"pending", "running", "completed", "failed"};
 	struct entry *e = &w->jobs[random_below(JOBS)];
 	long long version = next_version();
-	json_t *job = json_pack("{s:s, s:s, s:s, s:o, s:{s:I}, s:s}", "id", e->id, "type", "backtest", "status", statuses[random_below(4)], "payload",
-				payload_of(version), "metadata", "version", (json_int_t)version, "error", version % 3 ? "none" : "some");
+	json_t *job = json_pack("{s:s, s:s, s:s, s:o, s:{s:I}, s:s}", "id", e->id, "type", "backtest", "status",
+	                        statuses[random_below(4)], "payload", payload_of(version), "metadata", "version",
+	                        (json_int_t)version, "error", version % 3 ? "none" : "some");
 	json_t *params = json_pack("{s:O}", "job", job);
 	const struct state *newest = entry_newest(e);
 	bool settled = e->count == 1;
 	if (settled && random_below(3) == 0)
-		json_object_set_new(params, "if_revision", newest->gone ? json_integer(0) : json_incref(json_object_get(newest->whole, "revision")));
+		json_object_set_new(params, "if_revision",
+		                    newest->gone ? json_integer(0)
+		                                 : json_incref(json_object_get(newest->whole, "revision")));
 	entry_sent(e, version, job);
 	send_call(w, SAVE_JOB, version, e, NULL, "job.save", params);
 }
@@ -147,13 +155,15 @@ static void save_run(struct worker *w)
 	char key[8];
 	snprintf(key, sizeof key, "k%d", random_below(5));
 	const struct state *newest = entry_newest(e);
-	json_t *earlier = newest->gone ? NULL : json_object_get(newest->must ? newest->must : newest->whole, "meta");
+	json_t *earlier = newest->gone ? NULL
+	                               : json_object_get(newest->must ? newest->must : newest->whole, "meta");
 	json_t *meta = earlier ? json_copy(earlier) : json_object();
 	json_object_set_new(meta, key, json_integer((json_int_t)version));
-	json_t *must = json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", e->id, "kind", "crash", "status", statuses[random_below(4)], "request",
-				 payload_of(version), "meta", meta);
-	json_t *params = json_pack("{s:s, s:s, s:O, s:O, s:{s:I}}", "run_id", e->id, "kind", "Crash", "status", json_object_get(must, "status"), "request",
-				   json_object_get(must, "request"), "meta", key, (json_int_t)version);
+	json_t *must = json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", e->id, "kind", "crash", "status",
+	                         statuses[random_below(4)], "request", payload_of(version), "meta", meta);
+	json_t *params = json_pack("{s:s, s:s, s:O, s:O, s:{s:I}}", "run_id", e->id, "kind", "Crash", "status",
+	                           json_object_get(must, "status"), "request", json_object_get(must, "request"),
+	                           "meta", key, (json_int_t)version);
 	entry_sent(e, version, must);
 	send_call(w, SAVE_RUN, version, e, NULL, "run.create_or_update", params);
 }
@@ -186,7 +196,8 @@ static void take_prize(struct worker *w)
 	long long version = next_version();
 	json_t *job = json_pack("{s:s, s:o}", "id", e->id, "payload", payload_of(version));
 	entry_sent(e, version, job);
-	send_call(w, TAKE_PRIZE, version, e, NULL, "job.save", json_pack("{s:O, s:i}", "job", job, "if_revision", 0));
+	send_call(w, TAKE_PRIZE, version, e, NULL, "job.save",
+	          json_pack("{s:O, s:i}", "job", job, "if_revision", 0));
 }
 
 static void save_artifact(struct worker *w)
@@ -198,26 +209,31 @@ static void save_artifact(struct worker *w)
 	a->payload = payload_of(a->version);
 	a->linked = random_below(4) == 0;
 	send_call(w, SAVE_ARTIFACT, a->version, NULL, a, "artifact.save",
-		  json_pack("{s:s, s:s, s:O, s:b}", "run_id", w->files_run, "kind", "crash", "payload", a->payload, "link", a->linked));
+	          json_pack("{s:s, s:s, s:O, s:b}", "run_id", w->files_run, "kind", "crash", "payload",
+	                    a->payload, "link", a->linked));
 }
 
 static void delete_artifact(struct worker *w)
 {
 	struct artifact *a = w->artifacts;
-	for (int skip = random_below(20); a && (skip > 0 || !a->id[0] || a->linked || a->deleting || a->gone); skip--)
+	for (int skip = random_below(20); a && (skip > 0 || !a->id[0] || a->linked || a->deleting || a->gone);
+	     skip--)
 		a = a->next;
 	if (!a)
 		return;
 	a->deleting = true;
-	send_call(w, DELETE_ARTIFACT, next_version(), NULL, a, "artifact.delete", json_pack("{s:s}", "id", a->id));
+	send_call(w, DELETE_ARTIFACT, next_version(), NULL, a, "artifact.delete",
+	          json_pack("{s:s}", "id", a->id));
 }
 
 static void report_progress(struct worker *w)
 {
 	struct entry *e = &w->jobs[random_below(JOBS)];
 	e->has_progress = true;
-	client_say(w->client, JSON({"jsonrpc":"2.0","method":"job.update_progress","params":{"id":"%s","progress":{"current":%d,"total":100}}}), e->id,
-		   random_below(100));
+	client_say(
+		w->client,
+		JSON({"jsonrpc":"2.0","method":"job.update_progress","params":{"id":"%s","progress":{"current":%d,"total":100}}}),
+		e->id, random_below(100));
 }
 
 static void send_one(struct worker *w)
@@ -307,7 +323,8 @@ static void refused(const struct call *call, const json_t *error)
 	if (call->kind == MUST_FAIL)
 		return;
 	bool conflict = call->kind == TAKE_PRIZE && code == CONFLICT;
-	ck_assert_msg(conflict || code == SHUTTING_DOWN, "call %lld failed: %s", call->version, json_dumps(error, 0));
+	ck_assert_msg(conflict || code == SHUTTING_DOWN, "call %lld failed: %s", call->version,
+	              json_dumps(error, 0));
 	if (call->entry)
 		entry_refused(call->entry, call->version, conflict);
 	else if (call->kind == SAVE_ARTIFACT)
@@ -348,7 +365,8 @@ static void connect_all(void)
 {
 	for (int i = 0; i < CLIENTS; i++) {
 		workers[i].client = client_open(d);
-		json_t *run = client_call(workers[i].client, "run.create_or_update", JSON({"run_id":"%s","kind":"files"}), workers[i].files_run);
+		json_t *run = client_call(workers[i].client, "run.create_or_update",
+		                          JSON({"run_id":"%s","kind":"files"}), workers[i].files_run);
 		json_decref(run);
 	}
 }
@@ -377,27 +395,44 @@ static void load_for(int ms, int depth)
 	}
 }
 
-static void count_background_work(void)
+static json_t *journal_stats(void)
 {
-	json_t *stats = daemon_call(d, "server.stats", NULL);
-	counts.folds += whole_at(stats, "journal.folds");
-	counts.merges += whole_at(stats, "journal.merges");
-	json_decref(stats);
+	return value_at(daemon_call(d, "server.stats", NULL), "journal");
+}
+
+static bool folding(const json_t *journal)
+{
+	return json_is_true(value_at(journal, "folding"));
+}
+
+static bool merged(const json_t *journal)
+{
+	return whole_at(journal, "merges") > 0;
+}
+
+/* Loads until the journal is at it, so that the kill comes in the middle or right behind it;
+ * never for very long. */
+static void load_until(bool (*is_there)(const json_t *journal), int depth)
+{
+	for (long long deadline = clock_ms() + 10000; clock_ms() < deadline && !is_there(journal_stats());)
+		load_for(30, depth);
 }
 
 static void load(void)
 {
-	int dice = random_below(20);
-	big_payloads = dice == 1 ? 40 : 1;
-	if (dice == 0)
-		load_for(3000, 1); /* one call a commit: so many segments that they are merged */
-	else if (dice == 1)
-		load_for(500 + random_below(1000), DEPTH); /* so many bytes that tables are folded */
-	else if (dice < 5)
-		load_for(random_below(10), DEPTH);
-	else
-		load_for(20 + random_below(250), DEPTH);
-	count_background_work();
+	int turn = (int)(counts.kills % 12);
+	if (turn == 3) {
+		load_until(merged, 1); /* one call a commit makes many segments */
+	} else if (turn == 7) {
+		big_payloads = 40;
+		load_until(folding, DEPTH);
+		big_payloads = 1;
+	} else {
+		load_for(random_below(5) ? 20 + random_below(250) : random_below(10), DEPTH);
+	}
+	json_t *journal = journal_stats();
+	counts.folds += whole_at(journal, "folds") + folding(journal);
+	counts.merges += whole_at(journal, "merges");
 }
 
 /* The daemon is gone: what it has said before counts, what it has not answered stays open. */
@@ -444,7 +479,8 @@ static size_t verify_listed(struct worker *w, struct client *c)
 		json_t *read = client_call(c, "artifact.read", JSON({"id":"%s"}), id);
 		struct artifact *a = find_artifact(w, id, whole_at(read, "payload.version"));
 		ck_assert_msg(!a->gone, "artifact %s was deleted or refused, and is there", id);
-		ck_assert_msg(json_equal(value_at(read, "payload"), a->payload), "artifact %s is not what was saved", id);
+		ck_assert_msg(json_equal(value_at(read, "payload"), a->payload), "artifact %s is not what was saved",
+		              id);
 		snprintf(a->id, sizeof a->id, "%s", id);
 		a->deleting = false;
 		found++;
@@ -470,9 +506,11 @@ static void verify_artifacts(struct worker *w, struct client *c)
 		if (a->linked && !linked)
 			linked = a;
 	}
-	ck_assert_msg(expected == found, "%zu artifacts of %s are expected, %zu are there", expected, w->files_run, found);
+	ck_assert_msg(expected == found, "%zu artifacts of %s are expected, %zu are there", expected,
+	              w->files_run, found);
 	if (linked)
-		expect_text_at(client_call(c, "run.get", JSON({"run_id":"%s"}), w->files_run), "artifact_id", linked->id);
+		expect_text_at(client_call(c, "run.get", JSON({"run_id":"%s"}), w->files_run), "artifact_id",
+		               linked->id);
 }
 
 static void verify(void)
@@ -494,13 +532,15 @@ static void verify(void)
 		client_say(c, JSON({"jsonrpc":"2.0","method":"job.delete","params":{"id":"%s"}}), prizes[k].id);
 	}
 	json_t *count = client_call(c, "job.count", NULL);
-	ck_assert_msg(whole_at(count, "total") == (long long)jobs, "%zu jobs are expected, %lld are there", jobs, whole_at(count, "total"));
+	ck_assert_msg(whole_at(count, "total") == (long long)jobs, "%zu jobs are expected, %lld are there", jobs,
+	              whole_at(count, "total"));
 	json_decref(count);
 	client_close(c);
 	put_up_prizes();
 }
 
-/* Every few kills a run goes with all of its artifacts, so that there is always something to find and never very much. */
+/* Every few kills a run goes with all of its artifacts,
+ * so that there is always something to find and never very much. */
 static void drop_artifacts(void)
 {
 	struct client *c = client_open(d);
@@ -565,10 +605,10 @@ START_TEST(no_kill_loses_what_was_acknowledged_or_makes_what_was_refused)
 	}
 	verify();
 	daemon_end(d);
-	printf("kills %lld (%lld more during a start, %lld clean stops); changes acknowledged %lld (%lld artifacts), refused %lld, unanswered %lld; "
-	       "folds %lld, merges %lld\n",
-	       counts.kills, counts.starts_killed, counts.stops, counts.acknowledged, counts.artifacts, counts.refused, counts.unanswered,
-	       counts.folds, counts.merges);
+	printf("kills %lld (%lld more during a start, %lld clean stops); changes acknowledged %lld (%lld "
+	       "artifacts), refused %lld, unanswered %lld; folds %lld, merges %lld\n",
+	       counts.kills, counts.starts_killed, counts.stops, counts.acknowledged, counts.artifacts,
+	       counts.refused, counts.unanswered, counts.folds, counts.merges);
 	fflush(stdout);
 }
 END_TEST

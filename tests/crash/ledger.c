@@ -84,7 +84,8 @@ void entry_acknowledged(struct entry *e, long long version, const json_t *record
 	ck_assert_msg(s->gone == (record == NULL), "%s: a deletion is answered like a save", e->id);
 	if (!record)
 		return;
-	ck_assert_msg(has_all(record, s->must), "%s: acknowledged was %s, sent was %s", e->id, json_dumps(record, 0), json_dumps(s->must, 0));
+	ck_assert_msg(has_all(record, s->must), "%s: acknowledged was %s, sent was %s", e->id,
+	              json_dumps(record, 0), json_dumps(s->must, 0));
 	json_decref(s->whole);
 	s->whole = json_deep_copy(record);
 }
@@ -127,7 +128,8 @@ static char *text_of(const struct entry *e)
 	FILE *out = open_memstream(&text, &len);
 	for (size_t i = 0; i < e->count; i++) {
 		const struct state *s = &e->states[i];
-		fprintf(out, "  %lld: %.1000s\n", s->version, s->gone ? "no such record" : json_dumps(s->whole ? s->whole : s->must, JSON_COMPACT));
+		fprintf(out, "  %lld: %.1000s\n", s->version,
+		        s->gone ? "no such record" : json_dumps(s->whole ? s->whole : s->must, JSON_COMPACT));
 	}
 	fclose(out);
 	return text;

@@ -35,7 +35,8 @@ static json_t *read_back(const char *id)
 
 START_TEST(a_saved_artifact_is_a_file_that_anyone_can_read)
 {
-	json_t *artifact = save(JSON({"run_id":"run-1","kind":"Equity Curve","payload":{"tail" : [0.1, 2, "\u00e9"], "n":null}}));
+	json_t *artifact = save(
+		JSON({"run_id":"run-1","kind":"Equity Curve","payload":{"tail" : [0.1, 2, "\u00e9"], "n":null}}));
 	expect_pattern(text_at(artifact, "id"), "^equity_curve_run_1_[0-9a-f]{10}$");
 	expect_text_at(artifact, "run_id", "run-1");
 	expect_text_at(artifact, "kind", "equity_curve");
@@ -103,7 +104,8 @@ START_TEST(ids_of_long_runs_and_kinds_still_fit)
 	memset(kind, 'k', 199);
 	kind[199] = '\0';
 	client_call(c, "run.create_or_update", JSON({"run_id":"%s","kind":"x"}), run);
-	json_t *artifact = client_call(c, "artifact.save", JSON({"run_id":"%s","kind":"%s","payload":1}), run, kind);
+	json_t *artifact = client_call(c, "artifact.save", JSON({"run_id":"%s","kind":"%s","payload":1}), run,
+	                               kind);
 	ck_assert_uint_le(strlen(text_at(artifact, "id")), 180);
 	expect_pattern(text_at(artifact, "id"), "^[a-z0-9_]+$");
 	expect_text_at(artifact, "run_id", run);
@@ -142,7 +144,8 @@ static const struct {
 START_TEST(a_refused_artifact_leaves_no_file)
 {
 	json_t *error = client_refused(c, bad_saves[_i].code, "artifact.save", "%s", bad_saves[_i].params);
-	expect_fault(error, bad_saves[_i].code == NOT_FOUND ? "not_found" : "invalid_params", bad_saves[_i].field, NULL);
+	expect_fault(error, bad_saves[_i].code == NOT_FOUND ? "not_found" : "invalid_params", bad_saves[_i].field,
+	             NULL);
 	ck_assert_uint_eq(dir_count(daemon_path(d, "artifacts"), ""), 0);
 	ck_assert_int_eq(whole_at(client_call(c, "artifact.list", NULL), "total"), 0);
 }
@@ -152,16 +155,20 @@ END_TEST
 
 START_TEST(an_unknown_artifact_is_not_found)
 {
-	expect_fault(client_refused(c, NOT_FOUND, "artifact.read", JSON({"id":"nobody"})), "not_found", "id", NULL);
+	expect_fault(client_refused(c, NOT_FOUND, "artifact.read", JSON({"id":"nobody"})), "not_found", "id",
+	             NULL);
 }
 END_TEST
 
-static const char *const evil_ids[] = {"../jobs", "..", "/etc/passwd", "a/b", "A", "a.json", "a-b", "", "jobs.json"};
+static const char *const evil_ids[] = {"../jobs", "..", "/etc/passwd", "a/b", "A", "a.json", "a-b", "",
+                                       "jobs.json"};
 
 START_TEST(no_id_reaches_outside_the_artifacts)
 {
-	expect_fault(client_refused(c, INVALID_PARAMS, "artifact.read", JSON({"id":"%s"}), evil_ids[_i]), "invalid_params", "id", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "artifact.delete", JSON({"id":"%s"}), evil_ids[_i]), "invalid_params", "id", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "artifact.read", JSON({"id":"%s"}), evil_ids[_i]),
+	             "invalid_params", "id", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "artifact.delete", JSON({"id":"%s"}), evil_ids[_i]),
+	             "invalid_params", "id", NULL);
 }
 END_TEST
 
@@ -207,7 +214,8 @@ START_TEST(a_payload_that_somebody_removed_is_said_to_be_missing)
 	json_t *artifact = save(JSON({"run_id":"run-1","payload":1}));
 	ck_assert_int_eq(unlink(text_at(artifact, "path")), 0);
 	client_refused(c, NOT_FOUND, "artifact.read", JSON({"id":"%s"}), text_at(artifact, "id"));
-	expect_json(client_call(c, "artifact.delete", JSON({"id":"%s"}), text_at(artifact, "id")), JSON({"removed":1}));
+	expect_json(client_call(c, "artifact.delete", JSON({"id":"%s"}), text_at(artifact, "id")),
+	            JSON({"removed":1}));
 }
 END_TEST
 
@@ -246,13 +254,16 @@ START_TEST(artifacts_are_listed_newest_first_by_run_and_kind)
 	page = client_call(c, "artifact.list", JSON({"run_id":"run-1","limit":1}));
 	expect_at(page, "total", "2");
 	expect_text_at(page, "artifacts.0.id", e);
-	page = client_call(c, "artifact.list", JSON({"run_id":"run-1","limit":1,"cursor":"%s"}), text_at(page, "next_cursor"));
+	page = client_call(c, "artifact.list", JSON({"run_id":"run-1","limit":1,"cursor":"%s"}),
+	                   text_at(page, "next_cursor"));
 	expect_text_at(page, "artifacts.0.id", a);
 	expect_at(page, "next_cursor", "null");
 	page = client_call(c, "artifact.list", JSON({"kind":"Screener"}));
 	expect_at(page, "total", "1");
 	expect_text_at(page, "artifacts.0.id", b);
-	expect_at(client_call(c, "artifact.list", JSON({"run_id":["run-1","run-2"],"kind":["trades","screener"]})), "total", "2");
+	expect_at(client_call(c, "artifact.list",
+	                      JSON({"run_id":["run-1","run-2"],"kind":["trades","screener"]})),
+	          "total", "2");
 	expect_at(client_call(c, "artifact.list", JSON({"run_id":"nobody"})), "artifacts", "[]");
 }
 END_TEST
@@ -260,9 +271,11 @@ END_TEST
 START_TEST(a_deleted_artifact_is_gone_with_its_file)
 {
 	json_t *artifact = save(JSON({"run_id":"run-1","payload":1}));
-	expect_json(client_call(c, "artifact.delete", JSON({"id":"%s"}), text_at(artifact, "id")), JSON({"removed":1}));
+	expect_json(client_call(c, "artifact.delete", JSON({"id":"%s"}), text_at(artifact, "id")),
+	            JSON({"removed":1}));
 	ck_assert(!file_exists(text_at(artifact, "path")));
-	expect_json(client_call(c, "artifact.delete", JSON({"id":"%s"}), text_at(artifact, "id")), JSON({"removed":0}));
+	expect_json(client_call(c, "artifact.delete", JSON({"id":"%s"}), text_at(artifact, "id")),
+	            JSON({"removed":0}));
 	client_refused(c, NOT_FOUND, "artifact.read", JSON({"id":"%s"}), text_at(artifact, "id"));
 }
 END_TEST

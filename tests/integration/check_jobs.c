@@ -42,7 +42,8 @@ START_TEST(a_new_job_has_every_field_with_its_default)
 {
 	json_t *job = save(JSON({"id":"new"}));
 	json_t *updated = json_copy(job);
-	static const char *const names[] = {"id", "type", "status", "payload", "progress", "result", "created_at", "started_at",
+	static const char *const names[] = {"id", "type", "status", "payload", "progress", "result", "created_at",
+	                                    "started_at",
 					    "completed_at", "error", "metadata", "updated_at", "revision"};
 	ck_assert_uint_eq(json_object_size(job), (size_t)COUNT(names));
 	int i = 0;
@@ -72,7 +73,8 @@ END_TEST
 
 #define CHARS_40 "abcdefghijklmnopqrstuvwxyz_-0123456789AZ"
 
-static const char *const good_ids[] = {"a", "-", "_", "--help", "CON", "0", CHARS_40 CHARS_40 CHARS_40 CHARS_40};
+static const char *const good_ids[] = {"a", "-", "_", "--help", "CON", "0",
+                                       CHARS_40 CHARS_40 CHARS_40 CHARS_40};
 static const char *const bad_ids[] = {
 	"\"\"", "\" \"", "\"a b\"", "\"a/b\"", "\"../../etc/passwd\"", "\".\"", "\"a.b\"", "\"a\\n\"", "\"\\u0000\"", "\"a\\u0000\"",
 	"\"\xc3\xa9\"", "\"a:b\"", "\"" CHARS_40 CHARS_40 CHARS_40 CHARS_40 "x\"", "5", "true", "[]", "{}", "[\"a\"]",
@@ -100,7 +102,8 @@ END_TEST
 
 START_TEST(a_save_keeps_what_it_does_not_mention_and_replaces_what_it_does)
 {
-	save(JSON({"id":"u","type":"backtest","payload":{"a":1,"b":{"c":2}},"metadata":{"k":"v"},"error":"first"}));
+	save(
+		JSON({"id":"u","type":"backtest","payload":{"a":1,"b":{"c":2}},"metadata":{"k":"v"},"error":"first"}));
 	json_t *job = save(JSON({"id":"u","status":"running","payload":{"b":3}}));
 	expect_at(job, "payload", JSON({"b":3}));
 	expect_at(job, "metadata", JSON({"k":"v"}));
@@ -184,7 +187,8 @@ START_TEST(a_job_saved_first_when_it_has_ended_has_an_end)
 END_TEST
 
 static const char *const good_times[] = {
-	"2026-11-22T16:50:00.123456+00:00", "2026-11-22T16:50:00Z", "2026-11-22T16:50:00", "2026-11-22T16:50:00.5", "2026-02-28T23:59:59.999999-11:30",
+	"2026-11-22T16:50:00.123456+00:00", "2026-11-22T16:50:00Z", "2026-11-22T16:50:00",
+	"2026-11-22T16:50:00.5", "2026-02-28T23:59:59.999999-11:30",
 	"2024-02-29T00:00:00+05:45",
 };
 static const char *const bad_times[] = {
@@ -195,8 +199,10 @@ static const char *const bad_times[] = {
 START_TEST(a_client_s_own_time_is_kept_as_it_was_written)
 {
 	char *text;
-	ck_assert_int_gt(asprintf(&text, JSON({"id":"own-time","created_at":"%s","started_at":"%s","completed_at":"%s"}), good_times[_i],
-				  good_times[_i], good_times[_i]), 0);
+	ck_assert_int_gt(asprintf(&text,
+	                          JSON({"id":"own-time","created_at":"%s","started_at":"%s","completed_at":"%s"}),
+	                          good_times[_i], good_times[_i], good_times[_i]),
+	                 0);
 	save(text);
 	save(JSON({"id":"own-time","status":"completed"}));
 	json_t *job = get("own-time");
@@ -218,7 +224,8 @@ START_TEST(updated_at_strictly_increases)
 {
 	char before[64] = "";
 	for (int i = 0; i < 200; i++)
-		client_say(c, JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"s%d"}}}), i, i);
+		client_say(c, JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"s%d"}}}), i,
+		           i);
 	json_t *page = NULL;
 	for (int i = 0; i < 200; i++)
 		client_reply(c);
@@ -299,7 +306,8 @@ END_TEST
 
 START_TEST(a_result_has_its_missing_parts_filled_in_or_kept_out)
 {
-	json_t *job = save(JSON({"id":"res","result":{"success":true,"data":{"x":[1.5]},"error":null,"artifacts":["a_1"]}}));
+	json_t *job = save(
+		JSON({"id":"res","result":{"success":true,"data":{"x":[1.5]},"error":null,"artifacts":["a_1"]}}));
 	expect_at(job, "result", JSON({"success":true,"data":{"x":[1.5]},"error":null,"artifacts":["a_1"]}));
 	job = save(JSON({"id":"res","result":{"success":false}}));
 	expect_at(job, "result.success", "false");
@@ -312,15 +320,17 @@ START_TEST(if_revision_guards_against_a_lost_update)
 {
 	json_t *first = save(JSON({"id":"r"}));
 	long long revision = whole_at(first, "revision");
-	json_t *second = client_call(c, "job.save", JSON({"job":{"id":"r","error":"mine"},"if_revision":%lld}), revision);
+	json_t *second = client_call(c, "job.save", JSON({"job":{"id":"r","error":"mine"},"if_revision":%lld}),
+	                             revision);
 	ck_assert_int_eq(whole_at(second, "revision"), revision + 1);
-	expect_fault(client_refused(c, CONFLICT, "job.save", JSON({"job":{"id":"r","error":"theirs"},"if_revision":%lld}), revision),
-		     "conflict", NULL, NULL);
+	expect_fault(client_refused(c, CONFLICT, "job.save",
+	                            JSON({"job":{"id":"r","error":"theirs"},"if_revision":%lld}), revision),
+	             "conflict", NULL, NULL);
 	expect_text_at(get("r"), "error", "mine");
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.save", JSON({"job":{"id":"r"},"if_revision":-1})), "invalid_params",
-		     "if_revision", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.save", JSON({"job":{"id":"r"},"if_revision":1.5})), "invalid_params",
-		     "if_revision", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.save", JSON({"job":{"id":"r"},"if_revision":-1})),
+	             "invalid_params", "if_revision", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.save", JSON({"job":{"id":"r"},"if_revision":1.5})),
+	             "invalid_params", "if_revision", NULL);
 }
 END_TEST
 
@@ -378,11 +388,14 @@ END_TEST
 START_TEST(fields_select_what_is_sent)
 {
 	save(JSON({"id":"f","status":"running"}));
-	expect_json(client_call(c, "job.get", JSON({"id":"f","fields":["status","id"]})), JSON({"id":"f","status":"running"}));
+	expect_json(client_call(c, "job.get", JSON({"id":"f","fields":["status","id"]})),
+	            JSON({"id":"f","status":"running"}));
 	json_t *saved = client_call(c, "job.save", JSON({"job":{"id":"f","error":"e"},"fields":["error"]}));
 	expect_json(saved, JSON({"error":"e"}));
-	expect_json(client_call(c, "job.list", JSON({"fields":["id"]})), JSON({"jobs":[{"id":"f"}],"total":1,"next_cursor":null}));
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", JSON({"id":"f","fields":["statsu"]})), "invalid_params", "fields[0]", "status");
+	expect_json(client_call(c, "job.list", JSON({"fields":["id"]})),
+	            JSON({"jobs":[{"id":"f"}],"total":1,"next_cursor":null}));
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", JSON({"id":"f","fields":["statsu"]})),
+	             "invalid_params", "fields[0]", "status");
 	client_refused(c, INVALID_PARAMS, "job.get", JSON({"id":"f","fields":[]}));
 	client_refused(c, INVALID_PARAMS, "job.get", JSON({"id":"f","fields":"id"}));
 }
@@ -397,9 +410,14 @@ START_TEST(progress_is_shown_with_its_percentage)
 		const char *progress;
 		double percentage;
 	} cases[] = {
-		{JSON({"current":30,"total":120,"message":"2019"}), 25.0}, {JSON({"current":0,"total":0}), 0.0}, {JSON({"current":5,"total":0}), 0.0},
-		{JSON({"current":3,"total":2}), 150.0}, {JSON({"current":1,"total":3}), 100.0 / 3}, {JSON({"current":0.5,"total":2}), 25.0},
-		{JSON({}), 0.0}, {JSON({"current":1,"total":8,"percentage":99}), 12.5},
+		{JSON({"current":30,"total":120,"message":"2019"}), 25.0},
+		{JSON({"current":0,"total":0}), 0.0},
+		{JSON({"current":5,"total":0}), 0.0},
+		{JSON({"current":3,"total":2}), 150.0},
+		{JSON({"current":1,"total":3}), 100.0 / 3},
+		{JSON({"current":0.5,"total":2}), 25.0},
+		{JSON({}), 0.0},
+		{JSON({"current":1,"total":8,"percentage":99}), 12.5},
 	};
 	for (int i = 0; i < COUNT(cases); i++) {
 		json_t *reply = client_call(c, "job.update_progress", "{\"id\":\"p\",\"progress\":%s}", cases[i].progress);
@@ -409,19 +427,24 @@ START_TEST(progress_is_shown_with_its_percentage)
 		ck_assert(json_is_real(value_at(progress, "percentage")));
 		ck_assert_uint_eq(json_object_size(progress), 4);
 	}
-	expect_at(client_call(c, "job.list", NULL), "jobs.0.progress", JSON({"current":1,"total":8,"message":"","percentage":12.5}));
+	expect_at(client_call(c, "job.list", NULL), "jobs.0.progress",
+	          JSON({"current":1,"total":8,"message":"","percentage":12.5}));
 }
 END_TEST
 
 START_TEST(bad_progress_is_refused)
 {
 	save(JSON({"id":"p"}));
-	expect_fault(client_refused(c, NOT_FOUND, "job.update_progress", JSON({"id":"nobody","progress":{}})), "not_found", "id", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.update_progress", JSON({"id":"p"})), "invalid_params", "progress", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.update_progress", JSON({"id":"p","progress":{"current":-1}})), "invalid_params",
-		     "progress.current", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.update_progress", JSON({"id":"p","progress":{"curent":1}})), "invalid_params",
-		     "progress.curent", "current");
+	expect_fault(client_refused(c, NOT_FOUND, "job.update_progress", JSON({"id":"nobody","progress":{}})),
+	             "not_found", "id", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.update_progress", JSON({"id":"p"})), "invalid_params",
+	             "progress", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.update_progress",
+	                            JSON({"id":"p","progress":{"current":-1}})),
+	             "invalid_params", "progress.current", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.update_progress",
+	                            JSON({"id":"p","progress":{"curent":1}})),
+	             "invalid_params", "progress.curent", "current");
 	expect_at(get("p"), "progress", "null");
 }
 END_TEST
@@ -438,7 +461,10 @@ START_TEST(progress_writes_nothing)
 	sleep_ms(2500); /* the idle fold of a small store comes and goes */
 	long long before = journal_writes();
 	for (int i = 0; i < 20000; i++)
-		client_say(c, JSON({"jsonrpc":"2.0","method":"job.update_progress","params":{"id":"p","progress":{"current":%d,"total":20000}}}), i + 1);
+		client_say(
+			c,
+			JSON({"jsonrpc":"2.0","method":"job.update_progress","params":{"id":"p","progress":{"current":%d,"total":20000}}}),
+			i + 1);
 	ck_assert_double_eq(real_at(get("p"), "progress.percentage"), 100.0);
 	sleep_ms(1500);
 	ck_assert_int_eq(journal_writes(), before);
@@ -449,7 +475,8 @@ END_TEST
 START_TEST(the_last_progress_rides_along_with_the_next_save)
 {
 	save(JSON({"id":"ride","status":"running"}));
-	client_call(c, "job.update_progress", JSON({"id":"ride","progress":{"current":7,"total":10,"message":"seven"}}));
+	client_call(c, "job.update_progress",
+	            JSON({"id":"ride","progress":{"current":7,"total":10,"message":"seven"}}));
 	json_t *job = save(JSON({"id":"ride","error":"note"}));
 	expect_at(job, "progress", JSON({"current":7,"total":10,"message":"seven","percentage":70.0}));
 	daemon_kill(d);
@@ -463,7 +490,8 @@ START_TEST(a_save_s_own_progress_wins_over_the_live_one)
 {
 	save(JSON({"id":"p"}));
 	client_call(c, "job.update_progress", JSON({"id":"p","progress":{"current":1,"total":10}}));
-	expect_at(save(JSON({"id":"p","progress":{"current":9,"total":10,"message":"nine"}})), "progress.current", "9");
+	expect_at(save(JSON({"id":"p","progress":{"current":9,"total":10,"message":"nine"}})), "progress.current",
+	          "9");
 	expect_at(get("p"), "progress.current", "9");
 	client_call(c, "job.update_progress", JSON({"id":"p","progress":{"current":2,"total":10}}));
 	expect_at(save(JSON({"id":"p","progress":null})), "progress", "null");
@@ -501,7 +529,8 @@ START_TEST(delete_takes_exactly_one_of_id_and_ids)
 	save(JSON({"id":"a"}));
 	client_refused(c, INVALID_PARAMS, "job.delete", JSON({}));
 	client_refused(c, INVALID_PARAMS, "job.delete", JSON({"id":"a","ids":["a"]}));
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.delete", JSON({"ids":["a","../b"]})), "invalid_params", "ids[1]", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.delete", JSON({"ids":["a","../b"]})),
+	             "invalid_params", "ids[1]", NULL);
 	expect_text_at(get("a"), "id", "a");
 }
 END_TEST
@@ -534,7 +563,8 @@ END_TEST
 
 static void save_ended(const char *id, const char *status, const char *completed)
 {
-	client_call(c, "job.save", JSON({"job":{"id":"%s","status":"%s","completed_at":"%s"}}), id, status, completed);
+	client_call(c, "job.save", JSON({"job":{"id":"%s","status":"%s","completed_at":"%s"}}), id, status,
+	            completed);
 }
 
 START_TEST(cleanup_takes_only_what_ended_long_ago)
@@ -554,7 +584,8 @@ START_TEST(cleanup_takes_only_what_ended_long_ago)
 	ck_assert_int_eq(whole_at(client_call(c, "job.cleanup", JSON({"days":0})), "removed"), 1);
 	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), 2);
 	get("old-running");
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.cleanup", JSON({"days":-1})), "invalid_params", "days", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.cleanup", JSON({"days":-1})), "invalid_params",
+	             "days", NULL);
 	client_refused(c, INVALID_PARAMS, "job.cleanup", JSON({"days":"30"}));
 }
 END_TEST
@@ -578,9 +609,12 @@ START_TEST(counts_can_be_grouped)
 	save(JSON({"id":"2","type":"backtest","status":"failed"}));
 	save(JSON({"id":"3","type":"optimization","status":"running"}));
 	expect_json(client_call(c, "job.count", NULL), JSON({"total":3}));
-	expect_json(client_call(c, "job.count", JSON({"group_by":"status"})), JSON({"total":3,"groups":{"running":2,"failed":1}}));
-	expect_json(client_call(c, "job.count", JSON({"group_by":"type"})), JSON({"total":3,"groups":{"backtest":2,"optimization":1}}));
-	expect_json(client_call(c, "job.count", JSON({"type":"backtest","group_by":"status"})), JSON({"total":2,"groups":{"running":1,"failed":1}}));
+	expect_json(client_call(c, "job.count", JSON({"group_by":"status"})),
+	            JSON({"total":3,"groups":{"running":2,"failed":1}}));
+	expect_json(client_call(c, "job.count", JSON({"group_by":"type"})),
+	            JSON({"total":3,"groups":{"backtest":2,"optimization":1}}));
+	expect_json(client_call(c, "job.count", JSON({"type":"backtest","group_by":"status"})),
+	            JSON({"total":2,"groups":{"running":1,"failed":1}}));
 	expect_json(client_call(c, "job.count", JSON({"status":["failed","cancelled"]})), JSON({"total":1}));
 	client_refused(c, INVALID_PARAMS, "job.count", JSON({"group_by":"id"}));
 }

@@ -6,8 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* What the daemon may take beside a limit of a few megabytes; generous, as sanitizers hold freed memory back. What a missing
- * limit would cost in these tests is many times as much. */
+/* What the daemon may take beside a limit of a few megabytes; generous, as sanitizers hold freed memory back.
+ * What a missing limit would cost in these tests is many times as much. */
 enum { GROWTH_MB = 400 };
 
 static struct daemon *d;
@@ -100,7 +100,8 @@ START_TEST(a_thousand_connections_are_served)
 	for (int i = 0; i < CONNECTIONS; i++)
 		all[i] = client_open(d);
 	for (int i = 0; i < CONNECTIONS; i++)
-		client_say(all[i], JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"c%d"}}}), i);
+		client_say(all[i], JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"c%d"}}}),
+		           i);
 	for (int i = 0; i < CONNECTIONS; i++)
 		ck_assert(has_value_at(client_reply(all[i]), "result.revision"));
 	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), CONNECTIONS);
@@ -112,7 +113,8 @@ END_TEST
 
 /* ---- calls and queues */
 
-static const char *const get_big = JSON({"jsonrpc":"2.0","id":1,"method":"job.get","params":{"id":"big"}}) "\n";
+static const char *const get_big = JSON({"jsonrpc":"2.0","id":1,"method":"job.get","params":{"id":"big"}})
+	"\n";
 
 START_TEST(calls_beyond_the_limit_wait_and_are_all_answered)
 {
@@ -136,7 +138,8 @@ END_TEST
 START_TEST(one_that_does_not_read_is_not_read_from_and_the_others_are_served)
 {
 	enum { RECORD = 100000, REQUESTS = 20000 };
-	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}), filled(RECORD));
+	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}),
+	            filled(RECORD));
 	long long before = memory_mb();
 	size_t len = strlen(get_big);
 	char *all = malloc(len * REQUESTS);
@@ -161,7 +164,8 @@ END_TEST
 START_TEST(a_slow_reader_gets_every_answer_in_the_end)
 {
 	enum { REQUESTS = 300 };
-	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}), filled(20000));
+	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}),
+	            filled(20000));
 	for (int i = 0; i < REQUESTS; i++)
 		ck_assert_uint_gt(client_push(c, get_big, strlen(get_big), 100), 0);
 	sleep_ms(300);
@@ -179,7 +183,8 @@ END_TEST
 
 START_TEST(one_that_never_reads_does_not_hold_up_a_stop)
 {
-	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}), filled(100000));
+	client_call(c, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}},"fields":["id"]}),
+	            filled(100000));
 	struct client *slow = client_open(d);
 	for (int i = 0; i < 100; i++)
 		client_push(slow, get_big, strlen(get_big), 50);
@@ -232,8 +237,9 @@ END_TEST
 
 START_TEST(a_record_that_no_reply_could_carry_is_refused)
 {
-	expect_fault(client_refused(c, TOO_LARGE, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}}}), filled(20000)), "too_large",
-		     NULL, NULL);
+	expect_fault(client_refused(c, TOO_LARGE, "job.save", JSON({"job":{"id":"big","payload":{"b":"%s"}}}),
+	                            filled(20000)),
+	             "too_large", NULL, NULL);
 	client_refused(c, NOT_FOUND, "job.get", JSON({"id":"big"}));
 	client_call(c, "job.save", JSON({"job":{"id":"fits","payload":{"b":"%s"}}}), filled(8000));
 	client_refused(c, TOO_LARGE, "job.save", JSON({"job":{"id":"fits","metadata":{"b":"%s"}}}), filled(8000));
@@ -253,7 +259,8 @@ END_TEST
 START_TEST(a_page_is_cut_at_its_limit_and_goes_on_with_the_cursor)
 {
 	for (int i = 0; i < 20; i++)
-		client_call(c, "job.save", JSON({"job":{"id":"p%02d","payload":{"b":"%s"}},"fields":["id"]}), i, filled(1000));
+		client_call(c, "job.save", JSON({"job":{"id":"p%02d","payload":{"b":"%s"}},"fields":["id"]}), i,
+		            filled(1000));
 	json_t *page = client_call(c, "job.list", NULL);
 	ck_assert_uint_lt(count_at(page, "jobs"), 20);
 	ck_assert_uint_gt(count_at(page, "jobs"), 0);
@@ -264,6 +271,42 @@ START_TEST(a_page_is_cut_at_its_limit_and_goes_on_with_the_cursor)
 		got += count_at(page, "jobs");
 	}
 	ck_assert_uint_eq(got, 20);
+}
+END_TEST
+
+/* A batch goes on once calls of it that its connection had to wait for have ended. */
+static void batch_answered(size_t count, const char *call)
+{
+	size_t size = count * (strlen(call) + 16) + 16, len = 0;
+	char *line = malloc(size);
+	for (size_t i = 0; i < count; i++)
+		len += (size_t)snprintf(line + len, size - len, "%c%s", i ? ',' : '[', call);
+	len += (size_t)snprintf(line + len, size - len, "]\n");
+	client_write(c, line, len);
+	free(line);
+	ck_assert_uint_eq(json_array_size(client_reply(c)), count);
+}
+
+START_TEST(a_batch_larger_than_what_may_be_in_flight_is_answered_whole)
+{
+	batch_answered(3000, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.save\",\"params\":{\"job\":{\"status\":\"completed\"},\"fields\":[\"id\"]}}");
+	batch_answered(5, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"job.cleanup\",\"params\":{\"days\":0}}");
+	batch_answered(100, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"artifact.read\",\"params\":[\"none\"]}");
+}
+END_TEST
+
+START_TEST(a_job_of_two_megabytes_is_kept_and_its_progress_stays_small)
+{
+	size_t len = 2200000;
+	char *big = malloc(len + 1);
+	memset(big, 'x', len);
+	big[len] = '\0';
+	client_call(c, "job.save", "{\"job\":{\"id\":\"big\",\"payload\":{\"s\":\"%s\"}},\"fields\":[\"id\"]}", big);
+	ck_assert_uint_eq(strlen(text_at(client_call(c, "job.get", "{\"id\":\"big\"}"), "payload.s")), len);
+	client_refused(c, TOO_LARGE, "job.update_progress", "{\"id\":\"big\",\"progress\":{\"current\":1,\"total\":2,\"message\":\"%s\"}}", big);
+	client_call(c, "job.save", "{\"job\":{\"id\":\"small\"}}");
+	ck_assert_uint_eq(count_at(client_call(c, "job.list", "{\"fields\":[\"id\"]}"), "jobs"), 2);
+	free(big);
 }
 END_TEST
 
@@ -309,7 +352,8 @@ START_TEST(a_full_disk_refuses_changes_and_harms_nothing)
 		client_refused(c, NOT_DURABLE, "job.save", JSON({"job":{"id":"full%d"}}), i);
 		client_refused(c, NOT_DURABLE, "job.save", JSON({"job":{"id":"before","payload":{"n":2}}}));
 		client_refused(c, NOT_DURABLE, "job.delete", JSON({"id":"before"}));
-		client_refused(c, NOT_DURABLE, "artifact.save", JSON({"run_id":"r","payload":"more than the twenty bytes that fit"}));
+		client_refused(c, NOT_DURABLE, "artifact.save",
+		               JSON({"run_id":"r","payload":"more than the twenty bytes that fit"}));
 	}
 	expect_at(client_call(c, "job.get", JSON({"id":"before"})), "payload.n", "1");
 	expect_at(client_call(c, "job.count", NULL), "total", "1");
@@ -370,6 +414,8 @@ int main(void)
 	tcase_add_test(defaults, a_line_of_any_length_costs_no_memory);
 	tcase_add_test(defaults, unfinished_lines_of_many_connections_are_bounded_together);
 	tcase_add_test(defaults, a_batch_of_too_many_calls_is_refused_whole);
+	tcase_add_test(defaults, a_batch_larger_than_what_may_be_in_flight_is_answered_whole);
+	tcase_add_test(defaults, a_job_of_two_megabytes_is_kept_and_its_progress_stays_small);
 	tcase_add_test(defaults, a_full_disk_refuses_changes_and_harms_nothing);
 	tcase_add_test(defaults, a_fold_that_finds_the_disk_full_loses_nothing);
 	return integration_run(suite);

@@ -46,7 +46,8 @@ static void save_many(int count)
 {
 	for (int i = 0; i < count; i++)
 		client_say(c, JSON({"jsonrpc":"2.0","method":"job.save","params":{"job":{"id":"%04d","status":"%s","type":"%s",
-			"created_at":"2026-01-01T%02d:%02d:%02dZ"}}}), i, i % 3 ? "pending" : "running", i % 2 ? "backtest" : "custom",
+			"created_at":"2026-01-01T%02d:%02d:%02dZ"}}}), i, i % 3 ? "pending" : "running",
+			i % 2 ? "backtest" : "custom",
 			i / 3600, i / 60 % 60, i % 60);
 	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), count);
 }
@@ -92,7 +93,8 @@ START_TEST(order_id_is_by_id_whatever_changes)
 	save_at("a-longer-id-than-eight-byte", "2026-01-08T00:00:00Z");
 	const char *wanted = "10 9 B _ a a-longer-id-than-eight-byte a-longer-id-than-eight-bytes b";
 	ck_assert_str_eq(listed(JSON({"order":"id"})), wanted);
-	client_call(c, "job.save", JSON({"job":{"id":"b","created_at":"2026-05-01T00:00:00Z","status":"running"}}));
+	client_call(c, "job.save",
+	            JSON({"job":{"id":"b","created_at":"2026-05-01T00:00:00Z","status":"running"}}));
 	ck_assert_str_eq(listed(JSON({"order":"id"})), wanted);
 	ck_assert_str_eq(listed(JSON({"order":"id","status":"running"})), "b");
 }
@@ -101,7 +103,8 @@ END_TEST
 START_TEST(the_order_is_the_same_after_a_restart)
 {
 	save_many(300);
-	const char *before = listed(JSON({"limit":1000})), *filtered = listed(JSON({"limit":1000,"status":["running"],"type":["custom","backtest"]}));
+	const char *before = listed(JSON({"limit":1000})),
+	           *filtered = listed(JSON({"limit":1000,"status":["running"],"type":["custom","backtest"]}));
 	daemon_kill(d);
 	daemon_start(d, NULL);
 	c = client_open(d);
@@ -109,7 +112,8 @@ START_TEST(the_order_is_the_same_after_a_restart)
 	daemon_restart(d, NULL);
 	c = client_open(d);
 	ck_assert_str_eq(listed(JSON({"limit":1000})), before);
-	ck_assert_str_eq(listed(JSON({"limit":1000,"status":["running"],"type":["custom","backtest"]})), filtered);
+	ck_assert_str_eq(listed(JSON({"limit":1000,"status":["running"],"type":["custom","backtest"]})),
+	                 filtered);
 }
 END_TEST
 
@@ -122,24 +126,38 @@ START_TEST(filters_select_and_total_counts_all_that_they_select)
 		const char *filter;
 		int total;
 	} cases[] = {
-		{JSON({"limit":5}), 120}, {JSON({"limit":5,"status":"running"}), 40}, {JSON({"limit":5,"status":["running","pending"]}), 120},
-		{JSON({"limit":5,"status":["running","running"]}), 40}, {JSON({"limit":5,"status":"cancelled"}), 0}, {JSON({"limit":5,"type":"backtest"}), 60},
-		{JSON({"limit":5,"type":["backtest","custom","none"]}), 120}, {JSON({"limit":5,"type":"backtest","status":"running"}), 20},
-		{JSON({"limit":5,"created_after":"2026-01-01T00:01:00Z"}), 60}, {JSON({"limit":5,"created_before":"2026-01-01T00:01:00Z"}), 60},
-		{JSON({"limit":5,"created_after":"2026-01-01T00:00:10Z","created_before":"2026-01-01T00:00:20Z"}), 10},
-		{JSON({"limit":5,"created_after":"2026-01-01T02:00:10+02:00","created_before":"2026-01-01T00:00:20"}), 10},
-		{JSON({"limit":5,"created_after":"2026-01-01T00:00:10Z","created_before":"2026-01-01T00:00:20Z","status":["running"],"type":["custom","backtest"]}), 3},
-		{JSON({"limit":5,"created_after":"2027-01-01T00:00:00Z"}), 0}, {JSON({"limit":5,"created_after":"2026-01-01T00:00:20Z","created_before":"2026-01-01T00:00:10Z"}), 0},
+		{JSON({"limit":5}), 120},
+		{JSON({"limit":5,"status":"running"}), 40},
+		{JSON({"limit":5,"status":["running","pending"]}), 120},
+		{JSON({"limit":5,"status":["running","running"]}), 40},
+		{JSON({"limit":5,"status":"cancelled"}), 0},
+		{JSON({"limit":5,"type":"backtest"}), 60},
+		{JSON({"limit":5,"type":["backtest","custom","none"]}), 120},
+		{JSON({"limit":5,"type":"backtest","status":"running"}), 20},
+		{JSON({"limit":5,"created_after":"2026-01-01T00:01:00Z"}), 60},
+		{JSON({"limit":5,"created_before":"2026-01-01T00:01:00Z"}), 60},
+		{JSON({"limit":5,"created_after":"2026-01-01T00:00:10Z","created_before":"2026-01-01T00:00:20Z"}),
+		 10},
+		{JSON({"limit":5,"created_after":"2026-01-01T02:00:10+02:00","created_before":"2026-01-01T00:00:20"}),
+		 10},
+		{JSON({"limit":5,"created_after":"2026-01-01T00:00:10Z","created_before":"2026-01-01T00:00:20Z","status":["running"],"type":["custom","backtest"]}),
+		 3},
+		{JSON({"limit":5,"created_after":"2027-01-01T00:00:00Z"}), 0},
+		{JSON({"limit":5,"created_after":"2026-01-01T00:00:20Z","created_before":"2026-01-01T00:00:10Z"}), 0},
 	};
 	for (int i = 0; i < COUNT(cases); i++) {
 		json_t *page = client_call(c, "job.list", "%s", cases[i].filter);
-		ck_assert_msg(whole_at(page, "total") == cases[i].total, "%s: %lld", cases[i].filter, whole_at(page, "total"));
+		ck_assert_msg(whole_at(page, "total") == cases[i].total, "%s: %lld", cases[i].filter,
+		              whole_at(page, "total"));
 		ck_assert_uint_eq(count_at(page, "jobs"), (size_t)(cases[i].total < 5 ? cases[i].total : 5));
 		json_t *filter = json_parsed(cases[i].filter);
 		json_object_del(filter, "limit");
-		ck_assert_int_eq(whole_at(client_call(c, "job.count", "%s", json_dumps(filter, 0)), "total"), cases[i].total);
+		ck_assert_int_eq(whole_at(client_call(c, "job.count", "%s", json_dumps(filter, 0)), "total"),
+		                 cases[i].total);
 	}
-	ck_assert_str_eq(listed(JSON({"created_after":"2026-01-01T00:00:10Z","created_before":"2026-01-01T00:00:13Z"})), "0012 0011 0010");
+	ck_assert_str_eq(
+		listed(JSON({"created_after":"2026-01-01T00:00:10Z","created_before":"2026-01-01T00:00:13Z"})),
+		"0012 0011 0010");
 }
 END_TEST
 
@@ -156,24 +174,40 @@ END_TEST
 static const struct {
 	const char *params, *field;
 } bad_lists[] = {
-	{JSON({"limit":0}), "limit"}, {JSON({"limit":1001}), "limit"}, {JSON({"limit":"5"}), "limit"}, {JSON({"offset":-1}), "offset"},
-	{JSON({"offset":1.5}), "offset"}, {JSON({"status":"succeeded"}), "status"}, {JSON({"status":[]}), "status"},
-	{JSON({"status":["running","done"]}), "status[1]"}, {JSON({"type":"A B"}), "type"}, {JSON({"type":5}), "type"},
-	{JSON({"type":["a0","a1","a2","a3","a4","a5","a6","a7","a8","a9","b0","b1","b2","b3","b4","b5","b6"]}), "type"},
-	{JSON({"created_after":"soon"}), "created_after"}, {JSON({"cursor":"nonsense"}), "cursor"}, {JSON({"cursor":""}), "cursor"},
-	{JSON({"cursor":5}), "cursor"}, {JSON({"order":"name"}), "order"}, {JSON({"fields":["nonsense"]}), "fields[0]"},
+	{JSON({"limit":0}), "limit"},
+	{JSON({"limit":1001}), "limit"},
+	{JSON({"limit":"5"}), "limit"},
+	{JSON({"offset":-1}), "offset"},
+	{JSON({"offset":1.5}), "offset"},
+	{JSON({"status":"succeeded"}), "status"},
+	{JSON({"status":[]}), "status"},
+	{JSON({"status":["running","done"]}), "status[1]"},
+	{JSON({"type":"A B"}), "type"},
+	{JSON({"type":5}), "type"},
+	{JSON({"type":["a0","a1","a2","a3","a4","a5","a6","a7","a8","a9","b0","b1","b2","b3","b4","b5","b6"]}),
+	 "type"},
+	{JSON({"created_after":"soon"}), "created_after"},
+	{JSON({"cursor":"nonsense"}), "cursor"},
+	{JSON({"cursor":""}), "cursor"},
+	{JSON({"cursor":5}), "cursor"},
+	{JSON({"order":"name"}), "order"},
+	{JSON({"fields":["nonsense"]}), "fields[0]"},
 };
 
 START_TEST(a_bad_filter_is_refused_by_name)
 {
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.list", "%s", bad_lists[_i].params), "invalid_params", bad_lists[_i].field, NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.list", "%s", bad_lists[_i].params), "invalid_params",
+	             bad_lists[_i].field, NULL);
 }
 END_TEST
 
 START_TEST(sixteen_values_are_a_filter)
 {
 	save_many(4);
-	ck_assert_str_eq(listed(JSON({"type":["a0","a1","a2","a3","a4","a5","a6","a7","a8","a9","b0","b1","b2","b3","backtest","b5"]})), "0003 0001");
+	ck_assert_str_eq(
+		listed(
+			JSON({"type":["a0","a1","a2","a3","a4","a5","a6","a7","a8","a9","b0","b1","b2","b3","backtest","b5"]})),
+		"0003 0001");
 }
 END_TEST
 
@@ -198,7 +232,8 @@ START_TEST(offsets_and_cursors_walk_the_same_list)
 						   : by_offset;
 			ck_assert(json_equal(by_offset, by_cursor));
 			for (size_t i = 0; i < count_at(by_cursor, "jobs"); i++)
-				ck_assert(json_equal(json_array_get(value_at(by_cursor, "jobs"), i), json_array_get(value_at(all, "jobs"), place + i)));
+				ck_assert(json_equal(json_array_get(value_at(by_cursor, "jobs"), i),
+				                     json_array_get(value_at(all, "jobs"), place + i)));
 			bool last = place + 10 >= total;
 			ck_assert(json_is_null(value_at(by_cursor, "next_cursor")) == last);
 			cursor = last ? NULL : strdup(text_at(by_cursor, "next_cursor"));
@@ -215,11 +250,13 @@ START_TEST(a_cursor_and_an_offset_together_are_refused)
 	const char *cursor = text_at(client_call(c, "job.list", JSON({"limit":1})), "next_cursor");
 	client_refused(c, INVALID_PARAMS, "job.list", JSON({"cursor":"%s","offset":1}), cursor);
 	client_refused(c, INVALID_PARAMS, "job.list", JSON({"cursor":"%s","order":"id"}), cursor);
-	client_refused(c, INVALID_PARAMS, "job.list", JSON({"order":"id","created_after":"2026-01-01T00:00:00Z"}));
+	client_refused(c, INVALID_PARAMS, "job.list",
+	               JSON({"order":"id","created_after":"2026-01-01T00:00:00Z"}));
 }
 END_TEST
 
-/* Walks the whole list in pages of 7 and changes the store between them. What did not change must come exactly once. */
+/* Walks the whole list in pages of 7 and changes the store between them.
+ * What did not change must come exactly once. */
 static void walk_while_changing(const char *order)
 {
 	enum { JOBS = 400 };
@@ -240,15 +277,19 @@ static void walk_while_changing(const char *order)
 		if (json_is_null(value_at(page, "next_cursor")))
 			break;
 		cursor = strdup(text_at(page, "next_cursor"));
-		/* new ones at both ends and in the middle; every tenth of the old ones goes, the cursor's own among them */
+		/* new ones at both ends and in the middle; every tenth of the old ones goes,
+		 * the cursor's own among them */
 		client_call(c, "job.save", JSON({"job":{"id":"0%03dx"}}), page_number);
-		client_call(c, "job.save", JSON({"job":{"id":"zz%d","created_at":"2025-01-01T00:00:00Z"}}), page_number);
-		client_call(c, "job.save", JSON({"job":{"id":"m%d","created_at":"2026-01-01T00:03:%02dZ"}}), page_number, page_number % 60);
+		client_call(c, "job.save", JSON({"job":{"id":"zz%d","created_at":"2025-01-01T00:00:00Z"}}),
+		            page_number);
+		client_call(c, "job.save", JSON({"job":{"id":"m%d","created_at":"2026-01-01T00:03:%02dZ"}}),
+		            page_number, page_number % 60);
 		client_call(c, "job.delete", JSON({"id":"%04d"}), page_number * 10 % JOBS);
 		const char *last = strrchr(cursor, '.') + 1;
 		if (strlen(last) == 4 && last[3] == '0')
 			client_call(c, "job.delete", JSON({"id":"%s"}), last);
-		client_call(c, "job.save", JSON({"job":{"id":"%04d","status":"failed"}}), (page_number * 7 + 1) % JOBS);
+		client_call(c, "job.save", JSON({"job":{"id":"%04d","status":"failed"}}),
+		            (page_number * 7 + 1) % JOBS);
 	}
 	for (int i = 0; i < JOBS; i++)
 		ck_assert_msg(i % 10 == 0 || seen[i] == 1, "job %04d came %d times", i, seen[i]);
@@ -272,16 +313,20 @@ START_TEST(an_export_of_runs_by_id_misses_none_though_all_of_them_move)
 	char *cursor = NULL;
 	int seen[RUNS] = {0};
 	for (int i = 0; i < RUNS; i++)
-		client_say(c, JSON({"jsonrpc":"2.0","method":"run.create_or_update","params":{"run_id":"%03d","kind":"x"}}), i);
+		client_say(
+			c, JSON({"jsonrpc":"2.0","method":"run.create_or_update","params":{"run_id":"%03d","kind":"x"}}),
+			i);
 	do {
-		json_t *page = cursor ? client_call(c, "run.list", JSON({"order":"id","limit":9,"cursor":"%s"}), cursor)
-				      : client_call(c, "run.list", JSON({"order":"id","limit":9}));
+		json_t *page = cursor
+		                   ? client_call(c, "run.list", JSON({"order":"id","limit":9,"cursor":"%s"}), cursor)
+		                   : client_call(c, "run.list", JSON({"order":"id","limit":9}));
 		size_t i;
 		json_t *run;
 		json_array_foreach(value_at(page, "runs"), i, run)
 			seen[atoi(text_at(run, "id"))]++;
 		for (int k = 0; k < RUNS; k += 3) /* every one of these is now at the front of the order by time */
-			client_call(c, "run.create_or_update", JSON({"run_id":"%03d","kind":"x","meta":{"touched":true}}), k);
+			client_call(c, "run.create_or_update", JSON({"run_id":"%03d","kind":"x","meta":{"touched":true}}),
+			            k);
 		const json_t *next = value_at(page, "next_cursor");
 		cursor = json_is_string(next) ? strdup(json_string_value(next)) : NULL;
 	} while (cursor);
@@ -297,7 +342,8 @@ START_TEST(a_page_of_large_jobs_ends_early_and_the_cursor_goes_on)
 	memset(big, 'b', BYTES);
 	big[BYTES] = '\0';
 	for (int i = 0; i < JOBS; i++)
-		client_call(c, "job.save", JSON({"job":{"id":"big%02d","payload":{"b":"%s"}},"fields":["id"]}), i, big);
+		client_call(c, "job.save", JSON({"job":{"id":"big%02d","payload":{"b":"%s"}},"fields":["id"]}), i,
+		            big);
 	size_t got = 0;
 	int pages = 0;
 	const char *cursor = NULL;

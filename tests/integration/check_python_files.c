@@ -1,4 +1,5 @@
-/* Files that the Python classes wrote, or that a person edited: they open whole, or the start is refused and they stay. */
+/* Files that the Python classes wrote, or that a person edited: they open whole,
+ * or the start is refused and they stay. */
 #include "tests/integration/client.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ static void expect_whole(const json_t *wanted, const json_t *record)
 			now = json_copy(now);
 			json_object_del(now, "percentage");
 		}
-		ck_assert_msg(json_equal(value, now), "%s.%s: %s", text_at(wanted, "id"), field, json_dumps(now, JSON_ENCODE_ANY));
+		ck_assert_msg(json_equal(value, now), "%s.%s: %s", text_at(wanted, "id"), field,
+		              json_dumps(now, JSON_ENCODE_ANY));
 	}
 }
 
@@ -84,8 +86,8 @@ static void expect_newest_first(const json_t *records, const char *field)
 	for (size_t i = 1; i < json_array_size(records); i++) {
 		const json_t *before = json_array_get(records, i - 1), *now = json_array_get(records, i);
 		int order = strcmp(text_at(before, field), text_at(now, field));
-		ck_assert_msg(order > 0 || (order == 0 && strcmp(text_at(before, "id"), text_at(now, "id")) < 0), "%s before %s",
-			      text_at(before, "id"), text_at(now, "id"));
+		ck_assert_msg(order > 0 || (order == 0 && strcmp(text_at(before, "id"), text_at(now, "id")) < 0),
+		              "%s before %s", text_at(before, "id"), text_at(now, "id"));
 	}
 }
 
@@ -97,8 +99,12 @@ START_TEST(they_are_listed_in_the_right_order)
 		  JSON({"completed":278,"failed":44,"cancelled":31,"pending":24,"running":23}));
 	expect_at(client_call(c, "run.count", JSON({"group_by":"kind"})), "groups",
 		  JSON({"factor_lab":68,"parameter_optimization":66,"screener":60,"backtest":56}));
-	ck_assert_int_eq(whole_at(client_call(c, "run.list", JSON({"kind":"Factor Lab","status":"succeeded","limit":1})), "total"),
-			 whole_at(client_call(c, "run.count", JSON({"kind":["factor_lab"],"status":["succeeded"]})), "total"));
+	ck_assert_int_eq(whole_at(client_call(c, "run.list",
+	                                      JSON({"kind":"Factor Lab","status":"succeeded","limit":1})),
+	                          "total"),
+	                 whole_at(client_call(c, "run.count",
+	                                      JSON({"kind":["factor_lab"],"status":["succeeded"]})),
+	                          "total"));
 }
 END_TEST
 
@@ -107,7 +113,8 @@ static void compare(const char *name, const char *table, const char *changed)
 	char *script, *snapshot;
 	ck_assert_int_gt(asprintf(&script, "%s/tests/integration/compare_python.py", SOURCE_DIR), 0);
 	ck_assert_int_gt(asprintf(&snapshot, "%s.json", table), 0);
-	struct command run = command_run(ARGS("python3", script, test_data(name), daemon_path(d, snapshot), table, changed));
+	struct command run = command_run(
+		ARGS("python3", script, test_data(name), daemon_path(d, snapshot), table, changed));
 	ck_assert_msg(run.status == 0, "%s%s", run.out, run.err);
 }
 

@@ -1,5 +1,5 @@
-/* The README's examples: every line of its console blocks is run, in order, in one shell, against a daemon of its own, and must
- * succeed and print what the README shows. … stands for anything. */
+/* The README's examples: every line of its console blocks is run, in order, in one shell, against a daemon of
+ * its own, and must succeed and print what the README shows. … stands for anything. */
 #include "tests/integration/daemon.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static void add_shown(const char *line)
 static void read_examples(void)
 {
 	bool inside = false;
-	for (char *line = strtok(file_read(SOURCE_DIR "/README.md", NULL), "\n"); line; line = strtok(NULL, "\n")) {
+	for (char *line = strtok(file_read(SOURCE_DIR "/README.md", NULL), "\n"); line;
+	     line = strtok(NULL, "\n")) {
 		if (strncmp(line, "```", 3) == 0)
 			inside = strcmp(line, "```console") == 0;
 		else if (inside && strncmp(line, "$ ", 2) == 0)
@@ -45,7 +46,8 @@ static void read_examples(void)
 	}
 }
 
-/* The shell writes each command's exit status behind what it has printed, between bytes that no command prints. */
+/* The shell writes each command's exit status behind what it has printed,
+ * between bytes that no command prints. */
 static char *script(void)
 {
 	char *text = NULL;
@@ -118,6 +120,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("readme");
-	tcase_add_test(integration_case(suite, "readme", NULL, NULL), every_example_of_the_README_does_what_it_shows);
+	tcase_add_test(integration_case(suite, "readme", NULL, NULL),
+	               every_example_of_the_README_does_what_it_shows);
 	return integration_run(suite);
 }

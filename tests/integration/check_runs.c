@@ -38,7 +38,8 @@ static json_t *refused(const char *params)
 START_TEST(a_new_run_has_every_field_with_its_default)
 {
 	json_t *run = save(JSON({"run_id":"r1","kind":"backtest"}));
-	static const char *const names[] = {"id", "kind", "status", "created_at", "updated_at", "started_at", "finished_at", "request",
+	static const char *const names[] = {"id", "kind", "status", "created_at", "updated_at", "started_at",
+	                                    "finished_at", "request",
 					    "meta", "artifact_id", "error", "revision"};
 	ck_assert_uint_eq(json_object_size(run), (size_t)COUNT(names));
 	int i = 0;
@@ -47,13 +48,15 @@ START_TEST(a_new_run_has_every_field_with_its_default)
 	expect_text_at(run, "status", "queued");
 	expect_at(run, "request", "{}");
 	expect_at(run, "meta", "{}");
-	for (const char *const *nothing = ARGS("started_at", "finished_at", "artifact_id", "error"); *nothing; nothing++)
+	for (const char *const *nothing = ARGS("started_at", "finished_at", "artifact_id", "error"); *nothing;
+	     nothing++)
 		expect_at(run, *nothing, "null");
 	ck_assert(json_equal(run, get("r1")));
 }
 END_TEST
 
-static const char *const no_id[] = {JSON({"kind":"Factor Lab"}), JSON({"kind":"Factor Lab","run_id":null}), JSON({"kind":"Factor Lab","run_id":""})};
+static const char *const no_id[] = {JSON({"kind":"Factor Lab"}), JSON({"kind":"Factor Lab","run_id":null}),
+                                    JSON({"kind":"Factor Lab","run_id":""})};
 
 START_TEST(a_run_without_an_id_gets_one_of_its_kind)
 {
@@ -79,13 +82,15 @@ END_TEST
 static const struct {
 	const char *sent, *kept;
 } kinds[] = {
-	{"backtest", "backtest"}, {"Factor Lab!", "factor_lab"}, {"  __A--B__  ", "a_b"}, {"", "run"}, {"!!!", "run"},
+	{"backtest", "backtest"}, {"Factor Lab!", "factor_lab"}, {"  __A--B__  ", "a_b"}, {"", "run"},
+	{"!!!", "run"},
 	{"\xc3\xa9t\xc3\xa9", "t"}, {"a\\nb", "a_b"}, {LETTERS_64 "xyz", LETTERS_64}, {"v1.2", "v1_2"},
 };
 
 START_TEST(a_kind_is_sanitised_not_refused)
 {
-	expect_text_at(client_call(c, "run.create_or_update", JSON({"run_id":"k","kind":"%s"}), kinds[_i].sent), "kind", kinds[_i].kept);
+	expect_text_at(client_call(c, "run.create_or_update", JSON({"run_id":"k","kind":"%s"}), kinds[_i].sent),
+	               "kind", kinds[_i].kept);
 	ck_assert_int_eq(whole_at(client_call(c, "run.count", JSON({"kind":"%s"}), kinds[_i].sent), "total"), 1);
 }
 END_TEST
@@ -100,14 +105,16 @@ END_TEST
 
 START_TEST(an_update_keeps_what_it_does_not_mention)
 {
-	save(JSON({"run_id":"u","kind":"x","status":"running","request":{"a":1},"meta":{"m":1},"artifact_id":"art_1","error":{"code":1}}));
+	save(
+		JSON({"run_id":"u","kind":"x","status":"running","request":{"a":1},"meta":{"m":1},"artifact_id":"art_1","error":{"code":1}}));
 	json_t *run = save(JSON({"run_id":"u","kind":"x"}));
 	expect_text_at(run, "status", "running");
 	expect_at(run, "request", JSON({"a":1}));
 	expect_at(run, "meta", JSON({"m":1}));
 	expect_text_at(run, "artifact_id", "art_1");
 	expect_at(run, "error", JSON({"code":1}));
-	run = save(JSON({"run_id":"u","kind":"x","status":null,"request":{},"meta":null,"artifact_id":null,"error":null}));
+	run = save(
+		JSON({"run_id":"u","kind":"x","status":null,"request":{},"meta":null,"artifact_id":null,"error":null}));
 	expect_text_at(run, "status", "running");
 	expect_at(run, "request", JSON({"a":1}));
 	expect_at(run, "meta", JSON({"m":1}));
@@ -186,19 +193,24 @@ END_TEST
 
 START_TEST(if_revision_guards_a_run)
 {
-	long long revision = whole_at(client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"x","if_revision":0})), "revision");
+	long long revision = whole_at(client_call(c, "run.create_or_update",
+	                                          JSON({"run_id":"r","kind":"x","if_revision":0})),
+	                              "revision");
 	client_refused(c, CONFLICT, "run.create_or_update", JSON({"run_id":"r","kind":"x","if_revision":0}));
-	client_refused(c, CONFLICT, "run.create_or_update", JSON({"run_id":"r","kind":"x","if_revision":%lld}), revision + 1);
+	client_refused(c, CONFLICT, "run.create_or_update", JSON({"run_id":"r","kind":"x","if_revision":%lld}),
+	               revision + 1);
 	client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"x","if_revision":%lld}), revision);
 }
 END_TEST
 
 START_TEST(fields_select_what_is_sent_of_a_run)
 {
-	expect_json(client_call(c, "run.create_or_update", JSON({"run_id":"f","kind":"x","fields":["status","id"]})),
-		    JSON({"id":"f","status":"queued"}));
+	expect_json(client_call(c, "run.create_or_update",
+	                        JSON({"run_id":"f","kind":"x","fields":["status","id"]})),
+	            JSON({"id":"f","status":"queued"}));
 	expect_json(client_call(c, "run.get", JSON({"run_id":"f","fields":["kind"]})), JSON({"kind":"x"}));
-	expect_json(client_call(c, "run.list", JSON({"fields":["id"]})), JSON({"runs":[{"id":"f"}],"total":1,"next_cursor":null}));
+	expect_json(client_call(c, "run.list", JSON({"fields":["id"]})),
+	            JSON({"runs":[{"id":"f"}],"total":1,"next_cursor":null}));
 }
 END_TEST
 
@@ -206,14 +218,17 @@ END_TEST
 
 START_TEST(an_unknown_run_is_not_found)
 {
-	expect_fault(client_refused(c, NOT_FOUND, "run.get", JSON({"run_id":"nobody"})), "not_found", "run_id", NULL);
-	expect_fault(client_refused(c, NOT_FOUND, "run.find_by_meta", JSON({"key":"a","value":"b"})), "not_found", NULL, NULL);
+	expect_fault(client_refused(c, NOT_FOUND, "run.get", JSON({"run_id":"nobody"})), "not_found", "run_id",
+	             NULL);
+	expect_fault(client_refused(c, NOT_FOUND, "run.find_by_meta", JSON({"key":"a","value":"b"})), "not_found",
+	             NULL, NULL);
 }
 END_TEST
 
 START_TEST(a_run_is_found_by_what_its_meta_says)
 {
-	save(JSON({"run_id":"one","kind":"x","meta":{"job_id":"j1","n":5,"o":{"b":[1,2.5]},"t":true,"z":null,"r":0.1}}));
+	save(
+		JSON({"run_id":"one","kind":"x","meta":{"job_id":"j1","n":5,"o":{"b":[1,2.5]},"t":true,"z":null,"r":0.1}}));
 	save(JSON({"run_id":"two","kind":"x","meta":{"job_id":"j2","n":"6"}}));
 	static const struct {
 		const char *key, *value, *id;
@@ -226,8 +241,10 @@ START_TEST(a_run_is_found_by_what_its_meta_says)
 		expect_text_at(client_call(c, "run.find_by_meta", "{\"key\":\"%s\",\"value\":%s}", cases[i].key, cases[i].value), "id", cases[i].id);
 	client_refused(c, NOT_FOUND, "run.find_by_meta", JSON({"key":"n","value":7}));
 	client_refused(c, NOT_FOUND, "run.find_by_meta", JSON({"key":"job","value":"j1"}));
-	expect_fault(client_refused(c, INVALID_PARAMS, "run.find_by_meta", JSON({"key":"n"})), "invalid_params", "value", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "run.find_by_meta", JSON({"key":1,"value":1})), "invalid_params", "key", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "run.find_by_meta", JSON({"key":"n"})), "invalid_params",
+	             "value", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "run.find_by_meta", JSON({"key":1,"value":1})),
+	             "invalid_params", "key", NULL);
 }
 END_TEST
 
@@ -242,7 +259,8 @@ START_TEST(find_by_meta_gives_the_run_that_changed_last)
 	expect_text_at(client_call(c, "run.find_by_meta", JSON({"key":"job_id","value":"same"})), "id", "b");
 	client_call(c, "run.delete", JSON({"run_id":"b"}));
 	client_refused(c, NOT_FOUND, "run.find_by_meta", JSON({"key":"job_id","value":"same"}));
-	expect_json(client_call(c, "run.find_by_meta", JSON({"key":"job_id","value":"other","fields":["id"]})), JSON({"id":"a"}));
+	expect_json(client_call(c, "run.find_by_meta", JSON({"key":"job_id","value":"other","fields":["id"]})),
+	            JSON({"id":"a"}));
 }
 END_TEST
 
@@ -264,8 +282,10 @@ START_TEST(runs_can_be_counted_in_groups)
 	save(JSON({"run_id":"1","kind":"backtest","status":"running"}));
 	save(JSON({"run_id":"2","kind":"backtest"}));
 	save(JSON({"run_id":"3","kind":"screener"}));
-	expect_json(client_call(c, "run.count", JSON({"group_by":"kind"})), JSON({"total":3,"groups":{"backtest":2,"screener":1}}));
-	expect_json(client_call(c, "run.count", JSON({"group_by":"status","kind":"Backtest"})), JSON({"total":2,"groups":{"running":1,"queued":1}}));
+	expect_json(client_call(c, "run.count", JSON({"group_by":"kind"})),
+	            JSON({"total":3,"groups":{"backtest":2,"screener":1}}));
+	expect_json(client_call(c, "run.count", JSON({"group_by":"status","kind":"Backtest"})),
+	            JSON({"total":2,"groups":{"running":1,"queued":1}}));
 	expect_json(client_call(c, "run.count", JSON({"kind":["backtest","SCREENER"]})), JSON({"total":3}));
 }
 END_TEST
@@ -278,7 +298,8 @@ START_TEST(deleting_a_run_takes_its_artifacts_and_their_files)
 	save(JSON({"run_id":"other","kind":"x"}));
 	const char *path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","payload":[1]})), "path");
 	client_call(c, "artifact.save", JSON({"run_id":"r","payload":[2],"kind":"second"}));
-	const char *kept = text_at(client_call(c, "artifact.save", JSON({"run_id":"other","payload":[3]})), "path");
+	const char *kept = text_at(client_call(c, "artifact.save", JSON({"run_id":"other","payload":[3]})),
+	                           "path");
 	ck_assert(file_exists(path));
 	expect_json(client_call(c, "run.delete", JSON({"run_id":"r"})), JSON({"removed":1}));
 	ck_assert(!file_exists(path));
@@ -293,9 +314,11 @@ START_TEST(keep_artifacts_keeps_them)
 {
 	save(JSON({"run_id":"r","kind":"x"}));
 	json_t *artifact = client_call(c, "artifact.save", JSON({"run_id":"r","payload":{"k":1}}));
-	expect_json(client_call(c, "run.delete", JSON({"run_id":"r","keep_artifacts":true})), JSON({"removed":1}));
+	expect_json(client_call(c, "run.delete", JSON({"run_id":"r","keep_artifacts":true})),
+	            JSON({"removed":1}));
 	ck_assert(file_exists(text_at(artifact, "path")));
-	expect_at(client_call(c, "artifact.read", JSON({"id":"%s"}), text_at(artifact, "id")), "payload", JSON({"k":1}));
+	expect_at(client_call(c, "artifact.read", JSON({"id":"%s"}), text_at(artifact, "id")), "payload",
+	          JSON({"k":1}));
 }
 END_TEST
 
@@ -303,7 +326,10 @@ START_TEST(a_run_with_thousands_of_artifacts_goes_in_one_call)
 {
 	save(JSON({"run_id":"many","kind":"x"}));
 	for (int i = 0; i < 1500; i++)
-		client_say(c, JSON({"jsonrpc":"2.0","method":"artifact.save","params":{"run_id":"many","payload":%d,"link":false}}), i);
+		client_say(
+			c,
+			JSON({"jsonrpc":"2.0","method":"artifact.save","params":{"run_id":"many","payload":%d,"link":false}}),
+			i);
 	ck_assert_int_eq(whole_at(client_call(c, "artifact.list", JSON({"limit":1})), "total"), 1500);
 	expect_json(client_call(c, "run.delete", JSON({"run_id":"many"})), JSON({"removed":1}));
 	ck_assert_int_eq(whole_at(client_call(c, "artifact.list", NULL), "total"), 0);

@@ -18,9 +18,12 @@ static void teardown(void)
 }
 
 static const char *const methods[] = {
-	"job.save", "job.get", "job.list", "job.count", "job.update_progress", "job.delete", "job.cleanup", "run.create_or_update", "run.get",
-	"run.list", "run.count", "run.find_by_meta", "run.delete", "artifact.save", "artifact.read", "artifact.list", "artifact.delete",
-	"server.import", "server.ping", "server.info", "server.stats", "server.flush", "server.set_log_level", "rpc.discover",
+	"job.save", "job.get", "job.list", "job.count", "job.update_progress", "job.delete", "job.cleanup",
+	"run.create_or_update", "run.get",
+	"run.list", "run.count", "run.find_by_meta", "run.delete", "artifact.save", "artifact.read",
+	"artifact.list", "artifact.delete",
+	"server.import", "server.ping", "server.info", "server.stats", "server.flush", "server.set_log_level",
+	"rpc.discover",
 };
 
 START_TEST(discovery_describes_every_method)
@@ -102,8 +105,10 @@ START_TEST(the_log_level_can_be_changed)
 {
 	expect_text_at(client_call(c, "server.set_log_level", JSON({"level":"debug"})), "level", "debug");
 	expect_text_at(client_call(c, "server.info", NULL), "log_level", "debug");
-	expect_fault(client_refused(c, INVALID_PARAMS, "server.set_log_level", JSON({"level":"loud"})), "invalid_params", "level", NULL);
-	expect_fault(client_refused(c, INVALID_PARAMS, "server.set_log_level", JSON({"level":"debu"})), "invalid_params", "level", "debug");
+	expect_fault(client_refused(c, INVALID_PARAMS, "server.set_log_level", JSON({"level":"loud"})),
+	             "invalid_params", "level", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "server.set_log_level", JSON({"level":"debu"})),
+	             "invalid_params", "level", "debug");
 }
 END_TEST
 
@@ -133,16 +138,20 @@ END_TEST
 START_TEST(import_skips_what_exists_unless_told_to_replace_it)
 {
 	client_call(c, "job.save", JSON({"job":{"id":"j","error":"stored"}}));
-	expect_json(client_call(c, "server.import", JSON({"jobs":[{"id":"j","error":"import"},{"id":"k"}]})), JSON({"jobs":1,"runs":0,"artifacts":0}));
+	expect_json(client_call(c, "server.import", JSON({"jobs":[{"id":"j","error":"import"},{"id":"k"}]})),
+	            JSON({"jobs":1,"runs":0,"artifacts":0}));
 	expect_text_at(client_call(c, "job.get", JSON({"id":"j"})), "error", "stored");
-	expect_json(client_call(c, "server.import", JSON({"jobs":[{"id":"j","error":"import"}],"mode":"replace"})), JSON({"jobs":1,"runs":0,"artifacts":0}));
+	expect_json(client_call(c, "server.import",
+	                        JSON({"jobs":[{"id":"j","error":"import"}],"mode":"replace"})),
+	            JSON({"jobs":1,"runs":0,"artifacts":0}));
 	expect_text_at(client_call(c, "job.get", JSON({"id":"j"})), "error", "import");
 }
 END_TEST
 
 START_TEST(an_import_with_one_bad_record_imports_nothing)
 {
-	json_t *error = client_refused(c, INVALID_PARAMS, "server.import", JSON({"jobs":[{"id":"good"},{"id":"b a d"}],"runs":[]}));
+	json_t *error = client_refused(c, INVALID_PARAMS, "server.import",
+	                               JSON({"jobs":[{"id":"good"},{"id":"b a d"}],"runs":[]}));
 	ck_assert_msg(strstr(text_at(error, "data.field"), "jobs[1]"), "%s", json_dumps(error, 0));
 	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), 0);
 	client_refused(c, INVALID_PARAMS, "server.import", JSON({"jobs":[{"id":"good"}],"runs":[5]}));
@@ -157,7 +166,8 @@ START_TEST(persistctl_pings_and_calls)
 {
 	struct command ping = command_run(ARGS(PERSISTCTL, "--socket", d->socket, "ping"));
 	ck_assert_msg(ping.status == 0, "%s%s", ping.out, ping.err);
-	struct command save = command_run(ARGS(PERSISTCTL, "--socket", d->socket, "call", "job.save", JSON({"job":{"id":"ctl"}})));
+	struct command save = command_run(
+		ARGS(PERSISTCTL, "--socket", d->socket, "call", "job.save", JSON({"job":{"id":"ctl"}})));
 	ck_assert_msg(save.status == 0, "%s%s", save.out, save.err);
 	expect_text_at(json_parsed(save.out), "id", "ctl");
 	struct command list = command_run(ARGS(PERSISTCTL, "--socket", d->socket, "call", "job.count"));
@@ -167,7 +177,8 @@ END_TEST
 
 START_TEST(persistctl_says_what_went_wrong_and_fails)
 {
-	struct command bad = command_run(ARGS(PERSISTCTL, "--socket", d->socket, "call", "job.get", JSON({"id":"nobody"})));
+	struct command bad = command_run(
+		ARGS(PERSISTCTL, "--socket", d->socket, "call", "job.get", JSON({"id":"nobody"})));
 	ck_assert_int_ne(bad.status, 0);
 	ck_assert_str_eq(bad.out, "");
 	ck_assert_msg(strstr(bad.err, "not_found"), "%s", bad.err);

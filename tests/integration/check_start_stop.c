@@ -170,7 +170,8 @@ START_TEST(an_idle_store_is_folded_so_that_jobs_json_can_be_read)
 	save("idle");
 	for (long long deadline = clock_ms() + DEADLINE_MS; !strstr(daemon_file(d, "jobs.json"), "\"idle\""); sleep_ms(20))
 		ck_assert_int_lt(clock_ms(), deadline);
-	for (long long deadline = clock_ms() + DEADLINE_MS; dir_count(daemon_path(d, "journal"), ".json") > 0; sleep_ms(20))
+	for (long long deadline = clock_ms() + DEADLINE_MS; dir_count(daemon_path(d, "journal"), ".json") > 0;
+	     sleep_ms(20))
 		ck_assert_int_lt(clock_ms(), deadline);
 	daemon_kill(d);
 	start_again();
@@ -186,7 +187,8 @@ START_TEST(a_stop_finishes_what_is_in_flight_and_exits_0)
 	char id[16];
 	bool kept[CALLS] = {false}, answered[CALLS] = {false};
 	for (int i = 0; i < CALLS; i++)
-		client_say(c, JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"s%d"}}}), i, i);
+		client_say(c, JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"s%d"}}}), i,
+		           i);
 	daemon_send_signal(d, stop_signals[_i]);
 	for (char *line; (line = client_line_within(c, DEADLINE_MS)); free(line)) {
 		json_t *reply = json_parsed(line);
@@ -216,10 +218,12 @@ START_TEST(live_progress_survives_a_clean_stop)
 	save("p");
 	client_call(c, "server.flush", NULL);
 	sleep_ms(2000); /* folded, and nothing else to write */
-	client_call(c, "job.update_progress", JSON({"id":"p","progress":{"current":3,"total":4,"message":"almost"}}));
+	client_call(c, "job.update_progress",
+	            JSON({"id":"p","progress":{"current":3,"total":4,"message":"almost"}}));
 	daemon_restart(d, NULL);
 	c = client_open(d);
-	expect_at(client_call(c, "job.get", JSON({"id":"p"})), "progress", JSON({"current":3,"total":4,"message":"almost","percentage":75.0}));
+	expect_at(client_call(c, "job.get", JSON({"id":"p"})), "progress",
+	          JSON({"current":3,"total":4,"message":"almost","percentage":75.0}));
 }
 END_TEST
 
@@ -249,7 +253,8 @@ START_TEST(what_was_acknowledged_is_there_after_a_kill)
 {
 	for (int round = 0; round < 5; round++) {
 		for (int i = 0; i < 20; i++)
-			client_call(c, "job.save", JSON({"job":{"id":"k%d","metadata":{"round":%d,"i":%d}}}), i, round, i);
+			client_call(c, "job.save", JSON({"job":{"id":"k%d","metadata":{"round":%d,"i":%d}}}), i, round,
+			            i);
 		client_call(c, "job.delete", JSON({"id":"k%d"}), round);
 		daemon_kill(d);
 		start_again();
@@ -273,16 +278,19 @@ START_TEST(revisions_go_on_where_they_were)
 	daemon_kill(d);
 	start_again();
 	ck_assert_int_eq(whole_at(client_call(c, "server.ping", NULL), "revision"), revision);
-	ck_assert_int_eq(whole_at(client_call(c, "job.save", JSON({"job":{"id":"b"}})), "revision"), revision + 1);
+	ck_assert_int_eq(whole_at(client_call(c, "job.save", JSON({"job":{"id":"b"}})), "revision"),
+	                 revision + 1);
 	daemon_restart(d, NULL);
 	c = client_open(d);
-	ck_assert_int_eq(whole_at(client_call(c, "job.save", JSON({"job":{"id":"c"}})), "revision"), revision + 2);
+	ck_assert_int_eq(whole_at(client_call(c, "job.save", JSON({"job":{"id":"c"}})), "revision"),
+	                 revision + 2);
 }
 END_TEST
 
 START_TEST(leftovers_of_a_killed_daemon_are_removed_and_others_are_not)
 {
-	static const char *const ours[] = {"jobs.json.0123456789abcdef.tmp", "journal/00000000000000000009.json.0123456789abcdef.tmp",
+	static const char *const ours[] = {"jobs.json.0123456789abcdef.tmp",
+	                                   "journal/00000000000000000009.json.0123456789abcdef.tmp",
 					   "artifacts/x_1.json.0123456789abcdef.tmp"};
 	save("a");
 	daemon_kill(d);
@@ -435,7 +443,8 @@ START_TEST(check_reports_a_payload_without_a_record_and_one_that_is_missing)
 	ck_assert_msg(check.status == 0 && strstr(check.out, "orphan_1.json"), "%d %s", check.status, check.out);
 	ck_assert_int_eq(unlink(text_at(lost, "path")), 0);
 	check = command_run(ARGS(PERSISTD, "--check", "--state-dir", d->state));
-	ck_assert_msg(check.status == 1 && strstr(check.out, text_at(lost, "id")), "%d %s", check.status, check.out);
+	ck_assert_msg(check.status == 1 && strstr(check.out, text_at(lost, "id")), "%d %s", check.status,
+	              check.out);
 }
 END_TEST
 
@@ -454,8 +463,10 @@ START_TEST(help_and_version_are_what_one_expects)
 	struct command help = command_run(ARGS(PERSISTD, "--help"));
 	ck_assert_int_eq(help.status, 0);
 	ck_assert_str_eq(help.err, "");
-	for (const char *const *flag = ARGS("Usage:", "--socket", "--state-dir", "--log-level", "--check", "--version", "--max-connections",
-					    "--max-line", "--max-reply", "--max-calls", "--max-queued"); *flag; flag++)
+	for (const char *const *flag =
+	         ARGS("Usage:", "--socket", "--state-dir", "--log-level", "--check", "--version",
+	              "--max-connections", "--max-line", "--max-reply", "--max-calls", "--max-queued");
+	     *flag; flag++)
 		ck_assert_msg(strstr(help.out, *flag), "%s is not in the help", *flag);
 	struct command version = command_run(ARGS(PERSISTD, "--version"));
 	ck_assert_int_eq(version.status, 0);
@@ -464,7 +475,8 @@ START_TEST(help_and_version_are_what_one_expects)
 END_TEST
 
 static const char *const *const bad_usage[] = {
-	(const char *const[]){"--nonsense", NULL}, (const char *const[]){"argument", NULL}, (const char *const[]){"--log-level", "loud", NULL},
+	(const char *const[]){"--nonsense", NULL}, (const char *const[]){"argument", NULL},
+	(const char *const[]){"--log-level", "loud", NULL},
 	(const char *const[]){"--max-line", "many", NULL}, (const char *const[]){"--max-connections", "0", NULL},
 	(const char *const[]){"--max-calls", "-1", NULL}, (const char *const[]){"--socket", "", NULL},
 };

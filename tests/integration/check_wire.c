@@ -48,7 +48,8 @@ static char *repeat(const char *text, size_t times)
 START_TEST(a_half_closed_client_still_gets_every_answer)
 {
 	for (int i = 0; i < 200; i++)
-		client_say(c, JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"j%d"}}}), i, i);
+		client_say(c, JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"j%d"}}}), i,
+		           i);
 	client_half_close(c);
 	bool answered[200] = {false};
 	for (int i = 0; i < 200; i++) {
@@ -108,7 +109,9 @@ END_TEST
 
 START_TEST(one_request_in_a_hundred_writes_is_one_request)
 {
-	const char *line = JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"slow","payload":{"k":[1,2,3]}}}}) "\n";
+	const char *line =
+		JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"slow","payload":{"k":[1,2,3]}}}})
+		"\n";
 	size_t len = strlen(line);
 	for (size_t i = 0, piece = len / 100 + 1; i < len; i += piece) {
 		client_write(c, line + i, i + piece < len ? piece : len - i);
@@ -128,7 +131,8 @@ START_TEST(a_character_split_between_two_reads_stays_whole)
 			sleep_ms(5);
 	}
 	expect_text_at(client_reply(c), "result.error", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
-	expect_text_at(client_call(c, "job.get", JSON({"id":"utf8"})), "error", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+	expect_text_at(client_call(c, "job.get", JSON({"id":"utf8"})), "error",
+	               "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
 }
 END_TEST
 
@@ -321,8 +325,10 @@ END_TEST
 static const struct {
 	const char *sent, *back;
 } numbers[] = {
-	{"0", "0"}, {"-1", "-1"}, {"9223372036854775807", "9223372036854775807"}, {"-9223372036854775808", "-9223372036854775808"},
-	{"0.1", "0.1"}, {"1.0", "1.0"}, {"0.10000000000000001", "0.1"}, {"3.141592653589793", "3.141592653589793"},
+	{"0", "0"}, {"-1", "-1"}, {"9223372036854775807", "9223372036854775807"},
+	{"-9223372036854775808", "-9223372036854775808"},
+	{"0.1", "0.1"}, {"1.0", "1.0"}, {"0.10000000000000001", "0.1"},
+	{"3.141592653589793", "3.141592653589793"},
 	{"-2.5", "-2.5"}, {"5e-324", "5e-324"},
 	{"\"123456789012345678901234567890\"", "\"123456789012345678901234567890\""},
 };
@@ -332,8 +338,10 @@ START_TEST(a_number_comes_back_as_it_went_in)
 	char want[100];
 	snprintf(want, sizeof want, "\"payload\":{\"n\":%s}", numbers[_i].back);
 	for (int round = 0; round < 2; round++) {
-		client_say(c, JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"n","payload":{"n":%s}}}}),
-			   round ? numbers[_i].back : numbers[_i].sent);
+		client_say(
+			c,
+			JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"n","payload":{"n":%s}}}}),
+			round ? numbers[_i].back : numbers[_i].sent);
 		char *line = client_line(c);
 		ck_assert_msg(strstr(line, want), "%s is not in %s", want, line);
 	}
@@ -342,7 +350,8 @@ END_TEST
 
 START_TEST(a_real_comes_back_as_the_same_double)
 {
-	static const char *const texts[] = {"1e22", "1E+2", "123456789.123456789", "1.7976931348623157e308", "2.2250738585072014e-308", "-0.0"};
+	static const char *const texts[] = {"1e22", "1E+2", "123456789.123456789", "1.7976931348623157e308",
+	                                    "2.2250738585072014e-308", "-0.0"};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		json_t *job = client_call(c, "job.save", JSON({"job":{"id":"r","payload":{"n":%s}}}), texts[i]);
 		ck_assert(json_is_real(value_at(job, "payload.n")));
@@ -352,12 +361,13 @@ START_TEST(a_real_comes_back_as_the_same_double)
 }
 END_TEST
 
-static const char *const not_held[] = {"9223372036854775808", "-9223372036854775809", "123456789012345678901234567890", "1e999", "-1e999"};
+static const char *const not_held[] = {"9223372036854775808", "-9223372036854775809",
+                                       "123456789012345678901234567890", "1e999", "-1e999"};
 
 START_TEST(a_number_that_cannot_be_held_is_refused_by_name)
 {
-	json_t *error = client_refused(c, INVALID_PARAMS, "job.save", JSON({"job":{"id":"big","payload":{"legs":[{"n":%s}]}}}),
-				       not_held[_i]);
+	json_t *error = client_refused(c, INVALID_PARAMS, "job.save",
+	                               JSON({"job":{"id":"big","payload":{"legs":[{"n":%s}]}}}), not_held[_i]);
 	ck_assert_msg(strstr(text_at(error, "data.field"), "payload.legs"), "%s", json_dumps(error, 0));
 	client_refused(c, NOT_FOUND, "job.get", JSON({"id":"big"}));
 }
@@ -393,7 +403,8 @@ START_TEST(parameters_by_position_mean_what_they_mean_by_name)
 	json_t *page = client_call(c, "job.list", JSON([null,null,null,null,1]));
 	ck_assert_uint_eq(count_at(page, "jobs"), 1);
 	ck_assert_int_eq(whole_at(client_call(c, "job.count", JSON([])), "total"), 1);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", JSON(["p",null,3])), "invalid_params", NULL, NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", JSON(["p",null,3])), "invalid_params", NULL,
+	             NULL);
 	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", JSON([])), "invalid_params", "id", NULL);
 	expect_fault(client_refused(c, INVALID_PARAMS, "server.ping", JSON([1])), "invalid_params", NULL, NULL);
 }
@@ -401,15 +412,21 @@ END_TEST
 
 START_TEST(a_null_optional_parameter_counts_as_absent)
 {
-	ck_assert_int_eq(whole_at(client_call(c, "job.list", JSON({"status":null,"limit":null,"cursor":null,"offset":null})), "total"), 0);
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", JSON({"id":null})), "invalid_params", "id", NULL);
+	ck_assert_int_eq(whole_at(client_call(c, "job.list",
+	                                      JSON({"status":null,"limit":null,"cursor":null,"offset":null})),
+	                          "total"),
+	                 0);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.get", JSON({"id":null})), "invalid_params", "id",
+	             NULL);
 }
 END_TEST
 
 START_TEST(a_mistyped_parameter_is_refused_with_the_nearest_name)
 {
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.list", JSON({"limt":5})), "invalid_params", "limt", "limit");
-	expect_fault(client_refused(c, INVALID_PARAMS, "job.save", JSON({"job":{"id":"x"},"extra":1})), "invalid_params", "extra", NULL);
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.list", JSON({"limt":5})), "invalid_params", "limt",
+	             "limit");
+	expect_fault(client_refused(c, INVALID_PARAMS, "job.save", JSON({"job":{"id":"x"},"extra":1})),
+	             "invalid_params", "extra", NULL);
 	client_refused(c, NOT_FOUND, "job.get", JSON({"id":"x"}));
 }
 END_TEST
@@ -534,7 +551,10 @@ END_TEST
 START_TEST(a_read_sees_what_was_sent_before_it_on_the_same_connection)
 {
 	for (int i = 0; i < 100; i++) {
-		client_say(c, JSON({"jsonrpc":"2.0","id":"s%d","method":"job.save","params":{"job":{"id":"o","metadata":{"n":%d}}}}), i, i);
+		client_say(
+			c,
+			JSON({"jsonrpc":"2.0","id":"s%d","method":"job.save","params":{"job":{"id":"o","metadata":{"n":%d}}}}),
+			i, i);
 		client_say(c, JSON({"jsonrpc":"2.0","id":"g%d","method":"job.get","params":{"id":"o"}}), i);
 	}
 	for (int i = 0; i < 200; i++) {
@@ -564,8 +584,12 @@ END_TEST
 
 START_TEST(progress_reaches_a_job_that_is_still_being_saved)
 {
-	client_say(c, JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"fresh","status":"running"}}}));
-	client_say(c, JSON({"jsonrpc":"2.0","id":2,"method":"job.update_progress","params":{"id":"fresh","progress":{"current":1,"total":4}}}));
+	client_say(
+		c,
+		JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"fresh","status":"running"}}}));
+	client_say(
+		c,
+		JSON({"jsonrpc":"2.0","id":2,"method":"job.update_progress","params":{"id":"fresh","progress":{"current":1,"total":4}}}));
 	client_say(c, JSON({"jsonrpc":"2.0","id":3,"method":"job.get","params":{"id":"fresh"}}));
 	json_t *replies = json_array();
 	for (int i = 0; i < 3; i++)
@@ -580,7 +604,9 @@ START_TEST(a_client_that_vanishes_takes_nobody_with_it)
 	for (int i = 0; i < 50; i++) {
 		struct client *rude = client_open(d);
 		for (int k = 0; k < 20; k++)
-			client_say(rude, JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"r%d-%d"}}}), k, i, k);
+			client_say(rude,
+			           JSON({"jsonrpc":"2.0","id":%d,"method":"job.save","params":{"job":{"id":"r%d-%d"}}}),
+			           k, i, k);
 		client_close(rude);
 	}
 	expect_usable();
@@ -590,7 +616,8 @@ START_TEST(a_client_that_vanishes_takes_nobody_with_it)
 }
 END_TEST
 
-/* ---- the examples of the JSON-RPC 2.0 specification, in its order, with methods that exist here where one must */
+/* ---- the examples of the JSON-RPC 2.0 specification, in its order,
+ * with methods that exist here where one must */
 
 START_TEST(the_specification_s_calls_are_answered_as_it_says)
 {
@@ -647,7 +674,9 @@ START_TEST(the_specification_s_batches_are_answered_as_it_says)
 	expect_error(by_id(replies, "\"5\""), METHOD_NOT_FOUND, "\"5\"");
 	ck_assert(has_value_at(by_id(replies, "\"9\""), "result"));
 
-	client_say(c, JSON([{"jsonrpc": "2.0", "method": "notify_sum", "params": [1,2,4]}, {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]}]));
+	client_say(
+		c,
+		JSON([{"jsonrpc": "2.0", "method": "notify_sum", "params": [1,2,4]}, {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]}]));
 	expect_usable();
 }
 END_TEST

@@ -289,8 +289,8 @@ static json_t *call(struct client *c, const char *method, const char *params, va
 	           text ? text : "");
 	free(text);
 	json_t *reply = client_reply(c);
-	ck_assert_msg(json_integer_value(json_object_get(reply, "id")) == id, "the reply to another call than %lld: %.600s", id,
-	              json_dumps(reply, JSON_COMPACT));
+	ck_assert_msg(json_integer_value(json_object_get(reply, "id")) == id,
+	              "the reply to another call than %lld: %.600s", id, json_dumps(reply, JSON_COMPACT));
 	return reply;
 }
 
@@ -318,7 +318,8 @@ json_t *client_refused(struct client *c, int code, const char *method, const cha
 	va_start(args, params);
 	json_t *reply = call(c, method, params, args);
 	va_end(args);
-	ck_assert_msg(!has_value_at(reply, "result"), "%s should be refused, got %.600s", method, json_dumps(reply, JSON_COMPACT));
+	ck_assert_msg(!has_value_at(reply, "result"), "%s should be refused, got %.600s", method,
+	              json_dumps(reply, JSON_COMPACT));
 	ck_assert_msg(whole_at(reply, "error.code") == code, "%s should be refused with %d: %s", method, code,
 	              json_dumps(reply, JSON_COMPACT));
 	return value_at(reply, "error");
@@ -337,10 +338,12 @@ json_t *daemon_call(const struct daemon *d, const char *method, const char *para
 
 void expect_error(const json_t *reply, int code, const char *id)
 {
-	ck_assert_msg(!has_value_at(reply, "result"), "a result, not an error: %.600s", json_dumps(reply, JSON_COMPACT));
+	ck_assert_msg(!has_value_at(reply, "result"), "a result, not an error: %.600s",
+	              json_dumps(reply, JSON_COMPACT));
 	expect_at(reply, "id", id);
 	expect_text_at(reply, "jsonrpc", "2.0");
-	ck_assert_msg(whole_at(reply, "error.code") == code, "expected %d: %.600s", code, json_dumps(reply, JSON_COMPACT));
+	ck_assert_msg(whole_at(reply, "error.code") == code, "expected %d: %.600s", code,
+	              json_dumps(reply, JSON_COMPACT));
 	ck_assert_uint_gt(strlen(text_at(reply, "error.message")), 0);
 }
 

@@ -136,7 +136,8 @@ static int wait_until(pid_t pid, long long deadline)
 
 static void become(const char *const *argv)
 {
-	/* persistd must not outlive its test; what a sanitizer finds must end it, and be told from other failures */
+	/* persistd must not outlive its test; what a sanitizer finds must end it,
+	 * and be told from other failures */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit, where a test sets one, is to look like a full disk */
 	setenv("ASAN_OPTIONS", "detect_leaks=1:exitcode=86", 1);

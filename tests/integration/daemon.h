@@ -1,7 +1,8 @@
 /* daemon: the real binary in a directory of its own, for tests that use it as a stranger would.
  *
- * Each function fails the running test where it cannot do its part, so that a test says only what it is about. Check runs
- * every test in a process of its own: memory is left to its end, and a daemon dies with the test that started it. */
+ * Each function fails the running test where it cannot do its part, so that a test says only what it is
+ * about. Check runs every test in a process of its own: memory is left to its end, and a daemon dies with the
+ * test that started it. */
 #pragma once
 #include <check.h>
 #include <signal.h>
@@ -31,15 +32,19 @@ TCase *integration_case(Suite *suite, const char *name, void (*setup)(void), voi
 void daemon_patience(int ms); /* how long a start and a stop may take, where DEADLINE_MS is not enough */
 struct daemon *daemon_new(void);                                  /* a directory, and nothing started */
 void daemon_spawn(struct daemon *d, const char *const *flags);    /* begins its life, does not wait for it */
-void daemon_start(struct daemon *d, const char *const *flags);    /* returns once it answers; flags may be NULL */
+/* returns once it answers; flags may be NULL */
+void daemon_start(struct daemon *d, const char *const *flags);
 struct daemon *daemon_started(const char *const *flags);          /* both */
-int daemon_start_refused(struct daemon *d, const char *const *flags); /* it must end by itself: its exit status */
-int daemon_signal(struct daemon *d, int signal);                  /* sends it and waits: the exit status, or -signal */
+/* it must end by itself: its exit status */
+int daemon_start_refused(struct daemon *d, const char *const *flags);
+/* sends it and waits: the exit status, or -signal */
+int daemon_signal(struct daemon *d, int signal);
 void daemon_send_signal(struct daemon *d, int signal);
 int daemon_wait(struct daemon *d);
 void daemon_kill(struct daemon *d);                               /* SIGKILL */
 void daemon_restart(struct daemon *d, const char *const *flags);  /* a clean stop and a start */
-void daemon_end(struct daemon *d);                                /* a clean stop, no complaint of a sanitizer, files removed */
+/* a clean stop, no complaint of a sanitizer, files removed */
+void daemon_end(struct daemon *d);
 
 char *daemon_errors(const struct daemon *d);                      /* what it has written to stderr */
 char *daemon_path(const struct daemon *d, const char *name);      /* of a file in the state directory */

@@ -16,7 +16,8 @@ static void teardown(void) { chain_free(&chain); }
 /* A commit of one revision that changes the tables of `tables`. */
 static void add(uint8_t tables, uint64_t bytes)
 {
-	struct segment_head head = {.seq = chain.count ? chain_at(&chain, chain.count - 1)->seq + 1 : 1, .tables = tables};
+	struct segment_head head = {.seq = chain.count ? chain_at(&chain, chain.count - 1)->seq + 1 : 1,
+	                            .tables = tables};
 	head.prev = head.seq - 1;
 	head.first = head.last = head.seq;
 	memcpy(head.changed, changed, sizeof changed);
@@ -133,7 +134,8 @@ START_TEST(segments_that_do_not_follow_each_other_are_merged)
 {
 	for (int i = 0; i < 3; i++)
 		add(JOBS, 100);
-	struct segment_head head = {.seq = 9, .prev = 8, .first = 9, .last = 9, .tables = JOBS}; /* what was between is in a snapshot */
+	/* what was between is in a snapshot */
+	struct segment_head head = {.seq = 9, .prev = 8, .first = 9, .last = 9, .tables = JOBS};
 	struct chain_link link = chain_link_of(&head, 100);
 	chain_add(&chain, &link);
 	add(JOBS, 100);

@@ -63,7 +63,8 @@ static void write_snapshot(enum table_id t, uint64_t revision, const char *json)
 	head.changed[t] = revision;
 	ck_assert(snapshot_begin(&w, &disk, &dirs.state, t, &head, 0600, &e));
 	if (json) {
-		ck_assert_msg(record_read(&text, t, span_of(json), 1, false, records_now(), &fault, &at), "%s", fault.message);
+		ck_assert_msg(record_read(&text, t, span_of(json), 1, false, records_now(), &fault, &at), "%s",
+		              fault.message);
 		ck_assert(snapshot_rows(&w, &(struct span){text.at, text.len}, 1, &e));
 	}
 	ck_assert_int_eq(snapshot_finish(&w, &e), DISK_OK);
@@ -99,8 +100,8 @@ START_TEST(missing_wrong_and_strange_payloads_are_told)
 	write_store();
 	close_dirs();
 	scratch_write(&scratch, "artifacts/k_r_0.json", SPAN("{},"));
-	expect(1, "artifacts/k_r_0.json: has 3 bytes, but its record in artifacts.json says 2: it was damaged or changed "
-	          "by hand; restore it from a backup\n1 finding\n");
+	expect(1, "artifacts/k_r_0.json: has 3 bytes, but its record in artifacts.json says 2: it was damaged or "
+	          "changed by hand; restore it from a backup\n1 finding\n");
 	scratch_path(&scratch, "artifacts/k_r_0.json", path, sizeof path);
 	ck_assert_int_eq(unlink(path), 0);
 	expect(1, "artifacts/k_r_0.json: is missing, but artifacts.json has a record of it; restore it from a backup\n1 "
@@ -110,10 +111,9 @@ START_TEST(missing_wrong_and_strange_payloads_are_told)
 	unlink(path);
 	scratch_write(&scratch, "artifacts/k_r_0.json", SPAN("{}"));
 	scratch_write(&scratch, "artifacts/of_python.json", SPAN("{}"));
-	expect(
-		0,
-		"artifacts/of_python.json: note: no record names this payload; it can be read by its id, and is never removed\n"
-		"1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
+	expect(0, "artifacts/of_python.json: note: no record names this payload; it can be read by its id, and "
+	          "is never removed\n"
+	          "1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
 }
 END_TEST
 
@@ -122,8 +122,8 @@ START_TEST(leftovers_are_mentioned_and_left_alone)
 	write_store();
 	close_dirs();
 	scratch_write(&scratch, "journal/00000000000000000002.json.0123456789abcdef.tmp", SPAN("x"));
-	expect(0, "journal/00000000000000000002.json.0123456789abcdef.tmp: note: was left over by a crash; the next start "
-	          "removes it\n"
+	expect(0, "journal/00000000000000000002.json.0123456789abcdef.tmp: note: was left over by a crash; the "
+	          "next start removes it\n"
 	          "1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
 	ck_assert_uint_eq(scratch_count(&scratch, "journal", NULL), 1);
 }
@@ -136,7 +136,8 @@ START_TEST(deletions_and_updates_of_the_journal_count)
 	struct disk_error e;
 	size_t at;
 	uint64_t bytes;
-	struct segment_head head = {.store = STORE, .seq = 2, .prev = 1, .first = 4, .last = 6, .changed = {3, 3, 3}};
+	struct segment_head head = {.store = STORE, .seq = 2, .prev = 1, .first = 4, .last = 6,
+	                            .changed = {3, 3, 3}};
 	write_store();
 	ck_assert(
 		record_read(&text, TABLE_JOBS, SPAN("{\"id\":\"b\",\"revision\":4}"), 1, false, records_now(), &fault, &at));
@@ -160,7 +161,8 @@ START_TEST(each_bad_record_is_told_with_its_place)
 	ck_assert_int_eq(check(), 1);
 	ck_assert_ptr_nonnull(strstr(printed, "jobs.json:2:16: "));
 	ck_assert_ptr_nonnull(
-		strstr(printed, "jobs.json:4:36: the id a stands twice in this file; remove one of the two records\n"));
+		strstr(printed,
+		       "jobs.json:4:36: the id a stands twice in this file; remove one of the two records\n"));
 	ck_assert_ptr_nonnull(strstr(printed, "jobs.json:5:"));
 	ck_assert_ptr_nonnull(strstr(printed, "runs.json:1:10: this is not JSON: "));
 	ck_assert_ptr_nonnull(strstr(printed, "\n4 findings\n"));

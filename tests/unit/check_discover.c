@@ -102,7 +102,8 @@ START_TEST(every_method_is_there_with_what_a_generator_needs)
 		ck_assert_str_eq(text_at(method, "name"), m->name);
 		ck_assert_str_eq(text_at(method, "summary"), m->prose);
 		text_at(method, "description");
-		bool by_name = i == RUN_CREATE_OR_UPDATE || i == ARTIFACT_SAVE; /* an optional parameter has the first place */
+		/* an optional parameter has the first place */
+		bool by_name = i == RUN_CREATE_OR_UPDATE || i == ARTIFACT_SAVE;
 		ck_assert_str_eq(text_at(method, "paramStructure"), by_name ? "by-name" : "either");
 		ck_assert(json_is_object(at(at(method, "result"), "schema")));
 		text_at(at(method, "result"), "name");
@@ -131,9 +132,11 @@ START_TEST(schemas_say_the_bounds_that_are_checked)
 	ck_assert_int_eq(json_integer_value(at(limit, "default")), 100);
 	ck_assert_uint_eq(json_array_size(at(status, "oneOf")), 2);
 	ck_assert_uint_eq(json_array_size(at(json_array_get(at(status, "oneOf"), 0), "enum")), 5);
-	ck_assert_int_eq(json_integer_value(at(json_array_get(at(status, "oneOf"), 1), "maxItems")), SPEC_FILTER_MAX);
+	ck_assert_int_eq(json_integer_value(at(json_array_get(at(status, "oneOf"), 1), "maxItems")),
+	                 SPEC_FILTER_MAX);
 	ck_assert_str_eq(text_at(param_schema(JOB_GET, JOB_GET_ID), "pattern"), "^[A-Za-z0-9_-]{1,160}$");
-	ck_assert_uint_eq(json_array_size(at(at(param_schema(JOB_GET, JOB_GET_FIELDS), "items"), "enum")), JOB_FIELDS);
+	ck_assert_uint_eq(json_array_size(at(at(param_schema(JOB_GET, JOB_GET_FIELDS), "items"), "enum")),
+	                  JOB_FIELDS);
 	ck_assert_str_eq(text_at(param_schema(JOB_SAVE, JOB_SAVE_JOB), "$ref"), "#/components/schemas/Job");
 	ck_assert_str_eq(text_at(param_schema(JOB_DELETE, JOB_DELETE_IDS), "type"), "array");
 	ck_assert(json_object_get(param_schema(JOB_DELETE, JOB_DELETE_IDS), "maxItems") == NULL);
@@ -282,7 +285,8 @@ START_TEST(docs_protocol_md_is_not_stale)
 	buf_room(&written, text.len + 4096);
 	written.len = fread(written.at, 1, text.len + 4096, file);
 	fclose(file);
-	ck_assert_msg(span_is(buf_as_span(&written), buf_as_span(&text)), "docs/protocol.md is stale: write it with ./dev docs");
+	ck_assert_msg(span_is(buf_as_span(&written), buf_as_span(&text)),
+	              "docs/protocol.md is stale: write it with ./dev docs");
 	buf_free(&text);
 	buf_free(&written);
 }

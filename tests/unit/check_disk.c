@@ -47,7 +47,8 @@ START_TEST(a_file_is_synced_renamed_and_its_directory_synced_in_this_order)
 	const char *base = strrchr(scratch.path, '/') + 1;
 	char want[512];
 	snprintf(want, sizeof want,
-	         "openat jobs.json.*.tmp\nfchmod jobs.json.*.tmp\nwritev jobs.json.*.tmp\nfsync jobs.json.*.tmp\nclose "
+	         "openat jobs.json.*.tmp\nfchmod jobs.json.*.tmp\nwritev jobs.json.*.tmp\nfsync jobs.json.*.tmp\n"
+	         "close "
 	         "jobs.json.*.tmp\n"
 	         "renameat jobs.json.*.tmp jobs.json\nfsync %s\nopenat jobs.json\nclose jobs.json\n",
 	         base);
@@ -80,8 +81,10 @@ START_TEST(a_fault_at_any_call_leaves_the_old_file_or_says_unknown)
 				ck_assert_int_eq(e.number, EIO);
 				ck_assert_uint_gt(strlen(e.what), 5);
 			}
-			/* Only an open that "failed" after making the file leaves one behind; the next start removes it. */
-			ck_assert_uint_eq(scratch_count(&scratch, ".", disk_is_tmp), done && faulty.calls[FAULTY_ANY] == 1);
+			/* Only an open that "failed" after making the file leaves one behind;
+			 * the next start removes it. */
+			ck_assert_uint_eq(scratch_count(&scratch, ".", disk_is_tmp),
+			                  done && faulty.calls[FAULTY_ANY] == 1);
 			scratch_empty(scratch.path, 0);
 		}
 }
@@ -122,12 +125,15 @@ START_TEST(short_writes_and_signals_lose_no_byte)
 		len += n;
 	}
 	faulty.short_write = 2;
-	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_ANY, .nth = 1, .times = 7, .number = EINTR});
+	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_ANY, .nth = 1, .times = 7,
+	                                               .number = EINTR});
 	ck_assert(disk_begin(&faulty.disk, &f, &dir, "big.json", 0600, &e));
 	ck_assert(disk_write(&f, parts, PARTS, &e));
-	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_ANY, .nth = 1, .times = 3, .number = EINTR});
+	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_ANY, .nth = 1, .times = 3,
+	                                               .number = EINTR});
 	ck_assert(disk_settle(&f, &e));
-	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_WRITEV, .nth = 1, .times = 3, .number = EINTR});
+	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_WRITEV, .nth = 1, .times = 3,
+	                                               .number = EINTR});
 	ck_assert(disk_write(&f, parts, 3, &e));
 	ck_assert_uint_eq(f.size, len + 3);
 	ck_assert_int_eq(disk_finish(&f, true, &e), DISK_OK);

@@ -80,7 +80,8 @@ START_TEST(a_name_cut_by_the_caller_inside_a_character_leaves_no_broken_bytes_in
 }
 END_TEST
 
-static const char *const names[] = {"status", "type", "payload", "created_at", "completed_at", "id", "metadata", NULL};
+static const char *const names[] = {"status", "type", "payload", "created_at", "completed_at", "id",
+                                    "metadata", NULL};
 
 static void suggests(const char *typed, const char *wanted)
 {

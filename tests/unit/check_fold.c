@@ -65,8 +65,10 @@ static void setup(void)
 	paced = thawed = done = false;
 	job = NULL;
 	ck_assert(disk_dir_open(&faulty.disk, &state, AT_FDCWD, scratch.path, "state", false, 0));
-	fold = (struct fold){.flush = &flush, .disk = &faulty.disk, .state = &state, .table = TABLE_RUNS, .slice = slice, .thaw = thaw, .paced = is_paced,
-	                     .done = on_done, .head = {.store = "01234567-89ab-4cde-8f01-23456789abcd", .revision = 7}};
+	fold = (struct fold){.flush = &flush, .disk = &faulty.disk, .state = &state, .table = TABLE_RUNS,
+	                     .slice = slice, .thaw = thaw, .paced = is_paced,
+	                     .done = on_done, .head = {.store = "01234567-89ab-4cde-8f01-23456789abcd",
+	                                               .revision = 7}};
 }
 
 static void teardown(void)

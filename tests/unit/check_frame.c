@@ -67,7 +67,8 @@ static void finish(struct heard *h)
 static void heard(struct heard *h, struct span wanted)
 {
 	if (!span_is(buf_as_span(&h->said), wanted))
-		ck_abort_msg("heard %.*s instead of %.*s", (int)h->said.len, h->said.len ? h->said.at : "", (int)wanted.len, wanted.at ? wanted.at : "");
+		ck_abort_msg("heard %.*s instead of %.*s", (int)h->said.len, h->said.len ? h->said.at : "",
+		             (int)wanted.len, wanted.at ? wanted.at : "");
 }
 
 static const struct stream {
@@ -336,7 +337,8 @@ int main(void)
 	TCase *tests = tcase_create("frame");
 
 	tcase_set_timeout(tests, 30);
-	tcase_add_loop_test(tests, lines_are_the_same_however_the_bytes_arrive, 0, sizeof(streams) / sizeof(streams[0]));
+	tcase_add_loop_test(tests, lines_are_the_same_however_the_bytes_arrive, 0,
+	                    sizeof(streams) / sizeof(streams[0]));
 	tcase_add_test(tests, any_stream_cut_anywhere_gives_what_splitting_it_whole_gives);
 	tcase_add_test(tests, a_line_over_the_limit_is_reported_as_soon_as_it_is_over_and_once);
 	tcase_add_test(tests, an_endless_line_takes_no_more_memory_than_the_limit_and_a_read);

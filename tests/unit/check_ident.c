@@ -21,7 +21,8 @@ END_TEST
 
 START_TEST(nothing_that_could_leave_a_directory_or_split_a_line_passes)
 {
-	static const char *const bad[] = {"", ".", "..", "../x", "a/b", "a\\b", "a b", "a\n", "\na", "a\r", "a.json", "é", "a\x80"};
+	static const char *const bad[] = {"", ".", "..", "../x", "a/b", "a\\b", "a b", "a\n", "\na", "a\r",
+	                                  "a.json", "é", "a\x80"};
 
 	for (int i = 0; i < IDENT_COUNT; i++) {
 		for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++)

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What job.save makes of `object` over `old` (NULL: new) at revision 9, on top of what is in a buffer already. */
-static bool merge(struct buf *out, const struct record *old, const struct live *live, const char *object, struct fault *fault)
+/* What job.save makes of `object` over `old` (NULL: new) at revision 9,
+ * on top of what is in a buffer already. */
+static bool merge(struct buf *out, const struct record *old, const struct live *live, const char *object,
+                  struct fault *fault)
 {
 	return job_merge(out, old, live, span_of(object), SPAN("j"), records_now(), 9, fault);
 }
@@ -13,7 +15,8 @@ static void field_is(const struct buf *job, const char *field, const char *expec
 {
 	struct span value;
 	ck_assert(scan_member(buf_as_span(job), field, &value));
-	ck_assert_msg(span_is(value, span_of(expected)), "%s is %.*s, not %s", field, (int)value.len, value.at, expected);
+	ck_assert_msg(span_is(value, span_of(expected)), "%s is %.*s, not %s", field, (int)value.len, value.at,
+	              expected);
 }
 
 static void saved(struct buf *out, const struct record *old, const char *object)
@@ -41,7 +44,7 @@ static void refused(const struct record *old, const char *object, const char *fi
 }
 
 #define T(n) "\"2026-01-0" #n "T00:00:00Z\""
-#define STORED                                                                                                          \
+#define STORED                                                                                               \
 	"{\"id\":\"j\",\"type\":\"t\",\"status\":\"pending\",\"payload\":{\"a\":1},\"progress\":{\"current\":1,\"total\":4,\"message\":\"m\"}," \
 	"\"result\":null,\"created_at\":" T(1) ",\"started_at\":null,\"completed_at\":null,\"error\":\"e\",\"metadata\":{\"k\":\"v\"}," \
 	"\"updated_at\":" T(2) ",\"revision\":3}"
@@ -155,7 +158,8 @@ static void get_edit_save(const char *file, const struct live *live)
 	struct record_keys keys;
 	RECORD *old = records_make(TABLE_JOBS, file);
 	record_send(&sent, TABLE_JOBS, old, live, RECORD_ALL, NULL);
-	ck_assert_msg(merge(&again, old, live, (buf_char(&sent, '\0'), sent.at), &fault), "%s: %s", sent.at, fault.message);
+	ck_assert_msg(merge(&again, old, live, (buf_char(&sent, '\0'), sent.at), &fault), "%s: %s", sent.at,
+	              fault.message);
 	RECORD *r = record_new(TABLE_JOBS, buf_as_span(&again), &keys);
 	struct scan_iter was = scan_members(record_text(old)), is = scan_members(record_text(r));
 	struct span name, name_after, before, after;

@@ -20,7 +20,8 @@ static void teardown(void)
 
 static void break_one(enum faulty_call call, const char *name, int number)
 {
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = call, .name = name, .nth = 1, .number = number});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = call, .name = name, .nth = 1,
+	                                                  .number = number});
 }
 
 static void heal(void)
@@ -34,7 +35,8 @@ static struct segment_head read_head(uint64_t seq)
 	struct load_sink sink = {.context = &ignored, .record = kept_put, .put = kept_put, .remove = kept_remove};
 	struct segment_head head = {0};
 	struct load_finding finding;
-	ck_assert_msg(load_segment_file(k->disk, &k->dirs.journal, seq, NULL, &sink, &head, &finding), "%s", finding.message);
+	ck_assert_msg(load_segment_file(k->disk, &k->dirs.journal, seq, NULL, &sink, &head, &finding), "%s",
+	              finding.message);
 	kept_clear(&ignored);
 	return head;
 }
@@ -65,11 +67,15 @@ START_TEST(a_commit_is_acknowledged_before_its_bytes_are_safe)
 	faulty_disk_forget(&k->faulty);
 	ck_assert_int_eq(keeper_commit(k), DISK_OK);
 	ck_assert_str_eq(faulty_disk_log(&k->faulty),
-		"openat a.json.*.tmp\nfchmod a.json.*.tmp\nwritev a.json.*.tmp\nfsync a.json.*.tmp\nclose a.json.*.tmp\nrenameat a.json.*.tmp a.json\n"
+		"openat a.json.*.tmp\nfchmod a.json.*.tmp\nwritev a.json.*.tmp\nfsync a.json.*.tmp\n"
+		"close a.json.*.tmp\nrenameat a.json.*.tmp a.json\n"
 		"fsync artifacts\nopenat .\nclose .\n"
-		"openat 00000000000000000001.json.*.tmp\nfchmod 00000000000000000001.json.*.tmp\nwritev 00000000000000000001.json.*.tmp\n"
-		"writev 00000000000000000001.json.*.tmp\nfsync 00000000000000000001.json.*.tmp\nclose 00000000000000000001.json.*.tmp\n"
-		"renameat 00000000000000000001.json.*.tmp 00000000000000000001.json\nfsync journal\nopenat 00000000000000000001.json\n"
+		"openat 00000000000000000001.json.*.tmp\nfchmod 00000000000000000001.json.*.tmp\n"
+		"writev 00000000000000000001.json.*.tmp\n"
+		"writev 00000000000000000001.json.*.tmp\nfsync 00000000000000000001.json.*.tmp\n"
+		"close 00000000000000000001.json.*.tmp\n"
+		"renameat 00000000000000000001.json.*.tmp 00000000000000000001.json\nfsync journal\n"
+		"openat 00000000000000000001.json\n"
 		"close 00000000000000000001.json\n"
 		"unlinkat gone.json\nfsync artifacts\nopenat .\nclose .\n");
 }
@@ -152,7 +158,8 @@ START_TEST(a_segment_goes_while_the_payload_that_it_deletes_is_still_there)
 	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
 	keeper_payload(k, "x.json", "{}");
 	keeper_commit(k);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1, .sticky = true, .number = EIO});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
+	                                                  .sticky = true, .number = EIO});
 	keeper_delete(k, TABLE_ARTIFACTS, "x");
 	keeper_payload(k, "x.json", NULL);
 	ck_assert_int_eq(keeper_commit(k), DISK_OK);
@@ -247,7 +254,8 @@ END_TEST
 
 static void unknown(const char *id, uint64_t value, bool lost)
 {
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = lost ? FAULTY_RENAMEAT : FAULTY_FSYNC, .name = lost ? ".json" : "journal", .nth = 1,
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = lost ? FAULTY_RENAMEAT : FAULTY_FSYNC,
+	                                                  .name = lost ? ".json" : "journal", .nth = 1,
 	                                                  .number = EIO});
 	keeper_put(k, TABLE_JOBS, id, value, 0);
 	keeper_begin_commit(k);
@@ -296,7 +304,8 @@ END_TEST
 START_TEST(a_repair_that_fails_is_not_tried_again_or_without_pause)
 {
 	keeper_save(k, TABLE_JOBS, "a", 1);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "journal", .nth = 1, .sticky = true, .number = EIO});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "journal", .nth = 1,
+	                                                  .sticky = true, .number = EIO});
 	keeper_put(k, TABLE_JOBS, "a", 2, 0);
 	keeper_commit(k);
 	ck_assert_int_eq(k->result, DISK_UNKNOWN);
@@ -322,7 +331,8 @@ END_TEST
 START_TEST(a_stop_while_degraded_hangs_or_claims_to_have_folded)
 {
 	keeper_save(k, TABLE_JOBS, "a", 1);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "journal", .nth = 1, .sticky = true, .number = EIO});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "journal", .nth = 1,
+	                                                  .sticky = true, .number = EIO});
 	keeper_put(k, TABLE_JOBS, "a", 2, 0);
 	keeper_commit(k);
 	ck_assert(!keeper_stop(k));
@@ -452,7 +462,8 @@ END_TEST
 START_TEST(segments_that_only_a_snapshot_in_the_page_cache_covers_go)
 {
 	keeper_save(k, TABLE_JOBS, "a", 1);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "persistd-unit", .nth = 1, .sticky = true, .number = EIO});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "persistd-unit", .nth = 1,
+	                                                  .sticky = true, .number = EIO});
 	keeper_wait(k, 1100); /* renamed, but who knows */
 	ck_assert_uint_eq(keeper_segments(k), 1);
 	heal();
@@ -471,7 +482,8 @@ START_TEST(segments_that_could_not_be_removed_pile_up)
 	keeper_save(k, TABLE_JOBS, "a", 1);
 	keeper_save(k, TABLE_JOBS, "a", 2);
 	keeper_save(k, TABLE_JOBS, "a", 3);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "00000.json", .nth = 1, .number = EIO});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "00000.json", .nth = 1,
+	                                                  .number = EIO});
 	break_one(FAULTY_UNLINKAT, "000002.json", EIO);
 	keeper_wait(k, 1100);
 	ck_assert_uint_eq(keeper_segments(k), 2);
@@ -567,7 +579,8 @@ START_TEST(what_a_merge_leaves_out_is_not_stated)
 	journal_tick(k->journal);
 	for (int i = 0; i < 3; i++) /* the jobs are folded; then the runs' fold fails for a long time */
 		keeper_step(k);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_OPENAT, .name = "runs.json", .nth = 1, .sticky = true, .number = ENOSPC});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_OPENAT, .name = "runs.json", .nth = 1,
+	                                                  .sticky = true, .number = ENOSPC});
 	keeper_drain(k);
 	ck_assert_uint_eq(keeper_stats(k).folds, 1);
 	for (uint64_t i = 0; i < 40; i++) {
@@ -596,7 +609,8 @@ END_TEST
 
 START_TEST(segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever)
 {
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "000000", .nth = 2, .times = 3, .number = EIO});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "000000", .nth = 2,
+	                                                  .times = 3, .number = EIO});
 	save_many(20, 3);
 	ck_assert_uint_ge(keeper_stats(k).merges, 1);
 	ck_assert_uint_eq(keeper_segments(k), keeper_stats(k).segments + 3);
@@ -609,7 +623,8 @@ END_TEST
 
 START_TEST(strays_of_a_merge_confuse_a_start)
 {
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "000000", .nth = 2, .sticky = true, .number = EIO});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "000000", .nth = 2,
+	                                                  .sticky = true, .number = EIO});
 	save_many(20, 3);
 	ck_assert_uint_gt(keeper_segments(k), keeper_stats(k).segments);
 	heal();
@@ -663,7 +678,8 @@ START_TEST(a_start_that_cannot_harden_takes_changes_or_writes_over_what_it_has)
 	keeper_commit(k);
 	scratch_write(&k->scratch, "artifacts/x.json", SPAN("{}"));
 	keeper_end(k);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "000003.json", .nth = 1, .sticky = true, .number = EROFS});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "000003.json", .nth = 1,
+	                                                  .sticky = true, .number = EROFS});
 	ck_assert(keeper_start(k));
 	struct disk_error why;
 	ck_assert(journal_degraded(k->journal, &why));
@@ -759,7 +775,8 @@ END_TEST
 START_TEST(a_stop_whose_fold_fails_says_that_all_is_well)
 {
 	keeper_save(k, TABLE_JOBS, "a", 1);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_WRITEV, .name = "jobs.json", .nth = 1, .sticky = true, .number = ENOSPC});
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_WRITEV, .name = "jobs.json", .nth = 1,
+	                                                  .sticky = true, .number = ENOSPC});
 	ck_assert(!keeper_stop(k));
 	ck_assert_uint_eq(keeper_segments(k), 1);
 	keeper_verify(k);

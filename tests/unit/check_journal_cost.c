@@ -1,5 +1,6 @@
-/* What the journal writes for what is committed, and how many files it leaves about: at most 4 bytes a byte, whatever is committed in what order.
- * No fsync, so that a few hundred thousand commits take seconds; budgets are a sixteenth of the real ones where that is said. */
+/* What the journal writes for what is committed, and how many files it leaves about: at most 4 bytes a byte,
+ * whatever is committed in what order. No fsync, so that a few hundred thousand commits take seconds; budgets
+ * are a sixteenth of the real ones where that is said. */
 #include "tests/unit/keeper.h"
 
 enum { SLACK = 2 << 20 };
@@ -68,9 +69,13 @@ static void save(enum table_id t, unsigned id, size_t padding)
 static void judge(const char *what, unsigned segments)
 {
 	struct journal_stats s = keeper_stats(k);
-	fprintf(stderr, "%-30s %7" PRIu64 " commits, %5.1f MB committed, %.2f written a byte, %4" PRIu64 " folds, %4" PRIu64 " merges, at most %u segments\n", what,
-	        s.commits, (double)s.bytes_committed / 1e6, (double)s.bytes_written / (double)s.bytes_committed, s.folds, s.merges, most_segments);
-	ck_assert_msg(s.bytes_written <= 4 * s.bytes_committed + SLACK, "%" PRIu64 " written for %" PRIu64, s.bytes_written, s.bytes_committed);
+	fprintf(stderr,
+	        "%-30s %7" PRIu64 " commits, %5.1f MB committed, %.2f written a byte, %4" PRIu64
+	        " folds, %4" PRIu64 " merges, at most %u segments\n",
+	        what, s.commits, (double)s.bytes_committed / 1e6,
+	        (double)s.bytes_written / (double)s.bytes_committed, s.folds, s.merges, most_segments);
+	ck_assert_msg(s.bytes_written <= 4 * s.bytes_committed + SLACK, "%" PRIu64 " written for %" PRIu64,
+	              s.bytes_written, s.bytes_committed);
 	ck_assert_uint_le(most_segments, segments);
 	ck_assert_uint_eq(keeper_segments(k), s.segments);
 	keeper_verify(k);

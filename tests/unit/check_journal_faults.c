@@ -1,5 +1,5 @@
-/* One script, run again and again with another call to the disk failing each time: what a start finds afterwards is exactly what was
- * acknowledged, and the journal takes changes again. */
+/* One script, run again and again with another call to the disk failing each time: what a start finds
+ * afterwards is exactly what was acknowledged, and the journal takes changes again. */
 #include "tests/unit/keeper.h"
 
 static struct keeper *k;
@@ -29,7 +29,8 @@ static void check_payloads(bool settled)
 		ck_assert_msg(keeper_has_payload(k, name, r->id), "the payload of %s is gone", r->id);
 	}
 	if (settled)
-		ck_assert_uint_le(scratch_count(&k->scratch, "artifacts", is_payload), k->kept.shelves[TABLE_ARTIFACTS].count);
+		ck_assert_uint_le(scratch_count(&k->scratch, "artifacts", is_payload),
+		                  k->kept.shelves[TABLE_ARTIFACTS].count);
 }
 
 static void check(void)
@@ -149,7 +150,8 @@ static void script(void)
 	check();
 	many(9);
 	check();
-	ck_assert_msg(faulty_disk_fired(&k->faulty) || fired || keeper_stats(k).merges > 0, "no merge with the fault at call %u", k->faulty.plan.nth);
+	ck_assert_msg(faulty_disk_fired(&k->faulty) || fired || keeper_stats(k).merges > 0,
+	              "no merge with the fault at call %u", k->faulty.plan.nth);
 	remove_artifact("x");
 	keeper_delete(k, TABLE_JOBS, "a");
 	save(TABLE_RUNS, "r", 300000);

@@ -69,10 +69,10 @@ static void start_over(void)
 /* ---- making directories */
 
 enum { REVISIONS = 3 };
-#define CHANGED(...)                                                                                                   \
-	(const uint64_t[REVISIONS])                                                                                        \
-	{                                                                                                                  \
-		__VA_ARGS__                                                                                                    \
+#define CHANGED(...)                                                                                         \
+	(const uint64_t[REVISIONS])                                                                              \
+	{                                                                                                        \
+		__VA_ARGS__                                                                                          \
 	}
 
 /* "a=1 b=2": canonical records, one for each word. */
@@ -122,7 +122,8 @@ static void empty_snapshots(void)
 
 /* "j.a=1 r.b=2 -a.x": jobs a is set, runs b is set, artifacts x is deleted. */
 static void segment_full(const char *store, uint64_t seq, uint64_t prev, uint64_t first, uint64_t last,
-                         const uint64_t changed[REVISIONS], const uint64_t without[REVISIONS], const char *words)
+                         const uint64_t changed[REVISIONS], const uint64_t without[REVISIONS],
+                         const char *words)
 {
 	struct buf texts = {0};
 	struct segment_change changes[64];
@@ -155,8 +156,8 @@ static void segment_full(const char *store, uint64_t seq, uint64_t prev, uint64_
 	buf_free(&texts);
 }
 
-static void segment(uint64_t seq, uint64_t prev, uint64_t first, uint64_t last, const uint64_t changed[REVISIONS],
-                    const char *words)
+static void segment(uint64_t seq, uint64_t prev, uint64_t first, uint64_t last,
+                    const uint64_t changed[REVISIONS], const char *words)
 {
 	segment_full(STORE, seq, prev, first, last, changed, CHANGED(0, 0, 0), words);
 }
@@ -229,8 +230,8 @@ static bool load(void)
 	bool ok = load_read(&faulty.disk, &state, &journal, check_mode, &sink, loaded_report, &got, &result);
 	ck_assert_int_eq(ok, got.fatal == 0);
 	/* A load writes nothing, whatever it finds. */
-	ck_assert_uint_eq(faulty.calls[FAULTY_WRITEV] + faulty.calls[FAULTY_RENAMEAT] + faulty.calls[FAULTY_UNLINKAT] +
-	                      faulty.calls[FAULTY_FCHMOD],
+	ck_assert_uint_eq(faulty.calls[FAULTY_WRITEV] + faulty.calls[FAULTY_RENAMEAT] +
+	                      faulty.calls[FAULTY_UNLINKAT] + faulty.calls[FAULTY_FCHMOD],
 	                  0);
 	return ok;
 }
@@ -245,7 +246,8 @@ static void loads(const char *want)
 static void refuses(const char *file, const char *says)
 {
 	ck_assert(!load());
-	ck_assert_msg(strstr(got.first_fatal.message, says), "%s: %s", got.first_fatal.file, got.first_fatal.message);
+	ck_assert_msg(strstr(got.first_fatal.message, says), "%s: %s", got.first_fatal.file,
+	              got.first_fatal.message);
 	ck_assert_str_eq(got.first_fatal.file, file);
 	ck_assert_uint_eq(got.fatal, 1);
 }
@@ -297,7 +299,8 @@ START_TEST(files_of_the_python_classes_load_whole)
 	loads("");
 	ck_assert_uint_eq(got.calls, 650);
 	ck_assert_uint_eq(got.untrusted, 650);
-	ck_assert(result.headerless[TABLE_JOBS] && result.headerless[TABLE_RUNS] && result.missing[TABLE_ARTIFACTS]);
+	ck_assert(result.headerless[TABLE_JOBS] && result.headerless[TABLE_RUNS] &&
+	          result.missing[TABLE_ARTIFACTS]);
 	ck_assert_uint_eq(result.revision + result.changed[TABLE_JOBS] + result.settled[TABLE_JOBS], 0);
 }
 END_TEST
@@ -364,8 +367,9 @@ START_TEST(a_missing_commit_stops_the_start_and_is_named)
 {
 	three_commits();
 	remove_segment(2);
-	refuses("journal/00000000000000000002.json", "segment 2 is missing: journal/00000000000000000003.json follows it, "
-	                                             "the next one below is journal/00000000000000000001.json");
+	refuses("journal/00000000000000000002.json",
+	        "segment 2 is missing: journal/00000000000000000003.json follows it, "
+	        "the next one below is journal/00000000000000000001.json");
 	ck_assert_ptr_nonnull(strstr(got.first_fatal.message, "backup"));
 	remove_segment(1);
 	refuses("journal/00000000000000000002.json", "there is none below");
@@ -396,7 +400,8 @@ END_TEST
 
 START_TEST(an_unchanged_table_needs_no_new_snapshot)
 {
-	/* runs was last changed at 2, jobs and runs again at 12: the segments between went when jobs was folded. */
+	/* runs was last changed at 2, jobs and runs again at 12:
+	 * the segments between went when jobs was folded. */
 	snapshot(TABLE_JOBS, 12, 6, CHANGED(12, 12, 0), "a=9");
 	snapshot(TABLE_RUNS, 2, 1, CHANGED(2, 2, 0), "r=1");
 	snapshot(TABLE_ARTIFACTS, 0, 0, CHANGED(0, 0, 0), "");
@@ -633,7 +638,8 @@ static bool is_flipped_name(const char *name)
 	return strcmp(name, "jobs.json") == 0;
 }
 
-/* A file of the store with any byte changed, or cut anywhere: refused, or loaded whole; never a crash, never less. */
+/* A file of the store with any byte changed, or cut anywhere: refused, or loaded whole;
+ * never a crash, never less. */
 START_TEST(no_damaged_byte_makes_a_smaller_store)
 {
 	static const char *const names[] = {"jobs.json", "journal/00000000000000000002.json",

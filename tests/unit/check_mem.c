@@ -52,7 +52,8 @@ int main(void)
 	Suite *suite = suite_create("mem");
 	TCase *tests = tcase_create("mem");
 
-	tcase_add_exit_test(tests, daemon_out_of_memory_says_so_and_exits_with_71_instead_of_going_on_with_null, EX_OSERR);
+	tcase_add_exit_test(tests, daemon_out_of_memory_says_so_and_exits_with_71_instead_of_going_on_with_null,
+	                    EX_OSERR);
 	tcase_add_test(tests, nothing_is_still_something_that_can_be_freed);
 	tcase_add_test(tests, copies_and_cleared_memory_hold_what_they_promise);
 	suite_add_tcase(suite, tests);

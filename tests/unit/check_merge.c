@@ -20,7 +20,8 @@ static void setup(void)
 	faulty.logging = false;
 	ck_assert(disk_dir_open(&faulty.disk, &journal, AT_FDCWD, scratch.path, "journal", false, 0));
 	memset(sources, 0, sizeof sources);
-	merge = (struct merge){.disk = &faulty.disk, .journal = &journal, .sources = sources, .head = {.store = STORE}};
+	merge = (struct merge){.disk = &faulty.disk, .journal = &journal, .sources = sources,
+	                       .head = {.store = STORE}};
 }
 
 static void teardown(void)
@@ -38,9 +39,11 @@ static void teardown(void)
 static void write_source(const struct segment_change *changes, size_t count)
 {
 	size_t n = merge.count++;
-	struct segment_head head = {.store = STORE, .seq = n + 5, .prev = n + 4, .first = 10 * n + 1, .last = 10 * n + 10};
+	struct segment_head head = {.store = STORE, .seq = n + 5, .prev = n + 4, .first = 10 * n + 1,
+	                            .last = 10 * n + 10};
 	uint64_t bytes;
-	ck_assert_int_eq(segment_write(&faulty.disk, &journal, &head, changes, count, 0, &bytes, &error), DISK_OK);
+	ck_assert_int_eq(segment_write(&faulty.disk, &journal, &head, changes, count, 0, &bytes, &error),
+	                 DISK_OK);
 	sources[n] = (struct merge_source){.seq = head.seq, .last = head.last};
 	for (size_t i = 0; i < count; i++)
 		sources[n].tables |= (uint8_t)(1 << changes[i].table);
@@ -61,7 +64,8 @@ static const char *result(struct segment_head *head)
 	struct load_finding finding;
 	struct load_sink sink = loaded_sink(&got);
 	loaded_reset(&got);
-	ck_assert_msg(load_segment_file(&faulty.disk, &journal, merge.head.seq, STORE, &sink, head, &finding), "%s", finding.message);
+	ck_assert_msg(load_segment_file(&faulty.disk, &journal, merge.head.seq, STORE, &sink, head, &finding),
+	              "%s", finding.message);
 	return loaded_dump(&got);
 }
 
@@ -106,7 +110,8 @@ START_TEST(a_source_of_which_nothing_is_wanted_is_read)
 	SOURCE(PUT(JOBS, "a", 1));
 	SOURCE(PUT(JOBS, "b", 2));
 	merge.settled[TABLE_JOBS] = 20;
-	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_PREAD, .nth = 1, .sticky = true, .number = EIO});
+	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_PREAD, .nth = 1, .sticky = true,
+	                                               .number = EIO});
 	ck_assert_int_eq(merge_write(&merge, &error), DISK_OK);
 	faulty_disk_fail(&faulty, (struct faulty_plan){0});
 	ck_assert_str_eq(result(&head), "");
@@ -152,7 +157,8 @@ START_TEST(text_that_a_person_wrote_gets_a_checksum_without_being_made_canonical
 	merge.head = (struct segment_head){.store = STORE, .seq = 5, .prev = 4, .first = 1, .last = 10};
 	merge.count = 1;
 	ck_assert_int_eq(merge_write(&merge, &error), DISK_OK);
-	ck_assert_msg(load_segment_file(&faulty.disk, &journal, 5, STORE, &sink, &head, &finding), "%s", finding.message);
+	ck_assert_msg(load_segment_file(&faulty.disk, &journal, 5, STORE, &sink, &head, &finding), "%s",
+	              finding.message);
 	ck_assert_uint_eq(got.untrusted, 0);
 	ck_assert_int_eq(strncmp(got.records[0].text, "{\"id\":\"a\",\"type\":", 17), 0);
 	ck_assert_ptr_nonnull(strstr(got.records[0].text, "\"revision\":3"));

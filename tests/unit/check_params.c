@@ -31,7 +31,8 @@ static void taken(enum method m, const char *json)
 }
 
 /* Refused, and the fault names the field, and expected and hint hold these texts (NULL: whatever). */
-static void refused(enum method m, const char *json, const char *field, const char *expected, const char *hint)
+static void refused(enum method m, const char *json, const char *field, const char *expected,
+                    const char *hint)
 {
 	ck_assert_msg(!take(m, json), "%s %s was taken", spec_methods[m].name, json);
 	ck_assert_int_eq((int)fault.code, FAULT_INVALID_PARAMS);
@@ -306,7 +307,7 @@ START_TEST(fields_are_a_list_of_names_that_the_record_has)
 {
 	taken(RUN_GET, "{\"run_id\":\"a\",\"fields\":[\"id\",\"meta\",\"id\"]}");
 	ck_assert_uint_eq(params.at[RUN_GET_FIELDS].fields, 1u << RUN_ID | 1u << RUN_META);
-	refused(RUN_GET, "{\"run_id\":\"a\",\"fields\":[]}", "fields", "an array of one or more field names", NULL);
+	refused(RUN_GET, "{\"run_id\":\"a\",\"fields\":[]}", "fields", "an array of 1 to 64 field names", NULL);
 	refused(RUN_GET, "{\"run_id\":\"a\",\"fields\":\"id\"}", "fields", NULL, NULL);
 	refused(RUN_GET, "{\"run_id\":\"a\",\"fields\":[\"id\",3]}", "fields[1]", "a field's name", NULL);
 	refused(JOB_GET, "{\"id\":\"a\",\"fields\":[\"id\",\"type\",\"statsu\"]}", "fields[2]", "one of id, type",
@@ -451,7 +452,8 @@ START_TEST(a_number_that_cannot_be_held_is_named_by_its_path)
 	ck_assert(held("{\"job\":{\"payload\":{\"n\":9223372036854775807,\"x\":1e308}}}"));
 	ck_assert(!held("{\"job\":{\"payload\":{\"legs\":[{},{\"price\":12345678901234567890}]}}}"));
 	ck_assert_str_eq(fault.field, "job.payload.legs[1].price");
-	ck_assert_str_eq(fault.message, "job.payload.legs[1].price must be a number that can be held: an integer of 64 bits, or a real within a double's range");
+	ck_assert_str_eq(fault.message, "job.payload.legs[1].price must be a number that can be held: an integer "
+	                                "of 64 bits, or a real within a double's range");
 	ck_assert_int_eq((int)fault.code, FAULT_INVALID_PARAMS);
 	ck_assert(!held("[{\"a\":-1e999}]"));
 	ck_assert_str_eq(fault.field, "[0].a");
@@ -485,7 +487,8 @@ START_TEST(a_field_of_a_job_is_checked_by_its_row)
 {
 	ck_assert(job_field(JOB_TYPE, "\"backtest\""));
 	ck_assert(job_field(JOB_STATUS, "\"\\u0072unning\""));
-	ck_assert(job_field(JOB_PROGRESS, "null") && job_field(JOB_RESULT, "null") && job_field(JOB_ERROR, "null"));
+	ck_assert(job_field(JOB_PROGRESS, "null") && job_field(JOB_RESULT, "null") &&
+	          job_field(JOB_ERROR, "null"));
 	ck_assert(job_field(JOB_PAYLOAD, "{\"anything\":[1]}"));
 	ck_assert(job_field(JOB_CREATED_AT, "\"2026-09-13T01:37:49.490166\""));
 	ck_assert(!job_field(JOB_STATUS, "\"succeeded\""));

@@ -18,7 +18,8 @@ static void read_is(enum table_id t, const char *json, const char *expected)
 	struct fault fault;
 	size_t at;
 	buf_text(&out, "before");
-	ck_assert_msg(record_read(&out, t, span_of(json), 7, false, records_now(), &fault, &at), "%s: %s", json, fault.message);
+	ck_assert_msg(record_read(&out, t, span_of(json), 7, false, records_now(), &fault, &at), "%s: %s", json,
+	              fault.message);
 	ck_assert_int_eq(memcmp(out.at, "before", 6), 0);
 	struct span got = {out.at + 6, out.len - 6};
 	ck_assert_msg(span_is(got, span_of(expected)), "\n     got %.*s\nexpected %s", (int)got.len, got.at, expected);
@@ -31,7 +32,8 @@ static void refused(enum table_id t, const char *json, const char *field, const 
 	struct fault fault;
 	size_t at = 12345;
 	buf_text(&out, "before");
-	ck_assert_msg(!record_read(&out, t, span_of(json), 7, false, records_now(), &fault, &at), "taken: %s", json);
+	ck_assert_msg(!record_read(&out, t, span_of(json), 7, false, records_now(), &fault, &at), "taken: %s",
+	              json);
 	ck_assert_uint_eq(out.len, 6);
 	ck_assert_str_eq(fault.field, field);
 	ck_assert_msg(strstr(fault.message, field) && fault.expected[0], "%s", fault.message);
@@ -163,7 +165,8 @@ static void sample_survives(enum table_id t, const char *file, const char *table
 		struct fault fault;
 		struct record_keys keys;
 		char *json = json_dumps(record, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
-		ck_assert_msg(record_read(&out, t, span_of(json), i + 1, false, records_now(), &fault, &at), "%s", fault.message);
+		ck_assert_msg(record_read(&out, t, span_of(json), i + 1, false, records_now(), &fault, &at), "%s",
+		              fault.message);
 		ck_assert(record_read(&again, t, buf_as_span(&out), 5, false, 0, &fault, &at));
 		ck_assert(span_is(buf_as_span(&out), buf_as_span(&again)));
 		RECORD *r = record_new(t, buf_as_span(&out), &keys);
@@ -228,8 +231,9 @@ START_TEST(cleanup_never_takes_a_job_that_may_still_run)
 }
 END_TEST
 
-/* The whole of a record's text, then each part of it cut off and each byte of it changed: whatever a file with a matching checksum holds, nothing
- * is read out of bounds (the copy ends where the allocation ends), and what is taken has an id that the allowlist takes. */
+/* The whole of a record's text, then each part of it cut off and each byte of it changed: whatever a file
+ * with a matching checksum holds, nothing is read out of bounds (the copy ends where the allocation ends),
+ * and what is taken has an id that the allowlist takes. */
 static void damage(enum table_id t, const struct record *r)
 {
 	struct record_keys keys;
@@ -305,7 +309,8 @@ static struct live *live_of(const char *json)
 	progress_normal(&text, span_of(json), &current, &total);
 	struct live *live = malloc(sizeof(*live) + text.len);
 	ck_assert_ptr_nonnull(live);
-	*live = (struct live){.len = (uint32_t)text.len, .cap = (uint32_t)text.len, .current = current, .total = total};
+	*live = (struct live){.len = (uint32_t)text.len, .cap = (uint32_t)text.len, .current = current,
+	                      .total = total};
 	memcpy(live->text, text.at, text.len);
 	return live;
 }

@@ -22,7 +22,8 @@ static void is(struct span got, const char *wanted)
 	if (!wanted)
 		ck_assert_msg(!got.at, "%.*s instead of nothing", (int)got.len, got.at);
 	else
-		ck_assert_msg(got.at && span_is(got, span_of(wanted)), "%.*s instead of %s", (int)got.len, got.at ? got.at : "", wanted);
+		ck_assert_msg(got.at && span_is(got, span_of(wanted)), "%.*s instead of %s", (int)got.len,
+		              got.at ? got.at : "", wanted);
 }
 
 static const struct call {
@@ -206,8 +207,10 @@ int main(void)
 	Suite *suite = suite_create("rpc");
 	TCase *tests = tcase_create("rpc");
 
-	tcase_add_loop_test(tests, a_call_is_read_with_its_id_exactly_as_it_was_written, 0, sizeof(calls) / sizeof(calls[0]));
-	tcase_add_loop_test(tests, what_is_no_request_is_refused_by_the_member_that_is_wrong, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_loop_test(tests, a_call_is_read_with_its_id_exactly_as_it_was_written, 0,
+	                    sizeof(calls) / sizeof(calls[0]));
+	tcase_add_loop_test(tests, what_is_no_request_is_refused_by_the_member_that_is_wrong, 0,
+	                    sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tests, a_client_tells_a_result_from_an_error);
 	tcase_add_test(tests, an_envelope_cut_from_a_damaged_line_is_refused_and_not_read_past_its_end);
 	tcase_add_test(tests, a_reply_echoes_the_id_and_is_one_line);

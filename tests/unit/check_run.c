@@ -10,8 +10,8 @@ static void saved(struct buf *out, const struct record *old, const char *json)
 	struct fault fault;
 	struct record_keys keys;
 	out->len = 0;
-	ck_assert_msg(params_read(&spec_methods[RUN_CREATE_OR_UPDATE], span_of(json), &params, &scratch, &fault), "%s: %s", json,
-	              fault.message);
+	ck_assert_msg(params_read(&spec_methods[RUN_CREATE_OR_UPDATE], span_of(json), &params, &scratch, &fault),
+	              "%s: %s", json, fault.message);
 	ck_assert(run_merge(out, old, SPAN("r"), &params, records_now(), 9, &fault));
 	RECORD *r = record_new(TABLE_RUNS, buf_as_span(out), &keys);
 	ck_assert_ptr_nonnull(r);
@@ -23,11 +23,12 @@ static void field_is(const struct buf *run, const char *field, const char *expec
 {
 	struct span value;
 	ck_assert(scan_member(buf_as_span(run), field, &value));
-	ck_assert_msg(span_is(value, span_of(expected)), "%s is %.*s, not %s", field, (int)value.len, value.at, expected);
+	ck_assert_msg(span_is(value, span_of(expected)), "%s is %.*s, not %s", field, (int)value.len, value.at,
+	              expected);
 }
 
 #define T(n) "\"2026-01-0" #n "T00:00:00Z\""
-#define STORED                                                                                                          \
+#define STORED                                                                                               \
 	"{\"id\":\"r\",\"kind\":\"k\",\"status\":\"running\",\"created_at\":" T(1) ",\"updated_at\":" T(2) ",\"started_at\":" T(2) \
 	",\"finished_at\":null,\"request\":{\"q\":1},\"meta\":{\"a\":1,\"b\":\"x\"},\"artifact_id\":\"art\",\"error\":{\"e\":1},\"revision\":3}"
 

@@ -52,7 +52,8 @@ static uint64_t random_below(uint64_t limit)
 }
 
 static const char *const accepted[] = {
-	"null", "true", "false", "0", "-0", "7", "-12", "9223372036854775807", "1.5", "-0.0", "1e5", "1E+5", "1.25e-7", "0e0", "0.0001",
+	"null", "true", "false", "0", "-0", "7", "-12", "9223372036854775807", "1.5", "-0.0", "1e5", "1E+5",
+	"1.25e-7", "0e0", "0.0001",
 	"\"\"", "\"a\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u0041\"", "\"\\u0000\"", "\"\\uD83D\\uDE00\"", "\"\\ud83d\\ude00\"", "\"\x7f\"",
 	"\"é€😀\"", "\"\xef\xbf\xbf\"", "\"\xf4\x8f\xbf\xbf\"", "[]", "{}", " [ ] ", "\t{\n}\r ", "[1]", "[1,2]", "[ 1 , 2 ]", "[[],{},[[]]]",
 	"{\"a\":1}", "{ \"a\" : 1 , \"b\" : [ ] }", "{\"\":1}", "{\"a\":{\"a\":{\"a\":1}}}", "[{\"a\":1},{\"a\":1}]", "{\"a\":1,\"A\":2}",
@@ -64,7 +65,8 @@ START_TEST(json_that_a_client_may_send_is_accepted)
 	struct scan_report report;
 	struct span text = span_of(accepted[_i]);
 
-	ck_assert_msg(check(text, &report) == SCAN_OK, "%s: expected %s at %zu", accepted[_i], report.expected, report.at);
+	ck_assert_msg(check(text, &report) == SCAN_OK, "%s: expected %s at %zu", accepted[_i], report.expected,
+	              report.at);
 	ck_assert_uint_eq(report.number_at, SIZE_MAX);
 }
 END_TEST
@@ -174,7 +176,8 @@ START_TEST(what_is_no_json_is_refused_at_the_byte_at_fault)
 
 	ck_assert_msg(check(span_of(r->text), &report) == SCAN_SYNTAX, "accepted: %s", r->text);
 	ck_assert_msg(report.at == r->at, "%s: at %zu, not %zu", r->text, report.at, r->at);
-	ck_assert_msg(strncmp(report.expected, r->expected, strlen(r->expected)) == 0, "%s: expected %s", r->text, report.expected);
+	ck_assert_msg(strncmp(report.expected, r->expected, strlen(r->expected)) == 0, "%s: expected %s", r->text,
+	              report.expected);
 }
 END_TEST
 
@@ -224,7 +227,8 @@ static void agrees_on_utf8(const unsigned char *bytes, size_t len)
 
 START_TEST(no_byte_sequence_that_is_not_utf8_gets_into_the_store)
 {
-	static const unsigned char edges[] = {0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe0, 0xed, 0xf0, 0xf4, 0xff};
+	static const unsigned char edges[] = {0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe0, 0xed,
+	                                      0xf0, 0xf4, 0xff};
 	unsigned char b[16] = {0};
 
 	for (unsigned i = 0; i < 128 * 256; i++) {
@@ -450,7 +454,8 @@ START_TEST(a_value_cut_anywhere_asks_for_more_and_is_no_value_at_the_end_of_the_
 		struct span cut = exact((struct span){whole, len});
 		ck_assert_msg(scan_value(cut, 8, true, &report) == SCAN_MORE, "%.*s", (int)len, whole);
 		ck_assert_int_eq(scan_value(cut, 8, false, &report), SCAN_SYNTAX);
-		ck_assert_msg(report.at == len || whole[report.at] == '\\', "%.*s: at %zu", (int)len, whole, report.at);
+		ck_assert_msg(report.at == len || whole[report.at] == '\\', "%.*s: at %zu", (int)len, whole,
+		              report.at);
 		release(cut);
 	}
 	ck_assert_int_eq(scan_value(SPAN(whole), 8, true, &report), SCAN_OK);
@@ -460,7 +465,8 @@ END_TEST
 
 START_TEST(a_number_at_the_end_of_what_was_read_waits_for_its_next_digit)
 {
-	static const char *const open[] = {"1", "-", "12", "1.", "1.5", "1e", "1e5", "t", "tru", "true", "nul", "null", " 1"};
+	static const char *const open[] = {"1", "-", "12", "1.", "1.5", "1e", "1e5", "t", "tru", "true", "nul",
+	                                   "null", " 1"};
 	static const char *const closed[] = {"1 ", "12,", "1.5]", "true ", "null}", "\"a\"", "[]", "{}", "[1]x"};
 	struct scan_report report;
 
@@ -608,8 +614,10 @@ START_TEST(kinds_of_values_are_told_apart)
 		enum scan_kind kind;
 	} kinds[] = {
 		{"null", SCAN_NULL}, {"false", SCAN_FALSE}, {"true", SCAN_TRUE}, {"1", SCAN_NUMBER}, {"-1", SCAN_NUMBER}, {"\"\"", SCAN_STRING},
-		{"[]", SCAN_ARRAY}, {"{}", SCAN_OBJECT}, {" \n{", SCAN_OBJECT}, {" null ", SCAN_NULL}, {"", SCAN_NONE}, {" ", SCAN_NONE},
-		{"nul", SCAN_NONE}, {"nulll", SCAN_NONE}, {"truth", SCAN_NONE}, {"x", SCAN_NONE}, {"}", SCAN_NONE}, {"+1", SCAN_NONE},
+		{"[]", SCAN_ARRAY}, {"{}", SCAN_OBJECT}, {" \n{", SCAN_OBJECT}, {" null ", SCAN_NULL},
+		{"", SCAN_NONE}, {" ", SCAN_NONE},
+		{"nul", SCAN_NONE}, {"nulll", SCAN_NONE}, {"truth", SCAN_NONE}, {"x", SCAN_NONE}, {"}", SCAN_NONE},
+		{"+1", SCAN_NONE},
 	};
 
 	for (size_t i = 0; i < COUNT(kinds); i++)
@@ -858,7 +866,8 @@ static void leads_to(const char *root, const char *mark, size_t within, const ch
 	struct span text = exact(span_of(root));
 
 	scan_path(&out, text, (size_t)(strstr(root, mark) - root) + within);
-	ck_assert_msg(span_is(buf_as_span(&out), span_of(wanted)), "%s: %.*s", root, (int)out.len, out.len ? out.at : "");
+	ck_assert_msg(span_is(buf_as_span(&out), span_of(wanted)), "%s: %.*s", root, (int)out.len,
+	              out.len ? out.at : "");
 	release(text);
 	buf_free(&out);
 }
@@ -1030,7 +1039,8 @@ static void canonical_means_the_same(struct span text, const json_t *tree)
 	scan_canonical(&out, text);
 	json_t *other = json_loadb(out.at, out.len, LOAD_FLAGS, NULL);
 	scan_canonical(&again, buf_as_span(&out));
-	if (!other || !json_equal(tree, other) || scan_check(buf_as_span(&out), SCAN_DEPTH_WIRE, &report) != SCAN_OK ||
+	if (!other || !json_equal(tree, other) ||
+	    scan_check(buf_as_span(&out), SCAN_DEPTH_WIRE, &report) != SCAN_OK ||
 	    !span_is(buf_as_span(&out), buf_as_span(&again)))
 		ck_abort_msg("%.*s became %.*s", (int)text.len, text.at, (int)out.len, out.at);
 	json_decref(other);
@@ -1099,7 +1109,8 @@ static void random_json(struct buf *b, int depth)
 		buf_printf(b, "%.*f", (int)(1 + random_below(17)), (double)random_below(1000000) / 997);
 		break;
 	case 3:
-		buf_printf(b, "%.*e", (int)random_below(17), (double)random_state / (double)(1 + random_below(1u << 30)));
+		buf_printf(b, "%.*e", (int)random_below(17),
+		           (double)random_state / (double)(1 + random_below(1u << 30)));
 		break;
 	case 4:
 		buf_char(b, '"');
@@ -1234,7 +1245,8 @@ static void add_writing(Suite *suite)
 	TCase *tests = tcase_create("writing");
 
 	tcase_set_timeout(tests, 120);
-	tcase_add_loop_test(tests, records_are_stored_in_one_form_whatever_the_client_wrote, 0, COUNT(canonicals));
+	tcase_add_loop_test(tests, records_are_stored_in_one_form_whatever_the_client_wrote, 0,
+	                    COUNT(canonicals));
 	tcase_add_test(tests, reals_that_persistd_wrote_stay_byte_for_byte_the_same);
 	tcase_add_test(tests, short_decimals_are_stored_as_buf_real_writes_their_value);
 	tcase_add_test(tests, the_scanner_and_jansson_agree_on_what_is_json_and_what_it_says);

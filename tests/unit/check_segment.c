@@ -30,7 +30,8 @@ static void teardown(void)
 	buf_free(&got);
 }
 
-static bool keep_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool keep_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
+                     size_t *at)
 {
 	(void)context, (void)fault, (void)at;
 	buf_printf(&got, "%s%s %.*s\n", trusted ? "" : "untrusted ", spec_table_name(t), (int)text.len, text.at);
@@ -70,7 +71,8 @@ static void write_some(void)
 {
 	uint64_t bytes;
 	struct disk_error e;
-	ck_assert_int_eq(segment_write(&faulty.disk, &dir, &some_head, some_changes, 6, 1795366200123456, &bytes, &e),
+	ck_assert_int_eq(segment_write(&faulty.disk, &dir, &some_head, some_changes, 6, 1795366200123456, &bytes,
+	                               &e),
 	                 DISK_OK);
 	struct buf text = {0};
 	ck_assert(scratch_read(&scratch, some_name, &text));
@@ -186,7 +188,8 @@ START_TEST(a_fault_while_writing_leaves_no_half_commit)
 		faulty.short_write = 100;
 		faulty_disk_forget(&faulty);
 		faulty_disk_fail(&faulty, (struct faulty_plan){.nth = nth, .number = ENOSPC});
-		enum disk_result result = segment_write(&faulty.disk, &dir, &some_head, some_changes, 6, 0, &bytes, &e);
+		enum disk_result result = segment_write(&faulty.disk, &dir, &some_head, some_changes, 6, 0, &bytes,
+		                                        &e);
 		if (!faulty_disk_fired(&faulty))
 			break;
 		bool renamed = faulty.calls[FAULTY_RENAMEAT] > 0;

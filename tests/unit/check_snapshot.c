@@ -223,7 +223,8 @@ START_TEST(a_file_cut_off_anywhere_is_refused)
 	for (size_t len = 0; len < text.len; len++) {
 		scratch_write(&scratch, "jobs.json", (struct span){text.at, len});
 		ck_assert_msg(!read_jobs(false), "length %zu", len);
-		ck_assert_msg(strstr(got.first_fatal.message, "backup"), "length %zu: %s", len, got.first_fatal.message);
+		ck_assert_msg(strstr(got.first_fatal.message, "backup"), "length %zu: %s", len,
+		              got.first_fatal.message);
 	}
 	buf_free(&text);
 }
@@ -418,7 +419,8 @@ START_TEST(a_missing_file_a_link_and_a_read_error_are_told_apart)
 	write_some();
 	for (unsigned nth = 1; nth <= 2; nth++) {
 		faulty_disk_fail(&faulty,
-		                 (struct faulty_plan){.call = FAULTY_PREAD, .nth = nth, .number = EIO, .sticky = true});
+		                 (struct faulty_plan){.call = FAULTY_PREAD, .nth = nth, .number = EIO,
+		                                      .sticky = true});
 		ck_assert(!read_jobs(false));
 		ck_assert_uint_eq(got.fatal, 1);
 		ck_assert_ptr_nonnull(strstr(got.first_fatal.message, "cannot be read: Input/output error"));

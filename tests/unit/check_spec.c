@@ -91,10 +91,14 @@ static void assert_fields(enum table_id t, const char *expected, unsigned count)
 
 START_TEST(records_keep_the_fields_and_the_order_that_files_have)
 {
-	assert_fields(TABLE_JOBS, "id type status payload progress result created_at started_at completed_at error metadata "
-				  "updated_at revision", JOB_FIELDS);
-	assert_fields(TABLE_RUNS, "id kind status created_at updated_at started_at finished_at request meta artifact_id error "
-				  "revision", RUN_FIELDS);
+	assert_fields(TABLE_JOBS,
+	              "id type status payload progress result created_at started_at completed_at error metadata "
+	              "updated_at revision",
+	              JOB_FIELDS);
+	assert_fields(TABLE_RUNS,
+	              "id kind status created_at updated_at started_at finished_at request meta artifact_id "
+	              "error revision",
+	              RUN_FIELDS);
 	assert_fields(TABLE_ARTIFACTS, "id run_id kind path created_at size_bytes revision", ARTIFACT_FIELDS);
 	ck_assert_str_eq(spec_table_name(TABLE_ARTIFACTS), "artifacts");
 	ck_assert_str_eq(spec_record_name(TABLE_RUNS), "run");
@@ -113,7 +117,8 @@ static void assert_fallbacks(const struct spec_field *fields)
 			continue;
 		assert_json(f->fallback);
 		if (strcmp(f->fallback, "null") != 0)
-			ck_assert_msg(field_check(f, span_of(f->fallback), f->name, &fault), "%s: %s", f->name, fault.message);
+			ck_assert_msg(field_check(f, span_of(f->fallback), f->name, &fault), "%s: %s", f->name,
+			              fault.message);
 	}
 }
 
@@ -146,8 +151,8 @@ START_TEST(what_the_documents_show_as_an_example_is_taken)
 		if (m->example_result)
 			assert_json(m->example_result);
 		if (m->example_params)
-			ck_assert_msg(params_read(m, span_of(m->example_params), &params, &scratch, &fault), "%s: %s", m->name,
-				      fault.message);
+			ck_assert_msg(params_read(m, span_of(m->example_params), &params, &scratch, &fault), "%s: %s",
+			              m->name, fault.message);
 		else
 			ck_assert_msg(params_read(m, (struct span){0}, &params, &scratch, &fault), "%s", m->name);
 		buf_free(&scratch);

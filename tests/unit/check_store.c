@@ -1,5 +1,5 @@
-/* The store against a disk that completes and fails as it likes, held against a sequential oracle: what anybody sees at any moment is exactly the
- * effect of the mutations acknowledged so far, in their order. */
+/* The store against a disk that completes and fails as it likes, held against a sequential oracle: what
+ * anybody sees at any moment is exactly the effect of the mutations acknowledged so far, in their order. */
 #include "daemon/store.h"
 #include "tests/unit/unit.h"
 #include <inttypes.h>
@@ -205,7 +205,8 @@ static void complete(enum disk_result result)
 	ck_assert_uint_ge(b->last, b->first);
 	for (size_t i = 0; i < b->change_count; i++)
 		for (size_t k = 0; k < i; k++) /* the net effect: an id once */
-			ck_assert(b->changes[i].table != b->changes[k].table || !span_is(b->changes[i].id, b->changes[k].id));
+			ck_assert(b->changes[i].table != b->changes[k].table ||
+			          !span_is(b->changes[i].id, b->changes[k].id));
 	struct disk_error why = {.number = 5, .what = "fsync"};
 	b->done(b, result, &why);
 }
@@ -247,7 +248,8 @@ static void fold_step(void)
 	fold.active = false;
 	if (!got) {
 		ck_assert_uint_eq(fold.rows, fold.count);
-		ck_assert_mem_eq(fold.written.value[fold.table], fold.at_freeze.value[fold.table], sizeof fold.written.value[0]);
+		ck_assert_mem_eq(fold.written.value[fold.table], fold.at_freeze.value[fold.table],
+		                 sizeof fold.written.value[0]);
 	}
 }
 
@@ -309,8 +311,9 @@ START_TEST(anyone_sees_exactly_what_was_acknowledged)
 		}
 		end();
 	}
-	printf("store: %d acknowledged, %d refused (%d of unknown outcome), %d reads in their place, %d judged again\n", acknowledged, refused,
-	       unknown, reads, judged_again);
+	printf("store: %d acknowledged, %d refused (%d of unknown outcome), %d reads in their place, %d judged "
+	       "again\n",
+	       acknowledged, refused, unknown, reads, judged_again);
 	ck_assert_int_gt(acknowledged, 1000);
 	ck_assert_int_gt(refused, 1000);
 	ck_assert_int_gt(unknown, 50);

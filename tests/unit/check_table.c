@@ -20,7 +20,8 @@ static const struct text_pair meta_values[] = {
 	{"\"1\"", "1"}, {"1", "1"}, {"\"x\"", "x"}, {"{\"n\":[1,2]}", "{\"n\":[1,2]}"}, {"\"{\\\"n\\\":[1,2]}\"", "{\"n\":[1,2]}"},
 	{"null", "null"}, {"true", "true"}, {"\"line\\nend\"", "line\nend"}, {"\"\"", ""}, {"1.5", "1.5"},
 };
-enum { META_KEYS = sizeof(meta_keys) / sizeof(meta_keys[0]), META_VALUES = sizeof(meta_values) / sizeof(meta_values[0]) };
+enum { META_KEYS = sizeof(meta_keys) / sizeof(meta_keys[0]),
+      META_VALUES = sizeof(meta_values) / sizeof(meta_values[0]) };
 
 struct row {
 	char id[40];
@@ -136,7 +137,8 @@ static void put_run(struct buf *text, const struct row *r)
 	put_member(text, "request", "{\"meta\":{\"k\":\"not this one\"}}");
 	buf_text(text, ",\"meta\":{");
 	for (unsigned i = 0; i < r->meta_count; i++)
-		buf_printf(text, "%s%s:%s", i ? "," : "", meta_keys[r->meta_key[i]].json, meta_values[r->meta_value[i]].json);
+		buf_printf(text, "%s%s:%s", i ? "," : "", meta_keys[r->meta_key[i]].json,
+		           meta_values[r->meta_value[i]].json);
 	buf_char(text, '}');
 	put_member(text, "artifact_id", "null");
 	put_member(text, "error", "null");
@@ -277,7 +279,8 @@ static unsigned expected(const struct selection *s, struct row **to)
 
 /* ---- questions */
 
-static void random_filter(const struct span **to, unsigned *count, struct span *values, char (*names)[24], unsigned all)
+static void random_filter(const struct span **to, unsigned *count, struct span *values, char (*names)[24],
+                          unsigned all)
 {
 	*to = NULL;
 	*count = 0;
@@ -303,7 +306,8 @@ static struct selection random_selection(struct span *a, struct span *b)
 	return s;
 }
 
-static void check_page(const struct selection *s, uint64_t offset, const struct position *behind, struct row **rest, unsigned count)
+static void check_page(const struct selection *s, uint64_t offset, const struct position *behind,
+                       struct row **rest, unsigned count)
 {
 	struct page *p = page_open(table, s, offset, behind);
 	unsigned limit = pick(3) ? ROWS : pick(10);
@@ -348,7 +352,8 @@ static void check_selection(void)
 	HOLDS(table_total(table, &s) == count);
 	check_page(&s, 0, NULL, all, count);
 	unsigned offset = pick(count + 3);
-	check_page(&s, offset, NULL, all + (offset < count ? offset : count), offset < count ? count - offset : 0);
+	check_page(&s, offset, NULL, all + (offset < count ? offset : count),
+	           offset < count ? count - offset : 0);
 	check_behind(&s, all, count);
 }
 
@@ -402,20 +407,23 @@ static void check_ended(void)
 		before++;
 	HOLDS(table_ended_count(table, limit) == before);
 	for (unsigned i = 0; i < before; i++)
-		HOLDS(span_is(record_id(table_entry(table, table_ended_at(table, i))->record), span_of(ended[i]->id)));
+		HOLDS(
+			span_is(record_id(table_entry(table, table_ended_at(table, i))->record), span_of(ended[i]->id)));
 }
 
 static bool has_meta(const struct row *r, const char *key, const char *value)
 {
 	for (unsigned i = 0; i < r->meta_count; i++)
-		if (strcmp(meta_keys[r->meta_key[i]].text, key) == 0 && strcmp(meta_values[r->meta_value[i]].text, value) == 0)
+		if (strcmp(meta_keys[r->meta_key[i]].text, key) == 0 &&
+		    strcmp(meta_values[r->meta_value[i]].text, value) == 0)
 			return r->there;
 	return false;
 }
 
 static void check_meta(void)
 {
-	const char *key = meta_keys[pick(META_KEYS)].text, *value = pick(20) ? meta_values[pick(META_VALUES)].text : "nobody";
+	const char *key = meta_keys[pick(META_KEYS)].text,
+	           *value = pick(20) ? meta_values[pick(META_VALUES)].text : "nobody";
 	struct row *newest = NULL;
 
 	for (unsigned i = 0; i < ROWS; i++) {

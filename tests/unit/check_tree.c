@@ -45,7 +45,8 @@ static unsigned pick(unsigned below)
 static void open_trees(void)
 {
 	slab_init(&things, sizeof(struct thing));
-	kind = (struct tree_kind){.slab = &things, .node_at = offsetof(struct thing, plain), .seed = 1, .compare = compare,
+	kind = (struct tree_kind){.slab = &things, .node_at = offsetof(struct thing, plain), .seed = 1,
+	                          .compare = compare,
 	                          .compare_key = compare_key};
 	other_kind = kind;
 	other_kind.node_at = offsetof(struct thing, other);

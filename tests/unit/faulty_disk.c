@@ -46,9 +46,10 @@ static bool is_due(struct faulty_disk *f, enum faulty_call call, const char *nam
 	return f->counted >= p->nth && (p->sticky || f->counted <= last);
 }
 
-/* Counts, logs and judges one call. Sets *done where a call is to be made though it fails. Returns the errno to fail
- * with, or 0. */
-static int judge(struct faulty_disk *f, enum faulty_call call, const char *name, const char *other, bool *done)
+/* Counts, logs and judges one call. Sets *done where a call is to be made though it fails. Returns the errno
+ * to fail with, or 0. */
+static int judge(struct faulty_disk *f, enum faulty_call call, const char *name, const char *other,
+                 bool *done)
 {
 	char *plain = plain_name(name), *plain_other = other ? plain_name(other) : NULL;
 	f->calls[FAULTY_ANY]++;
@@ -67,21 +68,21 @@ static int judge(struct faulty_disk *f, enum faulty_call call, const char *name,
 	return number;
 }
 
-/* The frame of every call: `make` is the expression that does it. It runs without the lock, as calls on other threads
- * must. */
-#define FAULTY(context, call, name, other, make)                                                                       \
-	struct faulty_disk *f = (context);                                                                                 \
-	bool done;                                                                                                         \
-	pthread_mutex_lock(&f->lock);                                                                                      \
-	int number = judge(f, (call), (name), (other), &done);                                                             \
-	pthread_mutex_unlock(&f->lock);                                                                                    \
-	__typeof__(make) got = -1;                                                                                         \
-	if (!number || done)                                                                                               \
-		got = (make);                                                                                                  \
-	if (number) {                                                                                                      \
-		got = -1;                                                                                                      \
-		errno = number;                                                                                                \
-	}                                                                                                                  \
+/* The frame of every call: `make` is the expression that does it. It runs without the lock,
+ * as calls on other threads must. */
+#define FAULTY(context, call, name, other, make)                                                             \
+	struct faulty_disk *f = (context);                                                                       \
+	bool done;                                                                                               \
+	pthread_mutex_lock(&f->lock);                                                                            \
+	int number = judge(f, (call), (name), (other), &done);                                                   \
+	pthread_mutex_unlock(&f->lock);                                                                          \
+	__typeof__(make) got = -1;                                                                               \
+	if (!number || done)                                                                                     \
+		got = (make);                                                                                        \
+	if (number) {                                                                                            \
+		got = -1;                                                                                            \
+		errno = number;                                                                                      \
+	}                                                                                                        \
 	return got
 
 static int named_openat(struct faulty_disk *f, int dir, const char *name, int flags, mode_t mode)

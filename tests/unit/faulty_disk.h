@@ -6,7 +6,8 @@
  *	... use &f.disk ...
  *	faulty_disk_done(&f);
  *
- * To try a fault at every call in turn: nth = 1, 2, … until faulty_disk_fired() is false after a run. Thread-safe. */
+ * To try a fault at every call in turn: nth = 1, 2,
+ * … until faulty_disk_fired() is false after a run. Thread-safe. */
 #pragma once
 #include "daemon/disk.h"
 #include "proto/buf.h"
@@ -31,12 +32,14 @@ enum faulty_call {
 
 struct faulty_plan {
 	enum faulty_call call; /* FAULTY_ANY: of any kind */
-	const char *name; /* only calls on files or directories whose name (tmp: without the random part) holds this; NULL:
-	                     on any */
+	/* only calls on files or directories whose name (tmp: without the random part) holds this;
+	 * NULL: on any */
+	const char *name;
 	unsigned nth;     /* the nth such call from now on fails; 0: none does */
 	unsigned times;   /* this many in a row fail; 0: one */
 	bool sticky;      /* from then on all of them fail (with FAULTY_ANY: the disk is gone) */
-	bool done;        /* the call is carried out and reported as failed all the same (a rename that an fsync lost) */
+	/* the call is carried out and reported as failed all the same (a rename that an fsync lost) */
+	bool done;
 	int number;       /* errno */
 };
 
@@ -58,8 +61,9 @@ void faulty_disk_fail(struct faulty_disk *f,
                       struct faulty_plan plan); /* replaces the plan before; {0}: all well again */
 bool faulty_disk_fired(struct faulty_disk *f);
 
-/* What was called since the last faulty_disk_forget, a line each: "openat jobs.json.*.tmp\n" "writev jobs.json.*.tmp\n"
- * … "renameat jobs.json.*.tmp jobs.json\n" "fsync state\n" (a directory by the name that it was opened by). A failed
- * call ends in " !EIO"; one that was done all the same in " !!EIO". Valid until the next call. */
+/* What was called since the last faulty_disk_forget, a line each: "openat jobs.json.*.tmp\n" "writev
+ * jobs.json.*.tmp\n" … "renameat jobs.json.*.tmp jobs.json\n" "fsync state\n" (a directory by the name that
+ * it was opened by). A failed call ends in " !EIO"; one that was done all the same in " !!EIO".
+ * Valid until the next call. */
 const char *faulty_disk_log(struct faulty_disk *f);
 void faulty_disk_forget(struct faulty_disk *f);

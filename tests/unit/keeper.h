@@ -1,4 +1,5 @@
-/* keeper: a journal with a store that a test can read: a map of id to text, a flush whose jobs run when the test says so, a clock that it moves.
+/* keeper: a journal with a store that a test can read: a map of id to text, a flush whose jobs run when the
+ * test says so, a clock that it moves.
  *
  * What was acknowledged is in `kept`; keeper_verify loads the directory into a fresh map and compares. */
 #pragma once
@@ -89,14 +90,16 @@ static inline const char *kept_differs(const struct kept *a, const struct kept *
 		struct row *r, *next, *other;
 		HASH_ITER(hh, a->shelves[t].rows, r, next) {
 			HASH_FIND_STR(b->shelves[t].rows, r->id, other);
-			if (!other || other->text->len != r->text->len || memcmp(other->text->at, r->text->at, r->text->len) != 0) {
-				snprintf(what, sizeof what, "%s %s: %.60s, loaded %.60s", spec_table_name((enum table_id)t), r->id, r->text->at,
-				         other ? other->text->at : "nothing");
+			if (!other || other->text->len != r->text->len ||
+			    memcmp(other->text->at, r->text->at, r->text->len) != 0) {
+				snprintf(what, sizeof what, "%s %s: %.60s, loaded %.60s", spec_table_name((enum table_id)t),
+				         r->id, r->text->at, other ? other->text->at : "nothing");
 				return what;
 			}
 		}
 		if (a->shelves[t].count != b->shelves[t].count) {
-			snprintf(what, sizeof what, "%s: %zu, loaded %zu", spec_table_name((enum table_id)t), a->shelves[t].count, b->shelves[t].count);
+			snprintf(what, sizeof what, "%s: %zu, loaded %zu", spec_table_name((enum table_id)t),
+			         a->shelves[t].count, b->shelves[t].count);
 			return what;
 		}
 	}
@@ -114,7 +117,8 @@ static inline bool kept_id(struct span text, char id[IDENT_MAX + 1])
 	return true;
 }
 
-static inline bool kept_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static inline bool kept_put(void *context, enum table_id t, struct span text, bool trusted,
+                            struct fault *fault, size_t *at)
 {
 	char id[IDENT_MAX + 1];
 	(void)trusted, (void)fault;
@@ -243,7 +247,8 @@ static inline void keeper_freeze(void *context, enum table_id t, uint64_t *count
 	*bytes = k->kept.shelves[t].bytes;
 }
 
-static inline size_t keeper_slice(void *context, enum table_id t, struct span *texts, size_t max, size_t bytes_max)
+static inline size_t keeper_slice(void *context, enum table_id t, struct span *texts, size_t max,
+                                  size_t bytes_max)
 {
 	struct keeper *k = context;
 	size_t n = 0, bytes = 0;
@@ -271,13 +276,20 @@ static inline void keeper_thaw(void *context, enum table_id t)
 		k->stale = false;
 }
 
-static inline uint64_t keeper_bytes(void *context, enum table_id t) { return ((struct keeper *)context)->kept.shelves[t].bytes; }
-static inline bool keeper_is_stale(void *context, enum table_id t) { return t == TABLE_JOBS && ((struct keeper *)context)->stale; }
+static inline uint64_t keeper_bytes(void *context, enum table_id t)
+{
+	return ((struct keeper *)context)->kept.shelves[t].bytes;
+}
+static inline bool keeper_is_stale(void *context, enum table_id t)
+{
+	return t == TABLE_JOBS && ((struct keeper *)context)->stale;
+}
 static inline void keeper_state_changed(void *context) { ((struct keeper *)context)->state_changes++; }
 
 /* ---- start and end */
 
-static inline bool keeper_load(struct keeper *k, struct disk *disk, struct kept *to, struct load_result *result, struct load_finding *refusal)
+static inline bool keeper_load(struct keeper *k, struct disk *disk, struct kept *to,
+                               struct load_result *result, struct load_finding *refusal)
 {
 	struct load_sink sink = {.context = to, .record = kept_put, .put = kept_put, .remove = kept_remove};
 	*refusal = (struct load_finding){0};
@@ -310,7 +322,8 @@ static inline const char *keeper_differs(struct keeper *k, const struct kept *ex
 		ck_assert_msg(!differs_here, "%s", differs_here);             \
 	} while (0)
 
-/* False: the start was refused or the directory could not be opened. What was kept before stays for comparison. */
+/* False: the start was refused or the directory could not be opened.
+ * What was kept before stays for comparison. */
 static inline bool keeper_start(struct keeper *k)
 {
 	char why[512];
@@ -329,7 +342,8 @@ static inline bool keeper_start(struct keeper *k)
 	k->options.disk = k->disk;
 	k->options.dirs = &k->dirs;
 	k->options.flush = k->threads ? k->threads : &k->flush;
-	k->options.source = (struct journal_source){k, keeper_freeze, keeper_slice, keeper_thaw, keeper_bytes, keeper_is_stale};
+	k->options.source = (struct journal_source){k,           keeper_freeze, keeper_slice,
+	                                            keeper_thaw, keeper_bytes,  keeper_is_stale};
 	k->options.now = keeper_now;
 	k->options.ticks = keeper_ticks;
 	k->options.state_changed = keeper_state_changed;
@@ -402,7 +416,8 @@ static inline void keeper_unmake(struct keeper *k)
 
 /* ---- changes and commits */
 
-static inline void keeper_put(struct keeper *k, enum table_id t, const char *id, uint64_t value, size_t padding)
+static inline void keeper_put(struct keeper *k, enum table_id t, const char *id, uint64_t value,
+                              size_t padding)
 {
 	size_t i = k->batch.change_count++;
 	ck_assert_uint_lt(i, KEEPER_CHANGES);
@@ -427,7 +442,8 @@ static inline void keeper_delete(struct keeper *k, enum table_id t, const char *
 /* text NULL: it is unlinked */
 static inline void keeper_payload(struct keeper *k, const char *name, const char *text)
 {
-	k->payloads[k->batch.payload_count++] = (struct journal_payload){name, text ? span_of(text) : (struct span){0}};
+	k->payloads[k->batch.payload_count++] = (struct journal_payload){name,
+	                                                                 text ? span_of(text) : (struct span){0}};
 }
 
 static inline void kept_apply(struct kept *kept, const struct journal_batch *b)
@@ -514,7 +530,10 @@ static inline bool keeper_is_segment(const char *name)
 	return segment_seq(name, &seq);
 }
 
-static inline unsigned keeper_segments(const struct keeper *k) { return scratch_count(&k->scratch, "journal", keeper_is_segment); }
+static inline unsigned keeper_segments(const struct keeper *k)
+{
+	return scratch_count(&k->scratch, "journal", keeper_is_segment);
+}
 
 static inline bool keeper_has_payload(const struct keeper *k, const char *name, const char *text)
 {

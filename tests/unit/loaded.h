@@ -1,5 +1,5 @@
-/* loaded: a sink that keeps what a load hands on, and the findings, as a test wants to see them. Records need no more
- * than an id. */
+/* loaded: a sink that keeps what a load hands on, and the findings, as a test wants to see them. Records need
+ * no more than an id. */
 #pragma once
 #include "daemon/load.h"
 #include "proto/mem.h"
@@ -79,14 +79,14 @@ static inline bool loaded_set(struct loaded *l, enum table_id t, struct span tex
 	return true;
 }
 
-static inline bool loaded_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
-                                 size_t *at)
+static inline bool loaded_record(void *context, enum table_id t, struct span text, bool trusted,
+                                 struct fault *fault, size_t *at)
 {
 	return loaded_set(context, t, text, trusted, true, fault, at);
 }
 
-static inline bool loaded_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
-                              size_t *at)
+static inline bool loaded_put(void *context, enum table_id t, struct span text, bool trusted,
+                              struct fault *fault, size_t *at)
 {
 	return loaded_set(context, t, text, trusted, false, fault, at);
 }
@@ -116,7 +116,8 @@ static inline void loaded_report(void *context, const struct load_finding *f)
 
 static inline struct load_sink loaded_sink(struct loaded *l)
 {
-	return (struct load_sink){.context = l, .record = loaded_record, .put = loaded_put, .remove = loaded_remove};
+	return (struct load_sink){.context = l, .record = loaded_record, .put = loaded_put,
+	                          .remove = loaded_remove};
 }
 
 static inline int loaded_compare(const void *a, const void *b)

@@ -27,8 +27,8 @@ static inline void records_expect(const struct buf *got, const char *expected)
 static inline void records_expect_end(const struct buf *got, const char *expected)
 {
 	size_t len = strlen(expected);
-	ck_assert_msg(got->len >= len && memcmp(got->at + got->len - len, expected, len) == 0, "%.*s does not end with %s", (int)got->len,
-	              got->at, expected);
+	ck_assert_msg(got->len >= len && memcmp(got->at + got->len - len, expected, len) == 0,
+	              "%.*s does not end with %s", (int)got->len, got->at, expected);
 }
 
 /* As a file has it: read, and made a record with one reference. */
@@ -38,7 +38,8 @@ static inline struct record *records_make(enum table_id t, const char *json)
 	struct fault fault;
 	struct record_keys keys;
 	size_t at;
-	ck_assert_msg(record_read(&text, t, span_of(json), 7, false, records_now(), &fault, &at), "%s: %s", json, fault.message);
+	ck_assert_msg(record_read(&text, t, span_of(json), 7, false, records_now(), &fault, &at), "%s: %s", json,
+	              fault.message);
 	struct record *r = record_new(t, buf_as_span(&text), &keys);
 	ck_assert_ptr_nonnull(r);
 	return r;

@@ -78,7 +78,8 @@ static inline bool scratch_read(const struct scratch *s, const char *name, struc
 	return true;
 }
 
-static inline unsigned scratch_count(const struct scratch *s, const char *name, bool (*matches)(const char *name))
+static inline unsigned scratch_count(const struct scratch *s, const char *name,
+                                     bool (*matches)(const char *name))
 {
 	char path[384];
 	unsigned count = 0;
