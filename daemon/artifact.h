@@ -1,4 +1,4 @@
-/* artifact: the record of a payload file. Keeps nothing: the caller owns the texts and `out`. Loop's thread. */
+/* artifact: the record of a payload file. Keeps nothing: the caller owns texts and `out`. Loop's thread. */
 #pragma once
 #include "daemon/record.h"
 

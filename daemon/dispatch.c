@@ -257,8 +257,8 @@ static void bundle_replied(struct origin *o, bool notification)
 	if (b->begun_all)
 		bundle_end_if_done(b);
 	else
-		b->parent->replied(b->parent,
-		                   true); /* the connection may have waited for this one before it begins the next */
+		/* the connection may have waited for this one before it begins the next */
+		b->parent->replied(b->parent, true);
 }
 
 static struct bundle *bundle_new(struct service *s, struct origin *parent, struct span line, size_t number_at)
