@@ -40,7 +40,7 @@ struct origin {
 enum outcome {
 	OUTCOME_DONE,    /* the result has been appended */
 	OUTCOME_FAILED,  /* fault is set; what was appended is cut off */
-	OUTCOME_PENDING, /* the call waits: call_wait, call_wait_read or call_park has been called */
+	OUTCOME_PENDING, /* the call waits: call_wait, call_wait_read or call_park_reading was called */
 };
 
 /* Judges a call: `params` is its raw text, valid until it returns. */

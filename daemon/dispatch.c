@@ -128,15 +128,13 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	return handlers[c->method](c, &params, result, fault);
 }
 
-/* What the line's scan found out about numbers concerns a request only where it lies in its parameters.
- * `base`: what `report.number_at` counts from. */
+/* What the line's scan found out about numbers. `base`: what `number_at` counts from. Where that number is not in the
+ * parameters (it may have been in the id, or in another request of the batch), params_numbers_held looks itself. */
 static bool numbers_held(struct span params, const char *base, size_t number_at, struct fault *fault)
 {
 	if (number_at == SIZE_MAX || !params.at || base + number_at >= params.at + params.len)
 		return true;
-	struct scan_report own; /* an earlier one may have been in the id, or in another request of the batch */
-	scan_check(params, SCAN_DEPTH_WIRE, &own);
-	return own.number_at == SIZE_MAX || params_numbers_held(params, own.number_at, fault);
+	return params_numbers_held(params, (size_t)(base + number_at - params.at), fault);
 }
 
 static void refuse(struct service *s, struct origin *o, const struct rpc_message *m, enum rpc_shape shape,

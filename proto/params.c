@@ -355,8 +355,9 @@ static bool cursor_read(const struct spec_field *f, struct span value, const cha
 	return good || refuse(f, path, fault);
 }
 
-static bool strings_check(const struct spec_field *f, struct span value, const char *path,
-                          struct fault *fault)
+/* An array whose elements are all of one kind. */
+static bool elements_check(const struct spec_field *f, enum scan_kind kind, const char *expected,
+                           struct span value, const char *path, struct fault *fault)
 {
 	struct span element;
 	char element_path[PATH_MAX_LEN];
@@ -364,10 +365,10 @@ static bool strings_check(const struct spec_field *f, struct span value, const c
 	if (scan_kind(value) != SCAN_ARRAY)
 		return refuse(f, path, fault);
 	for (struct scan_iter it = scan_elements(value); scan_next_element(&it, &element); i++) {
-		if (scan_kind(element) == SCAN_STRING)
+		if (scan_kind(element) == kind)
 			continue;
 		snprintf(element_path, sizeof element_path, "%s[%zu]", path, i);
-		return refuse_as(element_path, SPAN("a string"), fault);
+		return refuse_as(element_path, span_of(expected), fault);
 	}
 	return true;
 }
@@ -415,23 +416,6 @@ static bool object_check(const struct spec_field *f, struct span value, const ch
 	return fields_required(f->fields, seen, path, fault);
 }
 
-static bool objects_check(const struct spec_field *f, struct span value, const char *path,
-                          struct fault *fault)
-{
-	struct span element;
-	char element_path[PATH_MAX_LEN];
-	size_t i = 0;
-	if (scan_kind(value) != SCAN_ARRAY)
-		return refuse(f, path, fault);
-	for (struct scan_iter it = scan_elements(value); scan_next_element(&it, &element); i++) {
-		if (scan_kind(element) == SCAN_OBJECT)
-			continue;
-		snprintf(element_path, sizeof element_path, "%s[%zu]", path, i);
-		return refuse_as(element_path, SPAN("an object"), fault);
-	}
-	return true;
-}
-
 static bool value_read(const struct spec_field *f, struct span value, const char *path, struct buf *scratch,
                        struct param *out, struct fault *fault)
 {
@@ -446,8 +430,8 @@ static bool value_read(const struct spec_field *f, struct span value, const char
 	case SPEC_CHOICE: return choice_read(f, value, path, scratch, out, fault);
 	case SPEC_CURSOR: return cursor_read(f, value, path, scratch, out, fault);
 	case SPEC_OBJECT: return object_check(f, value, path, fault);
-	case SPEC_ARRAY: return objects_check(f, value, path, fault);
-	case SPEC_STRINGS: return strings_check(f, value, path, fault);
+	case SPEC_ARRAY: return elements_check(f, SCAN_OBJECT, "an object", value, path, fault);
+	case SPEC_STRINGS: return elements_check(f, SCAN_STRING, "a string", value, path, fault);
 	case SPEC_ANY: return true;
 	case SPEC_FIELDS: break; /* a parameter's type only: fields_read */
 	}
