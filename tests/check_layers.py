@@ -35,8 +35,8 @@ def layer_of(noun):
 
 
 def crossings(root):
-    for path in sorted([*root.glob("proto/*.[ch]"), *root.glob("daemon/*.[ch]"), *root.glob("client/*.[ch]")]):
-        here = path.parent.name
+    for path in sorted([*root.glob("proto/*.[ch]"), *root.glob("daemon/*.[ch]"), *root.glob("client/**/*.[ch]")]):
+        here = path.relative_to(root).parts[0]
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             include = re.match(r'\s*#\s*include\s*["<](?:(?P<dir>proto|daemon|client)/)?(?P<file>[^">]+)[">]', line)
             if not include:
