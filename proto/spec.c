@@ -322,11 +322,14 @@ static const struct spec_param server_import_params[] = {
 		.fields = spec_run_fields, .prose = "Runs as they stand in runs.json, likewise."},
 	[SERVER_IMPORT_ARTIFACTS] = {.name = "artifacts", .type = SPEC_ARRAY, .table = TABLE_ARTIFACTS,
 		.fields = spec_artifact_fields,
-		.prose = "Artifacts as they stand in artifacts.json; copy their payload files into artifacts/ beside "
-		         "it."},
+		.prose = "Artifacts as they stand in artifacts.json, each with its `payload` beside the other members "
+		         "(then size_bytes is counted), or without, where the file is in artifacts/ already."},
 	[SERVER_IMPORT_MODE] = {.name = "mode", .type = SPEC_CHOICE, .choices = import_modes,
 		.fallback = "\"skip\"",
-		.prose = "What happens to a record whose id is taken: it is skipped, or replaces the stored one."},
+		.prose = "What happens to a record whose id is taken: it is skipped, or replaces the stored one (an "
+		         "artifact that comes with its payload is always skipped: payloads never change)."},
+	[SERVER_IMPORT_DRY_RUN] = {.name = "dry_run", .type = SPEC_BOOL, .fallback = "false",
+		.prose = "Check everything and count what would be stored, but store nothing."},
 };
 
 static const struct spec_param set_log_level_params[] = {

@@ -11,7 +11,7 @@ LAYERS = [
     {"main", "server", "options", "listener"},
     {"conn"},
     {"dispatch"},
-    {"methods", "methods_job", "methods_run", "methods_artifact", "methods_server", "methods_list"},
+    {"methods", "methods_job", "methods_run", "methods_artifact", "methods_server", "methods_import", "methods_list"},
     {"call", "service"},
     {"store"},
     {"journal"},

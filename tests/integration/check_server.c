@@ -160,6 +160,61 @@ START_TEST(an_import_with_one_bad_record_imports_nothing)
 }
 END_TEST
 
+START_TEST(a_dry_import_counts_and_stores_nothing)
+{
+	client_call(c, "job.save", JSON({"job":{"id":"there"}}));
+	long long before = whole_at(client_call(c, "server.ping", NULL), "revision");
+	expect_json(client_call(c, "server.import",
+	                        JSON({"jobs":[{"id":"there"},{"id":"new"}],"runs":[{"id":"r","kind":"k"}],"dry_run":true})),
+	            JSON({"jobs":1,"runs":1,"artifacts":0}));
+	expect_json(client_call(c, "server.import", JSON({"jobs":[{"id":"there"}],"mode":"replace","dry_run":true})),
+	            JSON({"jobs":1,"runs":0,"artifacts":0}));
+	client_refused(c, INVALID_PARAMS, "server.import", JSON({"jobs":[{"id":"b a d"}],"dry_run":true}));
+	ck_assert_int_eq(whole_at(client_call(c, "server.ping", NULL), "revision"), before);
+	ck_assert_int_eq(whole_at(client_call(c, "run.count", NULL), "total"), 0);
+}
+END_TEST
+
+static const char import_artifact[] = JSON({
+	"runs":[{"id":"r","kind":"k","artifact_id":"equity_r_0123456789"}],
+	"artifacts":[{"id":"equity_r_0123456789","run_id":"r","kind":"equity","created_at":"2020-01-01T00:00:00",
+		"size_bytes":999,"payload":{"b" : [1, 2.50],"a":"x"},"note":"kept"}]});
+
+START_TEST(an_artifact_is_imported_with_its_payload)
+{
+	expect_json(client_call(c, "server.import", "%s", import_artifact), JSON({"jobs":0,"runs":1,"artifacts":1}));
+	ck_assert_str_eq(daemon_file(d, "artifacts/equity_r_0123456789.json"), "{\"b\":[1,2.5],\"a\":\"x\"}");
+	daemon_kill(d);
+	daemon_start(d, NULL);
+	json_t *read = daemon_call(d, "artifact.read", JSON({"id":"equity_r_0123456789"}));
+	expect_at(read, "payload", JSON({"b":[1,2.5],"a":"x"}));
+	expect_at(read, "artifact.size_bytes", "21");
+	expect_text_at(read, "artifact.created_at", "2020-01-01T00:00:00");
+	expect_text_at(read, "artifact.note", "kept");
+	ck_assert(!has_value_at(read, "artifact.payload"));
+}
+END_TEST
+
+START_TEST(an_imported_payload_never_replaces_one_that_is_there)
+{
+	client_call(c, "server.import", "%s", import_artifact);
+	expect_json(client_call(c, "server.import", JSON({"mode":"replace",
+		"artifacts":[{"id":"equity_r_0123456789","run_id":"r","kind":"equity","payload":"other"}]})),
+		JSON({"jobs":0,"runs":0,"artifacts":0}));
+	ck_assert_str_eq(daemon_file(d, "artifacts/equity_r_0123456789.json"), "{\"b\":[1,2.5],\"a\":\"x\"}");
+	/* a file without a record, as the Python classes leave them */
+	file_write(daemon_path(d, "artifacts/old_r_0123456789.json"), "[1]", 3);
+	json_t *error = client_refused(c, INVALID_PARAMS, "server.import",
+		JSON({"artifacts":[{"id":"old_r_0123456789","run_id":"r","kind":"old","payload":[2]}]}));
+	expect_text_at(error, "data.field", "artifacts[0].payload");
+	ck_assert_str_eq(daemon_file(d, "artifacts/old_r_0123456789.json"), "[1]");
+	expect_json(client_call(c, "server.import",
+		JSON({"artifacts":[{"id":"old_r_0123456789","run_id":"r","kind":"old","payload":[1]}]})),
+		JSON({"jobs":0,"runs":0,"artifacts":1}));
+	expect_at(client_call(c, "artifact.read", JSON({"id":"old_r_0123456789"})), "payload", "[1]");
+}
+END_TEST
+
 /* ---- persistctl */
 
 START_TEST(persistctl_pings_and_calls)
@@ -206,6 +261,9 @@ int main(void)
 	tcase_add_test(import, imported_records_keep_their_times_and_unknown_fields);
 	tcase_add_test(import, import_skips_what_exists_unless_told_to_replace_it);
 	tcase_add_test(import, an_import_with_one_bad_record_imports_nothing);
+	tcase_add_test(import, a_dry_import_counts_and_stores_nothing);
+	tcase_add_test(import, an_artifact_is_imported_with_its_payload);
+	tcase_add_test(import, an_imported_payload_never_replaces_one_that_is_there);
 
 	TCase *persistctl = integration_case(suite, "persistctl", setup, teardown);
 	tcase_add_test(persistctl, persistctl_pings_and_calls);

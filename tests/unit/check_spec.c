@@ -51,7 +51,7 @@ static const struct {
 	[ARTIFACT_READ] = {"artifact.read", "id raw"},
 	[ARTIFACT_LIST] = {"artifact.list", "run_id kind limit offset cursor order"},
 	[ARTIFACT_DELETE] = {"artifact.delete", "id"},
-	[SERVER_IMPORT] = {"server.import", "jobs runs artifacts mode"},
+	[SERVER_IMPORT] = {"server.import", "jobs runs artifacts mode dry_run"},
 	[SERVER_PING] = {"server.ping", ""},
 	[SERVER_INFO] = {"server.info", ""},
 	[SERVER_STATS] = {"server.stats", ""},

@@ -1,0 +1,169 @@
+/* server.import: everything is checked before the first record is put, and all of it is one commit. */
+#include "daemon/methods_list.h"
+#include "proto/scan.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static const int places[TABLE_COUNT] = {SERVER_IMPORT_JOBS, SERVER_IMPORT_RUNS, SERVER_IMPORT_ARTIFACTS};
+
+struct import {
+	struct call *call;
+	struct store *store;
+	int64_t now;
+	bool replace;
+	struct buf text;    /* the record, canonical */
+	struct buf object;  /* an artifact as it came, without its payload */
+	struct buf payload; /* canonical */
+	bool has_payload;
+};
+
+/* An artifact that comes with its payload: the payload is taken out, and its size counted. */
+static struct span take_payload(struct import *in, struct span object)
+{
+	struct span name, value;
+	in->has_payload = scan_member(object, "payload", &value);
+	if (!in->has_payload)
+		return object;
+	in->payload.len = in->object.len = 0;
+	scan_canonical(&in->payload, value);
+	buf_printf(&in->object, "{\"size_bytes\":%zu", in->payload.len);
+	for (struct scan_iter it = scan_members(object); scan_next_member(&it, &name, &value);) {
+		if (scan_name_is(name, "payload") || scan_name_is(name, "size_bytes"))
+			continue;
+		buf_text(&in->object, ",\"");
+		buf_span(&in->object, name);
+		buf_text(&in->object, "\":");
+		buf_span(&in->object, value);
+	}
+	buf_char(&in->object, '}');
+	return buf_as_span(&in->object);
+}
+
+/* `text` is canonical, so that its id stands at a known place and ends with the next quote. */
+static struct span id_of(const struct import *in)
+{
+	const char *id = in->text.at + RECORD_ID_AT, *quote = memchr(id, '"', in->text.len - RECORD_ID_AT);
+	return (struct span){id, (size_t)(quote - id)};
+}
+
+static bool exists(const struct import *in, enum table_id t)
+{
+	return store_latest(in->store, t, id_of(in), NULL) != NULL;
+}
+
+/* A file without a record may be the only copy of what a Python class has left there: it is not written over.
+ * Read on the loop: it is there only where somebody has copied it. */
+static bool payload_free(const struct import *in, struct fault *fault)
+{
+	const struct service *s = in->call->service;
+	struct buf there = {0};
+	uint64_t size;
+	struct span id = id_of(in);
+	char name[IDENT_ARTIFACT_MAX + 8];
+	snprintf(name, sizeof name, "%.*s.json", (int)id.len, id.at);
+	int fd = disk_open(s->disk, &s->dirs->artifacts, name, &size);
+	if (fd < 0)
+		return true;
+	bool same = size == in->payload.len &&
+		disk_read(s->disk, fd, buf_room(&there, size + 1), size, 0) == (ssize_t)size &&
+		memcmp(there.at, in->payload.at, size) == 0;
+	disk_close(s->disk, fd);
+	buf_free(&there);
+	if (same)
+		return true;
+	fault_set(fault, FAULT_INVALID_PARAMS, "artifacts/%.180s is there, without a record and with other content",
+	          name);
+	fault_field(fault, "payload");
+	fault_hint(fault, "leave payload out to import the record of the file that is there, or move the file away");
+	return false;
+}
+
+/* Reads the record at `place` of its list into `text`. */
+static bool read_record(struct import *in, enum table_id t, struct span object, size_t place, struct fault *fault)
+{
+	size_t at;
+	in->text.len = 0;
+	in->has_payload = false;
+	if (t == TABLE_ARTIFACTS && scan_kind(object) == SCAN_OBJECT)
+		object = take_payload(in, object);
+	if (record_read(&in->text, t, object, store_next_revision(in->store), true, in->now, fault, &at) &&
+	    record_fits(in->call, t, in->text.len, fault) &&
+	    (!in->has_payload || exists(in, t) || payload_free(in, fault)))
+		return true;
+	char field[sizeof fault->field];
+	snprintf(field, sizeof field, "%s[%zu]%s%.80s", spec_table_name(t), place, fault->field[0] ? "." : "",
+	         fault->field);
+	fault_field(fault, field);
+	return false;
+}
+
+static bool wanted(const struct import *in, enum table_id t)
+{
+	return (in->replace && !in->has_payload) || !exists(in, t);
+}
+
+static void put(struct import *in, enum table_id t)
+{
+	if (in->has_payload)
+		store_payload(in->store, id_of(in), buf_as_span(&in->payload));
+	store_put(in->store, t, buf_as_span(&in->text));
+}
+
+/* Goes over all records of one list; `store`: puts those that are wanted. */
+static bool each_record(struct import *in, enum table_id t, struct span list, bool store, size_t *count,
+                        struct fault *fault)
+{
+	struct span object;
+	size_t place = 0;
+	*count = 0;
+	for (struct scan_iter it = scan_elements(list); scan_next_element(&it, &object); place++) {
+		if (!read_record(in, t, object, place, fault))
+			return false;
+		if (!wanted(in, t))
+			continue;
+		if (store)
+			put(in, t);
+		++*count;
+	}
+	return true;
+}
+
+static enum outcome finish_import(struct call *c, struct buf *result, struct fault *fault)
+{
+	(void)fault;
+	buf_span(result, buf_as_span(&c->text));
+	return OUTCOME_DONE;
+}
+
+/* The counts of a pass over all lists, as the reply's text. */
+static bool pass(struct import *in, const struct params *p, bool store, struct fault *fault)
+{
+	struct buf *counts = &in->call->text;
+	counts->len = 0;
+	for (int t = 0; t < TABLE_COUNT; t++) {
+		size_t count;
+		if (!each_record(in, (enum table_id)t, p->at[places[t]].text, store, &count, fault))
+			return false;
+		buf_printf(counts, "%s\"%s\":%zu", t == 0 ? "{" : ",", spec_table_name((enum table_id)t), count);
+	}
+	buf_char(counts, '}');
+	return true;
+}
+
+enum outcome method_server_import(struct call *c, const struct params *p, struct buf *result,
+                                  struct fault *fault)
+{
+	struct store *store = c->service->store;
+	const struct param *dry_run = &p->at[SERVER_IMPORT_DRY_RUN];
+	struct import in = {.call = c, .store = store, .now = store_now(store),
+	                    .replace = p->at[SERVER_IMPORT_MODE].present && p->at[SERVER_IMPORT_MODE].choice == 1};
+	bool good = pass(&in, p, false, fault);
+	if (good && !(dry_run->present && dry_run->flag))
+		good = pass(&in, p, true, fault);
+	buf_free(&in.text);
+	buf_free(&in.object);
+	buf_free(&in.payload);
+	if (!good)
+		return OUTCOME_FAILED;
+	return store_changed(store) ? call_wait(c, finish_import) : finish_import(c, result, fault);
+}
