@@ -1,19 +1,36 @@
 """Reads meson's logs of the tests, shows what failed, and counts single test cases: the last line is "N passed, N failed".
 
-A program of Check says itself how many of its cases failed; a program that crashed, ran out of time, or left no count has
-at least one failure; any other program is one case."""
+A program of Check or of Python's unittest says itself how many of its cases failed; a program that crashed, ran out of
+time, or left no count has at least one failure; any other program is one case. Cases that were skipped count as neither."""
 import json
 import re
 import sys
 
 CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
+UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
+UNITTEST_RESULT = re.compile(r"^(?:OK|FAILED)(?: \((.*)\))?$", re.MULTILINE)
 SHOWN_LINES = 60
+
+
+def unittest_cases(test):
+    """(cases, failed) of a program of unittest, None of another one."""
+    text = test.get("stderr") or ""
+    ran, results = UNITTEST_RAN.findall(text), UNITTEST_RESULT.findall(text)
+    if not ran or len(ran) != len(results):
+        return None
+    said = {name: sum(int(n) for n in re.findall(rf"(?:^|, ){name}=(\d+)", ", ".join(results)))
+            for name in ("failures", "errors", "skipped", "unexpected successes")}
+    return sum(map(int, ran)) - said["skipped"], said["failures"] + said["errors"] + said["unexpected successes"]
 
 
 def count(test):
     """(passed, failed) of one program."""
-    suites = [tuple(map(int, numbers)) for numbers in CHECK_LINE.findall(test.get("stdout") or "")]
     fine = test["result"] in ("OK", "EXPECTEDFAIL")
+    python = unittest_cases(test)
+    if python:
+        cases, failed = python
+        return (max(cases - failed, 0), failed) if fine or failed else (cases, 1)
+    suites = [tuple(map(int, numbers)) for numbers in CHECK_LINE.findall(test.get("stdout") or "")]
     if not suites:
         return (1, 0) if fine else (0, 1)
     cases = sum(checks for checks, _, _ in suites)

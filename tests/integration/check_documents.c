@@ -1,12 +1,15 @@
-/* The README's examples: every line of its console blocks is run, in order, in one shell, against a daemon of
- * its own, and must succeed and print what the README shows. … stands for anything. */
+/* The documents' examples: every command of a page's console blocks is run, in order, in one shell, in an empty
+ * directory, against a daemon of the page's own, and must succeed and print what the page shows. … stands for
+ * anything. */
 #include "tests/integration/daemon.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { EXAMPLES_MAX = 100 };
+enum { EXAMPLES_MAX = 200 };
+
+static const char *const pages[] = {"README.md"};
 
 #define ANYTHING "\xe2\x80\xa6" /* … */
 
@@ -32,10 +35,12 @@ static void add_shown(const char *line)
 	e->shown = longer;
 }
 
-static void read_examples(void)
+static void read_examples(const char *page)
 {
 	bool inside = false;
-	for (char *line = strtok(file_read(SOURCE_DIR "/README.md", NULL), "\n"); line;
+	char path[256];
+	snprintf(path, sizeof path, "%s/%s", SOURCE_DIR, page);
+	for (char *line = strtok(file_read(path, NULL), "\n"); line;
 	     line = strtok(NULL, "\n")) {
 		if (strncmp(line, "```", 3) == 0)
 			inside = strcmp(line, "```console") == 0;
@@ -48,13 +53,13 @@ static void read_examples(void)
 
 /* The shell writes each command's exit status behind what it has printed,
  * between bytes that no command prints. */
-static char *script(void)
+static char *script(const char *dir)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
-	/* the binaries of this build stand for those that the README's reader has built */
-	fprintf(out, "persistctl() { '%s' \"$@\"; }\n", PERSISTCTL);
+	/* the binaries of this build stand for those that the reader has built or installed */
+	fprintf(out, "mkdir '%s/here'; cd '%s/here'\npersistctl() { '%s' \"$@\"; }\n", dir, dir, PERSISTCTL);
 	for (int i = 0; i < example_count; i++) {
 		const char *command = examples[i].command, *built = "build/client/persistctl";
 		if (strncmp(command, built, strlen(built)) == 0)
@@ -81,7 +86,7 @@ static bool matches(const char *shown, const char *printed)
 	}
 }
 
-static struct daemon *where_the_readme_looks(void)
+static struct daemon *where_the_pages_look(void)
 {
 	struct daemon *d = daemon_new();
 	char parent[128];
@@ -96,13 +101,13 @@ static struct daemon *where_the_readme_looks(void)
 	return d;
 }
 
-START_TEST(every_example_of_the_README_does_what_it_shows)
+START_TEST(every_example_of_the_documents_does_what_it_shows)
 {
-	read_examples();
+	read_examples(pages[_i]);
 	ck_assert_int_ge(example_count, 10);
-	struct daemon *d = where_the_readme_looks();
+	struct daemon *d = where_the_pages_look();
 	daemon_start(d, NULL);
-	struct command shell = command_run(ARGS("sh", "-c", script()));
+	struct command shell = command_run(ARGS("sh", "-c", script(d->dir)));
 	char *at = shell.out;
 	for (int i = 0; i < example_count; i++) {
 		char *end = strchr(at, '\001');
@@ -119,8 +124,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("readme");
-	tcase_add_test(integration_case(suite, "readme", NULL, NULL),
-	               every_example_of_the_README_does_what_it_shows);
+	Suite *suite = suite_create("documents");
+	tcase_add_loop_test(integration_case(suite, "documents", NULL, NULL),
+	                    every_example_of_the_documents_does_what_it_shows, 0, COUNT(pages));
 	return integration_run(suite);
 }
