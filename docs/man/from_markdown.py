@@ -52,8 +52,10 @@ def main(name, section, purpose):
     if lines[2].startswith("## "):
         del lines[2] # what stands under the first heading is the description
     text = "\n".join(["# NAME", "", f"{name} - {purpose}", "", "# DESCRIPTION", "", *rewritten(lines[1:])])
-    roff = subprocess.run(["lowdown", "-s", "-Tman", "--parse-no-intraemph", "-M", f"title={name.upper()}",
-                           "-M", f"section={section}", "-M", "source=persistd"], input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
+    command = ["lowdown", "-s", "-Tman", "--parse-no-intraemph"]
+    for metadata in (f"title={name.upper()}", f"section={section}", "source=persistd"):
+        command += ["-M", metadata]
+    roff = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
     roff = roff.replace(r"\fC", r"\fB").replace(r"\f(CR", r"\fB")
     sys.stdout.write(roff)
 
