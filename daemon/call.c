@@ -31,7 +31,7 @@ struct call *call_new(struct service *s, struct origin *o, enum method method, j
 	}
 	struct buf id_buf = c->id, params = c->params, held = c->held, text = c->text;
 	*c = (struct call){.service = s, .origin = o, .judge = judge, .method = method,
-	                   .notification = notification,
+	                   .notification = notification, .role = o->session->role,
 	                   .id = id_buf, .params = params, .held = held, .text = text,
 	                   .arrived = service_micros()};
 	c->ticket.resolved = ticket_resolved;
@@ -71,6 +71,10 @@ static void wait_begin(struct call *c)
 	if (!c->waits) {
 		c->waits = true;
 		c->service->counters.in_flight_calls++;
+		if (c->origin && c->origin->session->user) {
+			c->user = user_ref(c->origin->session->user);
+			c->user->calls++;
+		}
 		if (c->origin) {
 			struct origin *o = c->origin;
 			c->next = o->first_call;
@@ -82,6 +86,8 @@ static void wait_begin(struct call *c)
 		}
 	}
 	c->service->counters.in_flight_bytes += bytes - c->bytes;
+	if (c->user)
+		c->user->bytes += bytes - c->bytes;
 	if (c->origin)
 		c->origin->session->bytes += bytes - c->bytes;
 	c->bytes = bytes;
@@ -109,6 +115,12 @@ static void wait_end(struct call *c)
 	c->waits = false;
 	c->service->counters.in_flight_calls--;
 	c->service->counters.in_flight_bytes -= c->bytes;
+	if (c->user) {
+		c->user->calls--;
+		c->user->bytes -= c->bytes;
+		users_unref(&c->service->users, c->user);
+		c->user = NULL;
+	}
 	if (c->origin)
 		unlink_call(c);
 }

@@ -20,6 +20,8 @@ struct call;
 struct session {
 	/* the newest batch with a mutation of this connection: its reads wait for it */
 	uint64_t last_batch;
+	struct user *user;
+	enum role role;
 	unsigned calls;            /* that wait */
 	uint64_t bytes;            /* that they hold */
 	unsigned reads;            /* of artifacts, under way or waiting for their turn */
@@ -55,13 +57,15 @@ struct call {
 	struct call *next, *previous;  /* in its origin's list */
 	judge_fn *judge;
 	enum method method;
+	enum role role;                /* of who called */
 	bool notification, waits, busy, reading, replied;
 	bool holds_reply;              /* `held` goes out if the batch commits, else the call is judged again, */
 	bool judged_once;              /* where that is still possible */
 	bool waited;                   /* for its connection's mutations: not again, they may be later ones */
 	struct buf id, params, held;   /* kept texts */
 	uint64_t arrived;              /* monotonic microseconds */
-	uint64_t bytes;                /* counted in its session */
+	uint64_t bytes;                /* counted in its session and its user */
+	struct user *user;             /* of a call that waits, even when its connection is gone */
 	/* bytes of the reply that a waiting read may bring, as far as one can tell */
 	uint64_t expected;
 	finish_fn *finish;

@@ -62,6 +62,8 @@ static void count_queued(struct conn *c)
 {
 	uint64_t now = queued(c);
 	counters(c)->queued_bytes += now - c->queued;
+	if (c->session.user)
+		c->session.user->bytes += now - c->queued;
 	c->queued = now;
 }
 
@@ -91,7 +93,9 @@ static bool must_wait(struct conn *c)
 		counters(c)->paused_calls += c->reading;
 		return true;
 	}
-	if (c->session.calls && (c->session.bytes > l->queued || counters(c)->in_flight_bytes > l->in_flight)) {
+	const struct user *u = c->session.user;
+	if (c->session.calls && (c->session.bytes > l->queued || counters(c)->in_flight_bytes > l->in_flight ||
+	                         u->calls >= l->user_calls || u->bytes > l->user_bytes)) {
 		counters(c)->paused_in_flight += c->reading;
 		return true;
 	}
@@ -137,20 +141,30 @@ static bool conn_step(struct conn *c)
 	abort();
 }
 
+static void hold_unfinished(struct conn *c, uint64_t now)
+{
+	counters(c)->unfinished_bytes += now - c->unfinished;
+	if (c->session.user)
+		c->session.user->bytes += now - c->unfinished;
+	c->unfinished = now;
+}
+
 static void count_unfinished(struct conn *c)
 {
 	size_t pending = frame_pending(&c->frame);
 	uint64_t now = pending > LONG_LINE ? pending : 0;
-	counters(c)->unfinished_bytes += now - c->unfinished;
-	c->unfinished = now;
-	if (now && counters(c)->unfinished_bytes > c->all->service->limits.unfinished) {
+	hold_unfinished(c, now);
+	const struct limits *l = &c->all->service->limits;
+	bool all = counters(c)->unfinished_bytes > l->unfinished;
+	if (now && (all || (c->session.user && c->session.user->bytes > l->user_bytes))) {
 		frame_discard(&c->frame);
-		counters(c)->unfinished_bytes -= c->unfinished;
-		c->unfinished = 0;
+		hold_unfinished(c, 0);
 		counters(c)->unfinished_dropped++;
 		fail_line(c, FAULT_LIMIT,
-		          "too many bytes of unfinished lines are held for all connections together; this line was "
-		          "skipped",
+		          all ? "too many bytes of unfinished lines are held for all connections together; this line "
+		                "was skipped"
+		              : "too many bytes are held for all connections of your user together; this line was "
+		                "skipped",
 		          "send the line again later");
 	}
 }
@@ -337,12 +351,18 @@ static void conn_close(struct conn *c)
 	c->closing = true;
 	c->reading = false;
 	counters(c)->connections_open--;
-	counters(c)->unfinished_bytes -= c->unfinished;
+	hold_unfinished(c, 0);
 	counters(c)->queued_bytes -= c->queued;
+	if (c->session.user)
+		c->session.user->bytes -= c->queued;
 	c->queued = 0;
 	c->bundle = NULL;
 	dispatch_detach(&c->session);
 	origin_detach(&c->origin);
+	if (c->session.user)
+		c->session.user->connections--;
+	users_unref(&c->all->service->users, c->session.user);
+	c->session.user = NULL;
 	if (c->is_runnable)
 		remove_from(&c->all->runnable, c, true);
 	if (c->is_dirty)
@@ -367,16 +387,35 @@ static void conn_link(struct conn *c)
 }
 
 /* Over the limit: said in one line, so that the client knows why. */
-static void conn_refuse(struct conn *c)
+static void conn_refuse(struct conn *c, uint64_t limit, const char *who, const char *raise)
 {
 	counters(c)->connections_refused++;
 	c->ended = true;
-	char message[128];
-	snprintf(message, sizeof message, "the daemon has %llu connections open, which is its limit",
-	         (unsigned long long)c->all->service->limits.connections);
-	fail_line(c, FAULT_LIMIT, message, "close idle connections, or raise --max-connections");
-	log_limited(LOG_LEVEL_WARNING, "a connection was refused: the limit of %llu is reached",
-	            (unsigned long long)c->all->service->limits.connections);
+	char message[128], hint[128];
+	snprintf(message, sizeof message, "%s %llu connections open, which is the limit", who,
+	         (unsigned long long)limit);
+	snprintf(hint, sizeof hint, "close idle connections, or %s", raise);
+	fail_line(c, FAULT_LIMIT, message, hint);
+	log_limited(LOG_LEVEL_WARNING, "a connection of uid %u was refused: %s %llu open already",
+	            (unsigned)c->session.user->uid, who, (unsigned long long)limit);
+}
+
+/* Who it is, and what it may do: settled once, when it connects. */
+static bool conn_know(struct conn *c)
+{
+	struct service *s = c->all->service;
+	struct peer peer;
+	int fd;
+	if (uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0 || !peer_of(fd, &peer)) {
+		log_limited(LOG_LEVEL_WARNING, "a connection was closed: the system does not say whose it is: %s",
+		            strerror(errno));
+		return false;
+	}
+	c->session.user = users_ref(&s->users, peer.uid);
+	c->session.user->connections++;
+	c->session.role = roles_of(s->roles, &peer, s->socket_group);
+	peer_free(&peer);
+	return true;
 }
 
 void conns_accept(struct conns *all, uv_stream_t *listener)
@@ -395,8 +434,12 @@ void conns_accept(struct conns *all, uv_stream_t *listener)
 		conn_close(c);
 		return;
 	}
-	if (counters(c)->connections_open > all->service->limits.connections)
-		conn_refuse(c);
+	if (!conn_know(c))
+		conn_close(c);
+	else if (counters(c)->connections_open > all->service->limits.connections)
+		conn_refuse(c, all->service->limits.connections, "the daemon has", "raise max_connections");
+	else if (c->session.user->connections > all->service->limits.user_connections)
+		conn_refuse(c, all->service->limits.user_connections, "your user has", "raise max_user_connections");
 	else
 		read_on(c, true);
 }
@@ -406,6 +449,21 @@ void conns_init(struct conns *all, struct service *s, uv_loop_t *loop)
 	*all = (struct conns){.service = s, .loop = loop};
 	uv_idle_init(loop, &all->idle);
 	all->idle.data = all;
+}
+
+void conns_roles_changed(struct conns *all)
+{
+	for (struct conn *c = all->all, *next; c; c = next) {
+		struct peer peer;
+		int fd;
+		next = c->next;
+		if (uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0 || !peer_of(fd, &peer)) {
+			conn_close(c); /* nobody may keep what cannot be judged */
+			continue;
+		}
+		c->session.role = roles_of(all->service->roles, &peer, all->service->socket_group);
+		peer_free(&peer);
+	}
 }
 
 bool conns_quiet(const struct conns *all)

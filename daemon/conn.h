@@ -22,5 +22,6 @@ struct conns {
 void conns_init(struct conns *all, struct service *s, uv_loop_t *loop);
 void conns_accept(struct conns *all, uv_stream_t *listener);
 void conns_write(struct conns *all);        /* at the end of a turn */
+void conns_roles_changed(struct conns *all); /* settles anew what each may do */
 bool conns_quiet(const struct conns *all);  /* nothing is under way or queued on any connection */
 void conns_close(struct conns *all);        /* closes every connection now, and the idle handle */

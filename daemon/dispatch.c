@@ -58,6 +58,19 @@ static enum order order_of(enum method m)
 	abort();
 }
 
+static bool role_allows(const struct call *c, struct fault *fault)
+{
+	enum role has = c->role, needs = spec_methods[c->method].role;
+	if (has >= needs)
+		return true;
+	fault_set(fault, FAULT_FORBIDDEN, "%s needs the role %s, and yours is %s", spec_methods[c->method].name,
+	          spec_role_name(needs), spec_role_name(has));
+	fault_expected(fault, "the role %s", spec_role_name(needs));
+	fault_hint(fault, "an administrator gives roles to users and groups in persistd.conf, [roles]; members of the "
+	                  "socket's group may write");
+	return false;
+}
+
 static bool takes_mutations(struct service *s, struct fault *fault)
 {
 	struct disk_error why;
@@ -77,10 +90,31 @@ static bool takes_mutations(struct service *s, struct fault *fault)
 	return true;
 }
 
+/* A user's connections wait for their own calls; with many connections it may still ask for more than one user
+ * may have. */
+static bool user_has_room(const struct service *s, const struct call *c, struct fault *fault)
+{
+	const struct user *u = c->origin ? c->origin->session->user : NULL;
+	bool calls = u && u->calls >= s->limits.user_calls;
+	if (!u || (!calls && u->bytes <= s->limits.user_bytes))
+		return true;
+	fault_set(fault, FAULT_LIMIT,
+	          calls ? "your user has %llu calls in flight on all its connections together, which is the limit; this "
+	                  "one did not happen"
+	                : "what is held for all connections of your user together is over the limit of %llu bytes; "
+	                  "this call did not happen",
+	          (unsigned long long)(calls ? s->limits.user_calls : s->limits.user_bytes));
+	fault_hint(fault, "wait for answers before you send more; %s is the setting",
+	           calls ? "max_user_calls" : "max_user_bytes");
+	return false;
+}
+
 /* Connections wait for their own replies and calls;
  * all of them together may still ask for more than there is room for. */
-static bool has_memory(const struct service *s, enum order order, struct fault *fault)
+static bool has_memory(const struct service *s, const struct call *c, enum order order, struct fault *fault)
 {
+	if (order == AT_ONCE)
+		return true;
 	const struct counters *n = &s->counters;
 	if (order == READS && n->queued_bytes > s->limits.in_flight) {
 		fault_set(fault, FAULT_LIMIT,
@@ -94,7 +128,7 @@ static bool has_memory(const struct service *s, enum order order, struct fault *
 		fault_hint(fault, "try again later; server.stats shows bytes_in_flight");
 		return false;
 	}
-	return true;
+	return user_has_room(s, c, fault);
 }
 
 /* A read that waits is answered together with all that wait beside it, whoever reads slowly: so not too many
@@ -112,6 +146,8 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	static struct buf scratch;
 	static struct params params;
 	enum order order = order_of(c->method);
+	if (!role_allows(c, fault))
+		return OUTCOME_FAILED;
 	if ((order == READS || order == SEES_LISTS) && !c->waited && call_has_own_pending(c)) {
 		if (order == SEES_LISTS)
 			call_hold_connection(c); /* what comes after it must see what it will have changed */
@@ -122,7 +158,7 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 		return OUTCOME_FAILED;
 	scratch.len = 0;
 	buf_trim(&scratch, 1 << 16);
-	if (!has_memory(c->service, order, fault) ||
+	if (!has_memory(c->service, c, order, fault) ||
 	    !params_read(&spec_methods[c->method], text, &params, &scratch, fault))
 		return OUTCOME_FAILED;
 	return handlers[c->method](c, &params, result, fault);

@@ -98,19 +98,22 @@ static bool path_is_free(const struct sockaddr_un *address, char *why, size_t wh
 	return unlink(address->sun_path) == 0 || errno == ENOENT;
 }
 
-static bool bind_socket(struct listener *l, const struct sockaddr_un *address)
+/* Nobody can connect before listen(), so that its group and mode are right before anyone can. */
+static bool bind_socket(struct listener *l, const struct sockaddr_un *address, const struct listener_options *o)
 {
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t before = umask(0117); /* 0660 from the first moment on */
+	mode_t before = umask(0177);
 	bool bound = l->fd >= 0 && bind(l->fd, (const struct sockaddr *)address, sizeof *address) == 0;
 	int error = errno;
 	umask(before);
 	errno = error;
-	return bound && listen(l->fd, BACKLOG) == 0;
+	return bound && (o->group == LISTENER_OWN_GROUP || chown(o->path, (uid_t)-1, o->group) == 0) &&
+	       chmod(o->path, o->mode) == 0 && listen(l->fd, BACKLOG) == 0;
 }
 
-bool listener_open(struct listener *l, const char *path, char *why, size_t why_size)
+bool listener_open(struct listener *l, const struct listener_options *o, char *why, size_t why_size)
 {
+	const char *path = o->path;
 	struct sockaddr_un address;
 	*l = (struct listener){.fd = -1, .lock = -1};
 	if (!make_address(path, &address, why, why_size))
@@ -129,7 +132,7 @@ bool listener_open(struct listener *l, const char *path, char *why, size_t why_s
 		return false;
 	}
 	why[0] = '\0';
-	if (path_is_free(&address, why, why_size) && bind_socket(l, &address)) {
+	if (path_is_free(&address, why, why_size) && bind_socket(l, &address, o)) {
 		l->path = strdup(path);
 		return true;
 	}

@@ -6,14 +6,22 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct listener {
 	int fd, lock;
 	char *path;
 };
 
-/* Bound and listening, mode 0660; its directory is made (0700) where it is missing. False: `why` says what is
- * wrong and who holds it. */
-bool listener_open(struct listener *l, const char *path, char *why, size_t why_size);
+struct listener_options {
+	const char *path;
+	mode_t mode;
+	gid_t group; /* LISTENER_OWN_GROUP: the process's */
+};
+#define LISTENER_OWN_GROUP ((gid_t)-1)
+
+/* Bound and listening; its directory is made (0700) where it is missing. False: `why` says what is wrong and who
+ * holds it. */
+bool listener_open(struct listener *l, const struct listener_options *o, char *why, size_t why_size);
 /* removes the socket; the lock file stays. The descriptor is closed unless it was taken (-1) */
 void listener_close(struct listener *l);

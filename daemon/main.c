@@ -1,17 +1,19 @@
-/* persistd: where to start reading. main reads the command line; server.c runs the daemon's life;
+/* persistd: where to start reading. main reads the settings; server.c runs the daemon's life;
  * docs/architecture.md is the tour from here. */
 #include "daemon/check.h"
 #include "daemon/server.h"
-#include <stdlib.h>
+#include "daemon/settings.h"
 
 int main(int argc, char **argv)
 {
-	struct options options;
+	struct settings settings;
 	int status;
-	if (!options_parse(&options, argc, argv, &status))
-		return status;
-	status = options.check ? check_run(options.state_dir, stdout) : server_run(&options);
-	free((char *)options.socket);
-	free((char *)options.state_dir);
+	switch (settings_read(&settings, argc, argv, &status)) {
+	case SETTINGS_RUN: status = server_run(&settings); break;
+	case SETTINGS_CHECK: status = check_run(settings.state_dir, stdout); break;
+	case SETTINGS_PRINT: settings_print(&settings, stdout); break;
+	case SETTINGS_EXIT: return status;
+	}
+	settings_free(&settings);
 	return status;
 }

@@ -79,7 +79,8 @@ static bool payload_free(const struct import *in, struct fault *fault)
 }
 
 /* Reads the record at `place` of its list into `text`. */
-static bool read_record(struct import *in, enum table_id t, struct span object, size_t place, struct fault *fault)
+static bool read_record(struct import *in, enum table_id t, struct span object, size_t place,
+                        struct fault *fault)
 {
 	size_t at;
 	in->text.len = 0;

@@ -105,6 +105,9 @@ static void write_limits(struct buf *out, const struct limits *l)
 	member(out, "queued_bytes", l->queued);
 	member(out, "unfinished_bytes", l->unfinished);
 	member(out, "in_flight_bytes", l->in_flight);
+	member(out, "user_connections", l->user_connections);
+	member(out, "user_calls", l->user_calls);
+	member(out, "user_bytes", l->user_bytes);
 	member(out, "filter_values", SPEC_FILTER_MAX);
 	close_object(out);
 }
@@ -272,6 +275,19 @@ static void write_journal(struct buf *out, const struct service *s)
 	buf_printf(out, "\"folding\":%s}", st.folding ? "true" : "false");
 }
 
+/* What the retention settings have removed since the start. */
+static void write_retention(struct buf *out, const struct service *s)
+{
+	buf_text(out, ",\"retention\":{");
+	member(out, "jobs_removed", s->swept.removed.jobs);
+	member(out, "runs_removed", s->swept.removed.runs);
+	member(out, "artifacts_removed", s->swept.removed.artifacts);
+	member(out, "sweeps", s->swept.sweeps);
+	buf_text(out, "\"last_sweep_at\":");
+	stamp_json(out, s->swept.last_at ? s->swept.last_at : STAMP_NONE);
+	buf_char(out, '}');
+}
+
 enum outcome method_server_stats(struct call *c, const struct params *p, struct buf *result,
                                  struct fault *fault)
 {
@@ -286,6 +302,7 @@ enum outcome method_server_stats(struct call *c, const struct params *p, struct 
 	write_connections(result, &s->counters);
 	write_store(result, s);
 	write_journal(result, s);
+	write_retention(result, s);
 	write_limits((buf_char(result, ','), result), &s->limits);
 	write_methods(result, &s->counters);
 	buf_char(result, '}');

@@ -1,6 +1,9 @@
 #include "daemon/server.h"
 #include "daemon/conn.h"
 #include "daemon/listener.h"
+#include "daemon/sweeper.h"
+#include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,10 +23,12 @@ enum { TICK_MS = 250, FINISH_MS = 5000 };
 
 struct server {
 	struct service service;
+	struct settings *settings;
 	struct disk disk;
 	struct state_dir dirs;
 	struct listener listener;
 	struct conns conns;
+	struct sweeper *sweeper;
 	uv_loop_t loop;
 	uv_pipe_t pipe;
 	uv_prepare_t turn;
@@ -179,35 +184,14 @@ static void stop_begin(struct server *s, int signal)
 	log_info("stopping (%s)", signal == SIGINT ? "SIGINT" : "SIGTERM");
 	s->phase = FINISHING;
 	s->service.stopping = true;
+	sweeper_stop(s->sweeper);
 	s->finish_until = service_micros() + FINISH_MS * 1000;
 	uv_close((uv_handle_t *)&s->pipe, NULL);
 	s->listener.fd = -1; /* the pipe's */
 	tick_if_wanted(s);
 }
 
-static void on_signal(uv_signal_t *handle, int signal)
-{
-	struct server *s = handle->data;
-	if (signal == SIGHUP)
-		log_info("SIGHUP: all settings are flags, there is nothing to read again");
-	else
-		stop_begin(s, signal);
-}
-
-/* The end of each turn of the loop: what it has gathered becomes one commit,
- * what it has answered one write a connection. */
-static void on_turn(uv_prepare_t *prepare)
-{
-	struct server *s = prepare->data;
-	if (s->phase == CLOSING)
-		return;
-	store_flush(s->service.store);
-	conns_write(&s->conns);
-	tick_if_wanted(s);
-	stop_step(s);
-}
-
-/* ---- the whole life */
+/* ---- settings in force */
 
 /* Descriptors for as many connections as are allowed, where the system lets us. */
 static void raise_descriptor_limit(struct limits *limits)
@@ -229,6 +213,57 @@ static void raise_descriptor_limit(struct limits *limits)
 	}
 }
 
+static void apply_settings(struct server *s)
+{
+	s->service.limits = s->settings->limits;
+	s->service.roles = &s->settings->roles;
+	log_set_level(s->settings->log_level);
+	raise_descriptor_limit(&s->service.limits);
+}
+
+static void reload(struct server *s)
+{
+	struct buf changed = {0}, restart = {0};
+	char why[1024];
+	if (!settings_reload(s->settings, why, sizeof why, &changed, &restart)) {
+		log_error("the configuration was not reloaded, what was in force stays: %s", why);
+		return;
+	}
+	apply_settings(s);
+	conns_roles_changed(&s->conns);
+	sweeper_changed(s->sweeper);
+	log_info("configuration reloaded from %s: %.*s%s", s->settings->file ? s->settings->file : "no file",
+	         (int)changed.len, changed.at, changed.len ? " changed" : "nothing changed");
+	if (restart.len)
+		log_warning("these take effect with a restart: %.*s", (int)restart.len, restart.at);
+	buf_free(&changed);
+	buf_free(&restart);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+	struct server *s = handle->data;
+	if (signal == SIGHUP)
+		reload(s);
+	else
+		stop_begin(s, signal);
+}
+
+/* The end of each turn of the loop: what it has gathered becomes one commit,
+ * what it has answered one write a connection. */
+static void on_turn(uv_prepare_t *prepare)
+{
+	struct server *s = prepare->data;
+	if (s->phase == CLOSING)
+		return;
+	store_flush(s->service.store);
+	conns_write(&s->conns);
+	tick_if_wanted(s);
+	stop_step(s);
+}
+
+/* ---- the whole life */
+
 static void watch_signal(struct server *s, int place, int signal)
 {
 	uv_signal_init(&s->loop, &s->signals[place]);
@@ -248,6 +283,7 @@ static void handles_open(struct server *s)
 	uv_timer_init(&s->loop, &s->tick);
 	s->tick.data = s;
 	conns_init(&s->conns, &s->service, &s->loop);
+	s->sweeper = sweeper_new(&s->service, &s->settings->retention, &s->loop);
 	uv_pipe_init(&s->loop, &s->pipe, 0);
 	s->pipe.data = s;
 	uv_pipe_open(&s->pipe, s->listener.fd);
@@ -264,33 +300,66 @@ static void report_ready(const struct server *s)
 	         (double)s->service.load_micros / 1e6, s->listener.path, s->dirs.state.path);
 }
 
-static bool open_all(struct server *s, const struct options *o)
+/* False: there is no such group. */
+static bool socket_group(struct server *s)
+{
+	const char *name = s->settings->socket_group;
+	s->service.socket_group = getegid();
+	if (!name[0])
+		return true;
+	const struct group *group = getgrnam(name);
+	if (group)
+		s->service.socket_group = group->gr_gid;
+	else
+		log_error("not started: socket_group: this machine has no group %s", name);
+	return group != NULL;
+}
+
+static bool listen_where_it_is_said(struct server *s)
 {
 	char why[1024] = "";
-	s->disk = (struct disk){.ops = &disk_system};
-	s->listener = (struct listener){.fd = -1, .lock = -1};
-	s->service = (struct service){.disk = &s->disk, .dirs = &s->dirs, .socket_path = o->socket,
-	                              .limits = o->limits,
-	                              .started_at = wall_clock(), .started_micros = service_micros()};
-	raise_descriptor_limit(&s->service.limits);
-	ident_init();
-	if (!state_dir_open(&s->dirs, &s->disk, o->state_dir, true, why, sizeof why)) {
+	struct listener_options o = {.path = s->settings->socket, .mode = s->settings->socket_mode,
+	                             .group = s->settings->socket_group[0] ? s->service.socket_group : LISTENER_OWN_GROUP};
+	if (listener_open(&s->listener, &o, why, sizeof why))
+		return true;
+	log_error("not started: %s", why);
+	return false;
+}
+
+static bool open_state(struct server *s)
+{
+	char why[1024] = "";
+	mode_t mode = s->settings->state_dir_mode;
+	if (!state_dir_open(&s->dirs, &s->disk, s->settings->state_dir, true, why, sizeof why)) {
 		log_error("not started: %s", why);
 		return false;
 	}
-	uv_loop_init(&s->loop);
-	s->service.flush = flush_uv_new(&s->loop);
-	if (!load(s))
-		return false;
-	if (!listener_open(&s->listener, o->socket, why, sizeof why)) {
-		log_error("not started: %s", why);
+	if (mode != 0700 && !state_dir_set_mode(&s->dirs, &s->disk, mode)) {
+		log_error("not started: %s cannot get the mode %04o: %s", s->dirs.state.path, mode, strerror(errno));
 		return false;
 	}
 	return true;
 }
 
+static bool open_all(struct server *s, struct settings *settings)
+{
+	s->settings = settings;
+	s->disk = (struct disk){.ops = &disk_system};
+	s->listener = (struct listener){.fd = -1, .lock = -1};
+	s->service = (struct service){.disk = &s->disk, .dirs = &s->dirs, .socket_path = settings->socket,
+	                              .started_at = wall_clock(), .started_micros = service_micros()};
+	apply_settings(s);
+	ident_init();
+	if (!socket_group(s) || !open_state(s))
+		return false;
+	uv_loop_init(&s->loop);
+	s->service.flush = flush_uv_new(&s->loop);
+	return load(s) && listen_where_it_is_said(s);
+}
+
 static void close_all(struct server *s)
 {
+	sweeper_free(s->sweeper);
 	journal_free(s->service.journal);
 	store_free(s->service.store);
 	flush_uv_free(s->service.flush);
@@ -300,11 +369,10 @@ static void close_all(struct server *s)
 	ident_free();
 }
 
-int server_run(const struct options *o)
+int server_run(struct settings *settings)
 {
 	static struct server s;
-	log_set_level(o->log_level);
-	if (!open_all(&s, o))
+	if (!open_all(&s, settings))
 		return 1; /* the process ends here: its descriptors, locks and memory go with it */
 	handles_open(&s);
 	report_ready(&s);

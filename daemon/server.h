@@ -1,8 +1,9 @@
 /* server: one daemon's life: locks, loads, serves, stops. Called once, on the main thread, which becomes the
- * loop's; what it opens and starts is its own. `o` stays the caller's. */
+ * loop's; what it opens and starts is its own. The
+ * settings stay the caller's; a reload changes them. */
 #pragma once
-#include "daemon/options.h"
+#include "daemon/settings.h"
 
 /* Runs until SIGTERM or SIGINT. Returns the exit status; where it refuses to start, the last line on stderr
  * says why and what to do. */
-int server_run(const struct options *o);
+int server_run(struct settings *settings);

@@ -3,7 +3,9 @@
 #pragma once
 #include "daemon/flush.h"
 #include "daemon/journal.h"
+#include "daemon/roles.h"
 #include "daemon/store.h"
+#include "daemon/users.h"
 
 enum { LATENCY_PLACES = 24 };
 
@@ -18,6 +20,8 @@ struct limits {
 	uint64_t queued;           /* bytes waiting for a slow reader before its requests wait too */
 	uint64_t unfinished;       /* bytes of unfinished long lines, all connections together */
 	uint64_t in_flight;        /* bytes of calls in flight, all connections together */
+	/* of one user, all its connections together */
+	uint64_t user_connections, user_calls, user_bytes;
 };
 
 /* Counted since the start; server.stats shows each. */
@@ -37,6 +41,10 @@ struct counters {
 	} methods[METHOD_COUNT];
 };
 
+struct sweep_counts {
+	uint64_t jobs, runs, artifacts;
+};
+
 struct service {
 	struct store *store;
 	struct journal *journal;
@@ -45,10 +53,18 @@ struct service {
 	struct state_dir *dirs;
 	const char *socket_path;
 	struct limits limits;
+	const struct roles *roles;
+	gid_t socket_group;
+	struct users users;
 	struct counters counters;
 	int64_t started_at;      /* microseconds since 1970 */
 	uint64_t started_micros; /* monotonic */
 	uint64_t load_micros;
+	struct { /* by retention, since the start */
+		struct sweep_counts removed;
+		uint64_t sweeps;
+		int64_t last_at; /* 0: none has ended yet */
+	} swept;
 	unsigned artifact_reads; /* under way; bounded so that commits find a free thread */
 	struct flush_job *reads_first, *reads_last; /* those that wait for their turn */
 	bool stopping;

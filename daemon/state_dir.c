@@ -256,6 +256,15 @@ bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool 
 	return false;
 }
 
+bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode)
+{
+	const struct disk_dir *dirs[] = {&s->artifacts, &s->journal, &s->state};
+	for (int i = 0; i < 3; i++)
+		if (d->ops->fchmod(d->context, dirs[i]->fd, mode) < 0)
+			return false;
+	return true;
+}
+
 void state_dir_close(struct state_dir *s, struct disk *d)
 {
 	disk_dir_close(d, &s->artifacts);

@@ -13,4 +13,6 @@ struct state_dir {
  * nothing is made or removed. */
 bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why,
                     size_t why_size);
+/* The mode of it and of the directories in it. False: errno. */
+bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode);
 void state_dir_close(struct state_dir *s, struct disk *d);

@@ -615,7 +615,7 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 		.result_schema = ANY_OBJECT_SCHEMA,
 	},
 	[SERVER_FLUSH] = {
-		.name = "server.flush", .role = ROLE_WRITE,
+		.name = "server.flush", .role = ROLE_ADMIN,
 		.prose = "Waits until everything that was asked for before it is durable or has failed.",
 		.result = "`{revision}`: the last revision that is durable",
 		.result_schema = JSON({"type": "object", "required": ["revision"], "properties":
@@ -633,7 +633,7 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 		.example_result = JSON({"level": "debug"}),
 	},
 	[RPC_DISCOVER] = {
-		.name = "rpc.discover", .role = ROLE_NONE,
+		.name = "rpc.discover", .role = ROLE_READ,
 		.prose = "Describes all of this to programs.",
 		.result = "an OpenRPC 1.3.2 document",
 		.result_schema = ANY_OBJECT_SCHEMA,

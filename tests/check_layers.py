@@ -8,7 +8,8 @@ from pathlib import Path
 
 # from the top down
 LAYERS = [
-    {"main", "server", "options", "listener"},
+    {"main", "server", "settings", "listener"},
+    {"sweeper"},
     {"conn"},
     {"dispatch"},
     {"methods", "methods_job", "methods_run", "methods_artifact", "methods_server", "methods_import", "methods_list"},
@@ -23,7 +24,7 @@ LAYERS = [
     {"state_dir", "segment", "snapshot"},
     {"flush"},
     {"disk"},
-    {"tree", "hash", "slab", "log"},
+    {"tree", "hash", "slab", "log", "users", "roles", "retention"},
 ]
 
 

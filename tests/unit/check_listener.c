@@ -29,8 +29,8 @@ static bool connects(void)
 START_TEST(a_second_daemon_is_told_who_holds_the_socket)
 {
 	struct listener first, second;
-	ck_assert(listener_open(&first, path, why, sizeof why));
-	ck_assert(!listener_open(&second, path, why, sizeof why));
+	ck_assert(listener_open(&first, &(struct listener_options){.path = path, .mode = 0660, .group = LISTENER_OWN_GROUP}, why, sizeof why));
+	ck_assert(!listener_open(&second, &(struct listener_options){.path = path, .mode = 0660, .group = LISTENER_OWN_GROUP}, why, sizeof why));
 	char pid[32];
 	snprintf(pid, sizeof pid, "pid %d", getpid());
 	ck_assert_ptr_nonnull(strstr(why, pid));
@@ -49,7 +49,7 @@ START_TEST(a_socket_that_somebody_answers_on_without_our_lock_is_left_alone)
 	ck_assert_int_eq(bind(other, (struct sockaddr *)&address, sizeof address), 0);
 	ck_assert_int_eq(listen(other, 1), 0);
 	struct listener l;
-	ck_assert(!listener_open(&l, path, why, sizeof why));
+	ck_assert(!listener_open(&l, &(struct listener_options){.path = path, .mode = 0660, .group = LISTENER_OWN_GROUP}, why, sizeof why));
 	ck_assert_ptr_nonnull(strstr(why, "answers"));
 	listener_close(&l);
 	ck_assert(connects());
@@ -65,7 +65,7 @@ START_TEST(a_stale_socket_is_taken_over)
 	ck_assert_int_eq(bind(dead, (struct sockaddr *)&address, sizeof address), 0);
 	close(dead);
 	struct listener l;
-	ck_assert_msg(listener_open(&l, path, why, sizeof why), "%s", why);
+	ck_assert_msg(listener_open(&l, &(struct listener_options){.path = path, .mode = 0660, .group = LISTENER_OWN_GROUP}, why, sizeof why), "%s", why);
 	ck_assert(connects());
 	struct stat status;
 	ck_assert_int_eq(stat(path, &status), 0);
@@ -78,7 +78,7 @@ START_TEST(a_file_that_is_no_socket_is_never_removed)
 {
 	scratch_write(&scratch, "s.sock", SPAN("precious"));
 	struct listener l;
-	ck_assert(!listener_open(&l, path, why, sizeof why));
+	ck_assert(!listener_open(&l, &(struct listener_options){.path = path, .mode = 0660, .group = LISTENER_OWN_GROUP}, why, sizeof why));
 	ck_assert_ptr_nonnull(strstr(why, "no socket"));
 	listener_close(&l);
 	struct stat status;
@@ -94,7 +94,7 @@ START_TEST(a_path_too_long_for_a_socket_is_said_to_be)
 	longer[0] = '/';
 	longer[sizeof longer - 1] = '\0';
 	struct listener l;
-	ck_assert(!listener_open(&l, longer, why, sizeof why));
+	ck_assert(!listener_open(&l, &(struct listener_options){.path = longer, .mode = 0660, .group = LISTENER_OWN_GROUP}, why, sizeof why));
 	ck_assert_ptr_nonnull(strstr(why, "107"));
 	listener_close(&l);
 }
