@@ -141,9 +141,32 @@ bool listener_open(struct listener *l, const struct listener_options *o, char *w
 	return false;
 }
 
+bool listener_inherit(struct listener *l, int fd)
+{
+	struct sockaddr_un address = {0};
+	socklen_t size = sizeof address - 1; /* the last byte stays NUL */
+	*l = (struct listener){.fd = fd, .lock = -1, .inherited = true};
+	if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+		return false;
+	errno = 0;
+	if (address.sun_path[0] != '/')
+		return false;
+	l->path = strdup(address.sun_path);
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0;
+}
+
+bool listener_group(const struct listener *l, gid_t *group)
+{
+	struct stat status;
+	if (stat(l->path, &status) < 0)
+		return false;
+	*group = status.st_gid;
+	return true;
+}
+
 void listener_close(struct listener *l)
 {
-	if (l->path)
+	if (l->path && !l->inherited)
 		unlink(l->path);
 	if (l->fd >= 0)
 		close(l->fd);

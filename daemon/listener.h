@@ -11,6 +11,7 @@
 struct listener {
 	int fd, lock;
 	char *path;
+	bool inherited; /* the service manager's: never probed, bound or removed */
 };
 
 struct listener_options {
@@ -23,5 +24,9 @@ struct listener_options {
 /* Bound and listening; its directory is made (0700) where it is missing. False: `why` says what is wrong and who
  * holds it. */
 bool listener_open(struct listener *l, const struct listener_options *o, char *why, size_t why_size);
-/* removes the socket; the lock file stays. The descriptor is closed unless it was taken (-1) */
+/* Takes a listening socket that was passed. False: it has no path (errno 0) or the system says errno. */
+bool listener_inherit(struct listener *l, int fd);
+/* The group that the socket belongs to, whose members may write; false: errno. */
+bool listener_group(const struct listener *l, gid_t *group);
+/* removes the socket unless it was inherited; the lock file stays. The descriptor is closed unless it was taken (-1) */
 void listener_close(struct listener *l);

@@ -1,12 +1,26 @@
 #include "daemon/log.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 static enum log_level threshold = LOG_LEVEL_INFO;
 static const char *const names[] = {"error", "warning", "info", "debug"};
+
+static bool to_journal;
+
+/* The journal says in $JOURNAL_STREAM which stream is its own: "device:inode". */
+void log_open(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+	to_journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &status) == 0 &&
+	             status.st_dev == device && status.st_ino == inode;
+}
 
 void log_set_level(enum log_level level) { threshold = level; }
 enum log_level log_level(void) { return threshold; }
@@ -27,8 +41,11 @@ void log_line(enum log_level level, const char *format, ...)
 	if (level > threshold)
 		return;
 	char line[2048];
-	int used = snprintf(line, sizeof line, "persistd: %s%s", level == LOG_LEVEL_INFO ? "" : names[level],
-	                    level == LOG_LEVEL_INFO ? "" : ": ");
+	static const char priorities[] = {[LOG_LEVEL_ERROR] = '3', [LOG_LEVEL_WARNING] = '4', [LOG_LEVEL_INFO] = '6',
+	                                  [LOG_LEVEL_DEBUG] = '7'};
+	int used = to_journal ? snprintf(line, sizeof line, "<%c>", priorities[level])
+	                      : snprintf(line, sizeof line, "persistd: %s%s", level == LOG_LEVEL_INFO ? "" : names[level],
+	                                 level == LOG_LEVEL_INFO ? "" : ": ");
 	va_list arguments;
 	va_start(arguments, format);
 	int more = vsnprintf(line + used, sizeof line - (size_t)used - 1, format, arguments);

@@ -4,6 +4,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+/* Where stderr is the journal, lines carry their priority instead of the program's name. Once, at the start. */
+void log_open(void);
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 const char *log_level_name(enum log_level level);

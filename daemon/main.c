@@ -8,6 +8,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings;
 	int status;
+	log_open();
 	switch (settings_read(&settings, argc, argv, &status)) {
 	case SETTINGS_RUN: status = server_run(&settings); break;
 	case SETTINGS_CHECK: status = check_run(settings.state_dir, stdout); break;

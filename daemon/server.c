@@ -1,6 +1,8 @@
 #include "daemon/server.h"
 #include "daemon/conn.h"
 #include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
 #include "daemon/sweeper.h"
 #include <errno.h>
 #include <grp.h>
@@ -19,7 +21,7 @@
  * the clean stop's fold. */
 enum phase { SERVING, FINISHING, FOLDING, CLOSING };
 
-enum { TICK_MS = 250, FINISH_MS = 5000 };
+enum { TICK_MS = 250, FINISH_MS = 5000, STOPPING_SECONDS = 30 };
 
 struct server {
 	struct service service;
@@ -37,6 +39,8 @@ struct server {
 	enum phase phase;
 	uint64_t finish_until;  /* monotonic microseconds: slow readers are waited for no longer */
 	bool folded;
+	uv_timer_t watchdog;
+	uint64_t at_start[TABLE_COUNT]; /* numbers of records */
 };
 
 static int64_t wall_clock(void)
@@ -69,15 +73,62 @@ static void report_finding(void *context, const struct load_finding *f)
 static bool committer_ready(void *context) { return journal_ready(context); }
 static void committer_commit(void *context, struct journal_batch *b) { journal_commit(context, b); }
 
+static void tell_state(const struct server *s, bool ready)
+{
+	struct disk_error why;
+	char state[512];
+	if (journal_degraded(s->service.journal, &why))
+		snprintf(state, sizeof state, "degraded, changes are refused: %s: %s", why.what, strerror(why.number));
+	else
+		snprintf(state, sizeof state, "%" PRIu64 " jobs, %" PRIu64 " runs, %" PRIu64 " artifacts when started; loaded in "
+		         "%.3f s", s->at_start[TABLE_JOBS], s->at_start[TABLE_RUNS], s->at_start[TABLE_ARTIFACTS],
+		         (double)s->service.load_micros / 1e6);
+	if (ready)
+		notify_ready("%s", state);
+	else
+		notify_status("%s", state);
+}
+
 static void on_state_changed(void *context)
 {
 	struct server *s = context;
 	struct disk_error why;
+	tell_state(s, false);
 	if (journal_degraded(s->service.journal, &why))
 		log_error("degraded: %s: %s; changes are refused until the disk can be trusted again, reads go on",
 		          why.what, strerror(why.number));
 	else
 		log_info("sound again: changes are taken");
+}
+
+/* The store's own sink, and a word to the service manager now and then: a large store takes its time. */
+struct loading {
+	struct load_sink to; /* the store's */
+	unsigned records;
+};
+
+enum { LOADING_SECONDS = 60, RECORDS_A_WORD = 4096 };
+
+static bool load_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+{
+	struct loading *l = context;
+	if (++l->records % RECORDS_A_WORD == 0)
+		notify_extend(LOADING_SECONDS);
+	return l->to.record(l->to.context, t, text, trusted, fault, at);
+}
+
+static bool load_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+{
+	struct loading *l = context;
+	if (++l->records % RECORDS_A_WORD == 0)
+		notify_extend(LOADING_SECONDS);
+	return l->to.put(l->to.context, t, text, trusted, fault, at);
+}
+
+static bool load_remove(void *context, enum table_id t, struct span id, struct fault *fault)
+{
+	struct loading *l = context;
+	return l->to.remove(l->to.context, t, id, fault);
 }
 
 static bool load(struct server *s)
@@ -86,7 +137,8 @@ static bool load(struct server *s)
 	struct refusal refusal = {0};
 	struct load_result loaded = {0};
 	s->service.store = store_new(wall_clock);
-	struct load_sink sink = store_sink(s->service.store);
+	struct loading loading = {.to = store_sink(s->service.store)};
+	struct load_sink sink = {.context = &loading, .record = load_record, .put = load_put, .remove = load_remove};
 	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal,
 	               &loaded)) {
 		const struct load_finding *f = &refusal.first;
@@ -95,6 +147,7 @@ static bool load(struct server *s)
 		load_result_free(&loaded);
 		return false;
 	}
+	notify_extend(LOADING_SECONDS); /* the indexes are built next */
 	store_loaded(s->service.store, loaded.revision);
 	struct journal_options options = {
 		.disk = &s->disk, .dirs = &s->dirs, .flush = s->service.flush,
@@ -117,6 +170,8 @@ static void tick_if_wanted(struct server *s);
 static void on_tick(uv_timer_t *timer)
 {
 	struct server *s = timer->data;
+	if (s->phase == FOLDING)
+		notify_extend(STOPPING_SECONDS);
 	journal_tick(s->service.journal);
 	store_flush(s->service.store); /* a repair may have made it ready again */
 	tick_if_wanted(s);
@@ -126,7 +181,7 @@ static void on_tick(uv_timer_t *timer)
  * slow readers are waited for. */
 static void tick_if_wanted(struct server *s)
 {
-	bool wanted = s->phase == FINISHING || (s->phase != CLOSING && journal_wants_tick(s->service.journal));
+	bool wanted = s->phase == FINISHING || s->phase == FOLDING || (s->phase != CLOSING && journal_wants_tick(s->service.journal));
 	if (wanted && !uv_is_active((uv_handle_t *)&s->tick))
 		uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	else if (!wanted)
@@ -150,6 +205,7 @@ static void close_everything(struct server *s)
 	conns_close(&s->conns);
 	uv_close((uv_handle_t *)&s->turn, NULL);
 	uv_close((uv_handle_t *)&s->tick, NULL);
+	uv_close((uv_handle_t *)&s->watchdog, NULL);
 	for (int i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&s->signals[i], NULL);
 }
@@ -182,6 +238,7 @@ static void stop_begin(struct server *s, int signal)
 		_exit(1);
 	}
 	log_info("stopping (%s)", signal == SIGINT ? "SIGINT" : "SIGTERM");
+	notify_stopping();
 	s->phase = FINISHING;
 	s->service.stopping = true;
 	sweeper_stop(s->sweeper);
@@ -225,8 +282,10 @@ static void reload(struct server *s)
 {
 	struct buf changed = {0}, restart = {0};
 	char why[1024];
+	notify_reloading();
 	if (!settings_reload(s->settings, why, sizeof why, &changed, &restart)) {
 		log_error("the configuration was not reloaded, what was in force stays: %s", why);
+		tell_state(s, true);
 		return;
 	}
 	apply_settings(s);
@@ -238,6 +297,7 @@ static void reload(struct server *s)
 		log_warning("these take effect with a restart: %.*s", (int)restart.len, restart.at);
 	buf_free(&changed);
 	buf_free(&restart);
+	tell_state(s, true);
 }
 
 static void on_signal(uv_signal_t *handle, int signal)
@@ -271,6 +331,22 @@ static void watch_signal(struct server *s, int place, int signal)
 	uv_signal_start(&s->signals[place], on_signal, signal);
 }
 
+/* As long as the loop turns the service manager hears of it. */
+static void on_watchdog(uv_timer_t *timer)
+{
+	(void)timer;
+	notify_watchdog();
+}
+
+static void watch_loop(struct server *s)
+{
+	uint64_t interval = notify_watchdog_interval() / 1000;
+	uv_timer_init(&s->loop, &s->watchdog);
+	if (interval)
+		uv_timer_start(&s->watchdog, on_watchdog, 0, interval / 3 ? interval / 3 : 1);
+	uv_unref((uv_handle_t *)&s->watchdog);
+}
+
 static void handles_open(struct server *s)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -284,6 +360,7 @@ static void handles_open(struct server *s)
 	s->tick.data = s;
 	conns_init(&s->conns, &s->service, &s->loop);
 	s->sweeper = sweeper_new(&s->service, &s->settings->retention, &s->loop);
+	watch_loop(s);
 	uv_pipe_init(&s->loop, &s->pipe, 0);
 	s->pipe.data = s;
 	uv_pipe_open(&s->pipe, s->listener.fd);
@@ -318,6 +395,13 @@ static bool socket_group(struct server *s)
 static bool listen_where_it_is_said(struct server *s)
 {
 	char why[1024] = "";
+	int passed = notify_listen_fd(why, sizeof why);
+	if (passed == -2 || (passed >= 0 && !listener_inherit(&s->listener, passed))) {
+		log_error("not started: %s", passed == -2 ? why : "the socket that the service manager passed has no path");
+		return false;
+	}
+	if (passed >= 0)
+		return true;
 	struct listener_options o = {.path = s->settings->socket, .mode = s->settings->socket_mode,
 	                             .group = s->settings->socket_group[0] ? s->service.socket_group : LISTENER_OWN_GROUP};
 	if (listener_open(&s->listener, &o, why, sizeof why))
@@ -354,7 +438,13 @@ static bool open_all(struct server *s, struct settings *settings)
 		return false;
 	uv_loop_init(&s->loop);
 	s->service.flush = flush_uv_new(&s->loop);
-	return load(s) && listen_where_it_is_said(s);
+	if (!load(s) || !listen_where_it_is_said(s))
+		return false;
+	s->service.socket_path = s->listener.path;
+	if (listener_group(&s->listener, &s->service.socket_group))
+		return true;
+	log_error("not started: cannot look at %s: %s", s->listener.path, strerror(errno));
+	return false;
 }
 
 static void close_all(struct server *s)
@@ -375,7 +465,10 @@ int server_run(struct settings *settings)
 	if (!open_all(&s, settings))
 		return 1; /* the process ends here: its descriptors, locks and memory go with it */
 	handles_open(&s);
+	for (int t = 0; t < TABLE_COUNT; t++)
+		s.at_start[t] = table_count(store_table(s.service.store, (enum table_id)t));
 	report_ready(&s);
+	tell_state(&s, true);
 	if (journal_degraded(s.service.journal, NULL))
 		on_state_changed(&s);
 	uv_run(&s.loop, UV_RUN_DEFAULT);
