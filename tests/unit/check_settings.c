@@ -216,6 +216,32 @@ START_TEST(print_config_says_where_each_value_comes_from)
 }
 END_TEST
 
+START_TEST(every_key_is_explained_on_the_page)
+{
+	char *text = NULL, *page, key[64], row[80];
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len), *in = fopen(SOURCE_DIR "/docs/configuration.md", "re");
+	ck_assert_ptr_nonnull(in);
+	page = calloc(1, 100000);
+	ck_assert_uint_gt(fread(page, 1, 99999, in), 1000);
+	fclose(in);
+	ck_assert(PARSE("--check"));
+	settings_print(&settings, out);
+	fclose(out);
+	int keys = 0;
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		if (sscanf(line, "%63[a-z_] =", key) != 1)
+			continue;
+		snprintf(row, sizeof row, "\n| `%s` | ", key);
+		ck_assert_msg(strstr(page, row), "docs/configuration.md says nothing of %s", key);
+		keys++;
+	}
+	ck_assert_int_gt(keys, 25);
+	free(text);
+	free(page);
+}
+END_TEST
+
 START_TEST(a_reload_changes_what_can_change_and_names_what_needs_a_restart)
 {
 	struct buf changed = {0}, restart = {0};
@@ -262,6 +288,7 @@ int main(void)
 	tcase_add_test(tcase, an_empty_list_forgets_what_the_lines_before_have_said);
 	tcase_add_test(tcase, what_is_wrong_in_a_file_is_said_with_its_line);
 	tcase_add_test(tcase, print_config_says_where_each_value_comes_from);
+	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);
 	tcase_add_test(tcase, a_bad_file_at_a_reload_changes_nothing);
 	suite_add_tcase(suite, tcase);

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Writes the man pages that are made from pages of docs/ into a directory.
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+to=$1
+
+# Takes the page, the man page's name and section, and its purpose in a line.
+write() {
+	python3 "$here/from_markdown.py" "$2" "$3" "$4" <"$here/../$1" >"$to/$2.$3"
+}
+
+write protocol.md persistd-protocol 7 "the JSON-RPC protocol of persistd"
+write daemon.md persistd 8 "keep jobs and runs for the programs of this machine"
+write configuration.md persistd.conf 5 "settings of persistd"
