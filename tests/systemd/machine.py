@@ -76,7 +76,7 @@ class Machine:
 
     def command(self, *command, user=None):
         """What runs a command inside; for subprocess."""
-        inside = ["nsenter", "--target", self.leader, "--all", "--wd=/", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+        inside = ["nsenter", "--target", self.leader, "--all", "env", "-C", "/", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
                   "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]
         return [*inside, *(["runuser", "-u", user, "--"] if user else []), *command]
 
