@@ -374,14 +374,16 @@ static char *home_path(const char *variable, const char *below_home, const char 
 }
 
 static const char machine_file[] = "/etc/persistd/persistd.conf";
+enum { SYSTEM_USERS = 1000 }; /* below it: root and the accounts of services (Debian's SYS_UID_MAX) */
 
-/* The file that was named, else the user's own, else the machine's. */
+/* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it says
+ * of roles would lock people out of their own. */
 static bool find_file(const struct layer *flags, struct layer *into, char **file, char *why, size_t why_size)
 {
 	const char *named = flags->config ? flags->config : getenv("PERSISTD_CONFIG");
 	bool read = false, good = true;
 	char *own = home_path("XDG_CONFIG_HOME", "/.config", "/persistd/persistd.conf");
-	const char *candidates[] = {own, machine_file};
+	const char *candidates[] = {own, geteuid() < SYSTEM_USERS ? machine_file : NULL};
 	if (named && named[0]) {
 		good = read_file(into, named, true, &read, why, why_size);
 		candidates[0] = named;
@@ -610,7 +612,7 @@ static void print_help(void)
 	       "files on disk.\n"
 	       "\n"
 	       "  --config FILE        what to read instead of $XDG_CONFIG_HOME/persistd/persistd.conf\n"
-	       "                       (~/.config where that is unset) or %s\n"
+	       "                       (~/.config where that is unset), or %s for the machine's daemon\n"
 	       "  --print-config       print what is in force and where each value comes from, and exit\n"
 	       "  --check              validate the files of the state directory and exit: 0 sound, 1 findings\n"
 	       "  --help, --version\n"
