@@ -56,6 +56,8 @@ def setUpModule():
         print(f"no machine can be booted here: {why}", file=sys.stderr)
         raise unittest.SkipTest(str(why)) from None
     (machine.root / "debs").mkdir()
+    if not list(DEBS.glob("persistd_*.deb")):
+        raise AssertionError(f"there are no packages in {DEBS}: ./dev deb makes them")
     for deb in DEBS.glob("*.deb"):
         if "dbgsym" not in deb.name:
             (machine.root / "debs" / deb.name).write_bytes(deb.read_bytes())
