@@ -116,7 +116,7 @@ static void line_too_long(struct conn *c)
 	counters(c)->lines_too_long++;
 	snprintf(message, sizeof message, "the line is longer than %llu bytes and was skipped",
 	         (unsigned long long)c->all->service->limits.line);
-	fail_line(c, FAULT_TOO_LARGE, message, "send less in one call; a large artifact can be split");
+	fail_line(c, FAULT_TOO_LARGE, message, "send less in one call; large results belong into artifacts, in several where one is too large");
 }
 
 /* True: something was done and there may be more. */

@@ -69,6 +69,14 @@ class Manager(unittest.TestCase):
         self.assertRegex(ready, r"STATUS=0 jobs, 0 runs, 0 artifacts when started; loaded in \d+\.\d+ s")
         call(self.socket, "server.ping")
 
+    def test_a_start_that_takes_its_time_asks_for_it(self):
+        os.mkdir(f"{self.dir}/state", 0o700)
+        with open(f"{self.dir}/state/jobs.json", "w", encoding="utf-8") as jobs:
+            json.dump({"jobs": [{"id": f"j{n}", "type": "custom", "status": "completed"} for n in range(10000)]}, jobs, indent=2)
+        self.start()
+        self.assertEqual(self.told("EXTEND_TIMEOUT_USEC"), "EXTEND_TIMEOUT_USEC=60000000")
+        self.assertIn("STATUS=10000 jobs", self.told("READY=1"))
+
     def test_a_stop_and_a_reload_are_announced(self):
         process = self.start()
         self.told("READY=1")
