@@ -1,12 +1,11 @@
 #include "daemon/settings.h"
+#include "daemon/conf_file.h"
 #include "proto/mem.h"
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
-#include <ini.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -140,64 +139,6 @@ static void say(struct said *s, const char *text, const char *from)
 
 /* ---- the file */
 
-struct reading {
-	struct layer *into;
-	FILE *file;
-	const char *path;
-	unsigned line, shown; /* lines read, and the first one of a continued line */
-	char section[64];
-	char *why;
-	size_t why_size;
-	bool refused;
-};
-
-__attribute__((format(printf, 2, 3))) static void refuse(struct reading *r, const char *format, ...)
-{
-	if (r->refused)
-		return; /* the first fault is the one to mend first */
-	r->refused = true;
-	int at = snprintf(r->why, r->why_size, "%s:%u: ", r->path, r->shown);
-	va_list args;
-	va_start(args, format);
-	if (at > 0 && (size_t)at < r->why_size)
-		vsnprintf(r->why + at, r->why_size - (size_t)at, format, args);
-	va_end(args);
-}
-
-/* What systemd's files are like: blanks before a line mean nothing (inih would take it as more of the line before),
- * a backslash at its end continues it. */
-static char *next_line(char *to, int room, void *context)
-{
-	struct reading *r = context;
-	char line[4096];
-	size_t len = 0;
-	r->shown = r->line + 1;
-	to[0] = '\0';
-	for (bool continued = true; continued;) {
-		if (!fgets(line, sizeof line, r->file))
-			return len ? to : NULL;
-		r->line++;
-		size_t got = strcspn(line, "\r\n"), blank = strspn(line, " \t");
-		if (got == sizeof line - 1 || len + got - blank + 2 >= (size_t)room) {
-			refuse(r, "the line is longer than %d bytes; lists may be given in several lines of the same key",
-			       room - 2);
-			return NULL;
-		}
-		line[got] = '\0';
-		continued = got > blank && line[got - 1] == '\\';
-		if (continued)
-			line[got - 1] = ' ';
-		memcpy(to + len, line + blank, got - blank);
-		len += got - blank;
-	}
-	memcpy(to + len, "\n", 2);
-	if (len && to[0] != '#' && to[0] != ';' && to[0] != '[' && !strchr(to, '=')) {
-		refuse(r, "expected [section], key = value or a comment");
-		return NULL;
-	}
-	return to;
-}
-
 static const struct row *row_of(const char *key)
 {
 	for (int i = 0; i < ROWS; i++)
@@ -215,46 +156,33 @@ static const char *near_key(const char *key)
 	return fault_did_you_mean(span_of(key), names);
 }
 
-/* inih's callback. It always goes on: which line is at fault is known here, where continued lines are counted. */
-static int take_line(void *context, const char *section, const char *key, const char *value)
+/* Lists grow with each line, as in systemd's files. */
+static void take(struct said *s, const struct row *row, const char *value, const char *from)
 {
-	struct reading *r = context;
-	const struct row *row = row_of(key);
-	if (!row) {
-		const char *near = near_key(key);
-		refuse(r, "there is no key %.64s%s%s%s", key, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-	} else if (strcmp(section, row->section) != 0) {
-		refuse(r, "%s belongs under [%s]", key, row->section);
-	} else {
-		struct said *s = &r->into->of[row - rows];
-		char from[4352];
-		snprintf(from, sizeof from, "%s:%u", r->path, r->shown);
-		if (row->kind == ROLE && s->text && value[0]) { /* lists grow with each line, as in systemd's files */
-			char longer[8192];
-			snprintf(longer, sizeof longer, "%s %s", s->text, value);
-			say(s, longer, from);
-		} else {
-			say(s, value, from);
-		}
-	}
-	return 1;
+	char *longer = NULL;
+	bool grows = row->kind == ROLE && s->text && value[0];
+	if (grows && asprintf(&longer, "%s %s", s->text, value) < 0)
+		abort();
+	say(s, grows ? longer : value, from);
+	free(longer);
 }
 
-/* False: `why`. A file that nobody named need not be there. */
-static bool read_file(struct layer *into, const char *path, bool named, bool *read, char *why, size_t why_size)
+static bool take_line(void *context, const struct conf_line *line, char *why, size_t why_size)
 {
-	struct reading r = {.into = into, .path = path, .why = why, .why_size = why_size, .file = fopen(path, "re")};
-	*read = r.file != NULL;
-	if (!r.file) {
-		if (!named && (errno == ENOENT || errno == EACCES || errno == ENOTDIR))
-			return true;
-		snprintf(why, why_size, "%s cannot be read: %s", path, strerror(errno));
+	struct layer *into = context;
+	const struct row *row = row_of(line->key);
+	if (!row) {
+		const char *near = near_key(line->key);
+		snprintf(why, why_size, "there is no key %.64s%s%s%s", line->key, near ? "; did you mean " : "",
+		         near ? near : "", near ? "?" : "");
 		return false;
 	}
-	if (ini_parse_stream(next_line, &r, take_line, &r) != 0)
-		refuse(&r, "expected [section], key = value or a comment"); /* a section without its ] */
-	fclose(r.file);
-	return !r.refused;
+	if (strcmp(line->section, row->section) != 0) {
+		snprintf(why, why_size, "%s belongs under [%s]", line->key, row->section);
+		return false;
+	}
+	take(&into->of[row - rows], row, line->value, line->place);
+	return true;
 }
 
 /* ---- texts become values */
@@ -385,7 +313,7 @@ static bool find_file(const struct layer *flags, struct layer *into, char **file
 	char *own = home_path("XDG_CONFIG_HOME", "/.config", "/persistd/persistd.conf");
 	const char *candidates[] = {own, geteuid() < SYSTEM_USERS ? machine_file : NULL};
 	if (named && named[0]) {
-		good = read_file(into, named, true, &read, why, why_size);
+		good = conf_read(named, true, take_line, into, &read, why, why_size);
 		candidates[0] = named;
 		if (read)
 			*file = copy(named);
@@ -393,7 +321,7 @@ static bool find_file(const struct layer *flags, struct layer *into, char **file
 		for (int i = 0; i < 2 && good && !read; i++) {
 			if (!candidates[i])
 				continue;
-			good = read_file(into, candidates[i], false, &read, why, why_size);
+			good = conf_read(candidates[i], false, take_line, into, &read, why, why_size);
 			if (read)
 				*file = copy(candidates[i]);
 		}

@@ -24,7 +24,7 @@ LAYERS = [
     {"state_dir", "segment", "snapshot"},
     {"flush"},
     {"disk"},
-    {"tree", "hash", "slab", "log", "notify", "users", "roles", "retention"},
+    {"tree", "hash", "slab", "log", "conf_file", "notify", "users", "roles", "retention"},
 ]
 
 

@@ -184,6 +184,10 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line)
 	expect_refusal("[daemon]\nstate_dir_mode = 0777\n", "persistd.conf:2: state_dir_mode: expected an octal mode");
 	expect_refusal("[daemon]\nstate_dir_mode = 0701\n", "state_dir_mode: expected 0700, 0750 or 0755");
 	expect_refusal("[retention]\njob_retention_days = -1\n", "persistd.conf:2: job_retention_days: expected a number of days");
+	unlink(file);
+	ck_assert_int_eq(mkdir(file, 0700), 0);
+	ck_assert(!PARSE("--check"));
+	ck_assert_int_eq(rmdir(file), 0);
 	char longest[400] = "[roles]\nrole_read = ";
 	memset(longest + strlen(longest), 'a', 300);
 	expect_refusal(longest, "persistd.conf:2: the line is longer than");
