@@ -1,174 +1,208 @@
-#include "client/enter.h"
-#include "client/result.h"
-#include "client/trouble.h"
-#include "proto/mem.h"
+/* A batch is one call of the engine, whose answer is an array; what each of its calls came back with is found by id. */
+#include "client/args.h"
+#include "client/client.h"
 #include "proto/rpc.h"
 #include "proto/scan.h"
+#include <limits.h>
 #include <stdlib.h>
 
-struct outcome {
-	persist_result *result; /* NULL: error */
-	persist_error error;
+/* One of its calls. */
+struct part {
+	int64_t id;
+	bool repeatable;
+	persist_result *result;
+	persist_error *error;
 };
 
 struct persist_batch {
 	persist_client *client;
-	struct buf requests;    /* one a line, numbered from 0 */
-	struct outcome *outcomes;
-	unsigned count;
-	bool repeatable, ran, done, failed;
+	struct buf text; /* the line, but for its last bracket */
+	struct part *parts;
+	size_t count;
+	bool has_run;
 };
 
 persist_batch *persist_batch_new(persist_client *c)
 {
 	persist_batch *b = mem_zero(sizeof *b);
+
 	b->client = c;
-	b->repeatable = true;
+	buf_char(&b->text, '[');
 	return b;
-}
-
-static void outcome_fail(struct outcome *o, const persist_error *e)
-{
-	persist_result_free(o->result);
-	*o = (struct outcome){.error = *e};
-}
-
-int persist_batch_add(persist_batch *b, const char *method, persist_value params, persist_error *error)
-{
-	persist_error e;
-	if (b->ran)
-		trouble_set(&e, PERSIST_E_MISUSE, 0, "this batch has been run");
-	/* the number is its place; running it adds the first id */
-	else if (request_put(&b->requests, method, params, b->count, &e)) {
-		b->outcomes = mem_resize(b->outcomes, (b->count + 1) * sizeof *b->outcomes);
-		trouble_set(&e, PERSIST_E_PROTOCOL, 0, "the daemon did not answer this call of the batch");
-		e.outcome = engine_repeatable(method) ? PERSIST_DID_NOT_HAPPEN : PERSIST_UNKNOWN;
-		b->outcomes[b->count] = (struct outcome){.error = e};
-		b->repeatable &= engine_repeatable(method);
-		return (int)b->count++;
-	}
-	int code = trouble_give(error, &e);
-	return code > 0 ? -code : code;
-}
-
-/* The line: the requests with the ids of this client. */
-static void write_line(persist_batch *b, struct call *call)
-{
-	struct span rest = buf_as_span(&b->requests), name, value;
-	buf_char(&call->line, '[');
-	for (unsigned i = 0; i < b->count; i++) {
-		const char *end = memchr(rest.at, '\n', rest.len);
-		struct span request = {rest.at, (size_t)(end - rest.at)};
-		buf_text(&call->line, i ? ",{" : "{");
-		for (struct scan_iter it = scan_members(request); scan_next_member(&it, &name, &value);) {
-			buf_char(&call->line, '"');
-			buf_span(&call->line, name);
-			buf_text(&call->line, "\":");
-			if (scan_name_is(name, "id"))
-				buf_int(&call->line, call->id + i);
-			else
-				buf_span(&call->line, value);
-			buf_char(&call->line, ',');
-		}
-		call->line.at[call->line.len - 1] = '}';
-		rest.len -= (size_t)(end + 1 - rest.at);
-		rest.at = end + 1;
-	}
-	buf_text(&call->line, "]\n");
-}
-
-static void take_reply(persist_batch *b, int64_t first, struct span reply)
-{
-	struct rpc_message m;
-	struct fault fault;
-	int64_t id;
-	double real;
-	if (rpc_read(reply, &m, &fault) != RPC_REPLY || !m.id.at || scan_number(m.id, &id, &real) != SCAN_INT ||
-	    id < first || id - first >= b->count)
-		return;
-	struct outcome *o = &b->outcomes[id - first];
-	persist_result_free(o->result);
-	o->result = m.error.at ? NULL : result_new(m.result);
-	if (m.error.at)
-		trouble_from_reply(&o->error, m.error);
-}
-
-static void take_replies(struct call *call, struct span replies, const persist_error *error)
-{
-	persist_batch *b = call->arg;
-	struct span reply;
-	b->done = true;
-	b->failed = error != NULL;
-	if (error)
-		for (unsigned i = 0; i < b->count; i++)
-			outcome_fail(&b->outcomes[i], error);
-	else
-		for (struct scan_iter it = scan_elements(replies); scan_next_element(&it, &reply);)
-			take_reply(b, call->id, reply);
-}
-
-static int run(persist_batch *b, persist_error *error)
-{
-	persist_client *c = b->client;
-	struct call *call = engine_call(c, "");
-	call->batch = b->count;
-	call->id = engine_id(c, b->count);
-	call->repeatable = b->repeatable;
-	write_line(b, call);
-	call->done = take_replies;
-	call->arg = b;
-	b->ran = true;
-	for (engine_submit(c, call); !b->done;) {
-		engine_turn(c);
-		if (!b->done)
-			engine_wait(c);
-	}
-	return b->failed ? trouble_give(error, &b->outcomes[0].error) : 0;
-}
-
-int persist_batch_run(persist_batch *b, persist_error *error)
-{
-	persist_error e;
-	if (b->ran) {
-		trouble_set(&e, PERSIST_E_MISUSE, 0, "this batch has been run");
-		return trouble_give(error, &e);
-	}
-	if (!b->count)
-		return 0;
-	if (!enter(b->client, true, &e)) {
-		for (unsigned i = 0; i < b->count; i++)
-			outcome_fail(&b->outcomes[i], &e);
-		return trouble_give(error, &e);
-	}
-	int code = run(b, error);
-	leave(b->client);
-	return code;
-}
-
-int persist_batch_result(persist_batch *b, int place, persist_result **result, persist_error *error)
-{
-	persist_error e;
-	if (result)
-		*result = NULL;
-	if (place < 0 || (unsigned)place >= b->count || !b->ran) {
-		trouble_argument(&e, "place", "the place of a call of a batch that has been run");
-		return trouble_give(error, &e);
-	}
-	struct outcome *o = &b->outcomes[place];
-	if (!o->result)
-		return trouble_give(error, &o->error);
-	if (result)
-		*result = o->result;
-	return 0;
 }
 
 void persist_batch_free(persist_batch *b)
 {
 	if (!b)
 		return;
-	for (unsigned i = 0; i < b->count; i++)
-		persist_result_free(b->outcomes[i].result);
-	free(b->outcomes);
-	buf_free(&b->requests);
+	for (size_t i = 0; i < b->count; i++) {
+		persist_result_free(b->parts[i].result);
+		free(b->parts[i].error);
+	}
+	free(b->parts);
+	buf_free(&b->text);
 	free(b);
+}
+
+static int refuse_rerun(persist_error *error)
+{
+	failure_set(error, PERSIST_E_MISUSE, PERSIST_DID_NOT_HAPPEN, "this batch has been run");
+	failure_hint(error, "make a new one: persist_batch_new()");
+	return error->code;
+}
+
+/* In place of the newline: what separates it from the next. */
+static void add_part(persist_batch *b, const char *method, int64_t id)
+{
+	b->text.at[b->text.len - 1] = ',';
+	if ((b->count & (b->count - 1)) == 0) /* twice as much at each power of two */
+		b->parts = mem_resize(b->parts, (b->count ? 2 * b->count : 1) * sizeof *b->parts);
+	b->parts[b->count++] = (struct part){.id = id, .repeatable = call_is_repeatable(method)};
+}
+
+int persist_batch_add(persist_batch *b, const char *method, persist_value params, persist_error *error)
+{
+	persist_error mine, *e = error ? error : &mine;
+	int place = -1;
+
+	if (b->has_run)
+		return -refuse_rerun(e);
+	if (client_enter(b->client, USE_NOW, e) != 0)
+		return -e->code;
+	int64_t id = engine_new_id(&b->client->engine);
+	if (b->count < INT_MAX && client_request(&b->text, method, params, ARGS_DEPTH_BATCH, id, e) == 0) {
+		place = (int)b->count;
+		add_part(b, method, id);
+	}
+	client_leave(b->client);
+	return place >= 0 ? place : -e->code;
+}
+
+static struct call *call_of(persist_batch *b)
+{
+	struct call *call = call_new(CALL_BATCH);
+
+	call->id = b->parts[0].id;
+	call->ids = mem_alloc(b->count * sizeof *call->ids);
+	call->count = b->count;
+	call->repeatable = true;
+	for (size_t i = 0; i < b->count; i++) {
+		call->ids[i] = b->parts[i].id;
+		call->repeatable = call->repeatable && b->parts[i].repeatable;
+	}
+	b->text.at[b->text.len - 1] = ']';
+	buf_char(&b->text, '\n');
+	call->text = b->text;
+	b->text = (struct buf){0};
+	return call;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	int64_t x = ((const struct part *)a)->id, y = ((const struct part *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The answers come in any order. What the engine has taken for a batch's answer is an array of replies. */
+static void take_answers(persist_batch *b, struct span answers)
+{
+	struct scan_iter it = scan_elements(answers);
+	struct span one;
+	struct rpc_message m;
+	struct fault fault;
+	persist_error error;
+	double real;
+
+	while (scan_next_element(&it, &one)) {
+		struct part key = {0};
+		if (rpc_read(one, &m, &fault) != RPC_REPLY || !m.id.at || scan_number(m.id, &key.id, &real) != SCAN_INT)
+			continue;
+		struct part *p = bsearch(&key, b->parts, b->count, sizeof *b->parts, by_id);
+		if (!p || p->result || p->error)
+			continue;
+		if (!m.error.at)
+			p->result = result_new(m.result);
+		else if (failure_read(&error, m.error))
+			p->error = mem_copy(&error, sizeof error);
+	}
+}
+
+static void fail_unanswered(persist_batch *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		struct part *p = &b->parts[i];
+		persist_error error;
+		if (p->result || p->error)
+			continue;
+		failure_set(&error, PERSIST_E_PROTOCOL, p->repeatable ? PERSIST_DID_NOT_HAPPEN : PERSIST_UNKNOWN,
+		            "the daemon answered the batch, but not this call of it");
+		p->error = mem_copy(&error, sizeof error);
+	}
+}
+
+/* As a whole: each of its calls has that outcome, but for those that only read. */
+static void fail_all(persist_batch *b, const persist_error *error)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		b->parts[i].error = mem_copy(error, sizeof *error);
+		if (b->parts[i].repeatable)
+			b->parts[i].error->outcome = PERSIST_DID_NOT_HAPPEN;
+	}
+}
+
+static void run(persist_batch *b, persist_error *error)
+{
+	struct call *call = call_of(b);
+	persist_result *answers;
+
+	client_begin(b->client, call);
+	client_wait(b->client, call);
+	if (client_take(call, &answers, error) == 0) {
+		take_answers(b, result_span(answers));
+		fail_unanswered(b);
+	} else {
+		fail_all(b, error);
+	}
+	persist_result_free(answers);
+}
+
+int persist_batch_run(persist_batch *b, persist_error *error)
+{
+	persist_error mine, *e = error ? error : &mine;
+
+	if (b->has_run)
+		return refuse_rerun(e);
+	if (client_enter(b->client, USE_WAITS, e) != 0)
+		return e->code;
+	b->has_run = true;
+	if (b->count > 0)
+		run(b, e);
+	client_leave(b->client);
+	return e->code;
+}
+
+int persist_batch_result(persist_batch *b, int place, persist_result **result, persist_error *error)
+{
+	persist_error mine, *e = error ? error : &mine;
+
+	if (result)
+		*result = NULL;
+	failure_clear(e);
+	if (!b->has_run) {
+		failure_set(e, PERSIST_E_MISUSE, PERSIST_DID_NOT_HAPPEN, "this batch has not been run");
+		return e->code;
+	}
+	if (place < 0 || (size_t)place >= b->count) {
+		failure_set(e, PERSIST_E_ARGUMENT, PERSIST_DID_NOT_HAPPEN, "the batch has no call at place %d", place);
+		failure_field(e, "place");
+		failure_expected(e, "what persist_batch_add() returned: 0 to %zu", b->count ? b->count - 1 : 0);
+		return e->code;
+	}
+	const struct part *p = &b->parts[place];
+	if (p->error)
+		return failure_give(e, p->error);
+	if (result)
+		*result = p->result;
+	return 0;
 }

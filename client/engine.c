@@ -1,602 +1,912 @@
 #include "client/engine.h"
-#include "client/held.h"
-#include "client/trouble.h"
-#include "proto/mem.h"
 #include "proto/rpc.h"
 #include "proto/scan.h"
-#include "proto/spec.h"
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
+#include <sys/random.h>
 
-enum { READ_SIZE = 64 << 10, BACKOFF_FIRST_US = 50000, BACKOFF_MOST_US = 2000000, FULL_BACKLOG_US = 5000 };
+enum {
+	PARTS_MAX = 64,                  /* lines handed to the kernel at once */
+	READS_MAX = 16,                  /* a turn */
+	DRAIN_MAX = 4096,                /* reads from a connection that has ended */
+	LONG_LINE = 64 << 10,            /* below, the daemon never drops an unfinished line */
+	BACKOFF_FIRST = 50 * MOMENT_MS,
+	BACKOFF_LAST = 2000 * MOMENT_MS,
+	BUSY_PAUSE = 10 * MOMENT_MS,     /* until connect() is tried again at a full backlog */
+	HOPELESS_PATIENCE = 200 * MOMENT_MS, /* where connect() says what waiting does not mend */
+};
 
-#define NEVER INT64_MAX
-
-int64_t engine_now(void)
+void engine_init(struct engine *e, const char *path)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+	*e = (struct engine){.wire = {.fd = -1}, .check_at = MOMENT_NEVER, .failed_at = INT64_MIN};
+	e->path = mem_copy(path, strlen(path) + 1);
 }
 
-bool engine_repeatable(const char *method)
+void engine_free(struct engine *e)
 {
-	const char *near;
-	const struct spec_method *m = spec_find(span_of(method), &near);
-	return m && m->role <= ROLE_READ;
+	assert(!e->calls.first && !e->ended.first);
+	wire_close(&e->wire);
+	free(e->farewell);
+	free(e->path);
 }
 
-/* ---- calls */
+bool engine_is_up(const struct engine *e) { return e->wire.fd >= 0; }
+int64_t engine_new_id(struct engine *e) { return ++e->last_id; }
 
-struct call *engine_call(persist_client *c, const char *method)
+/* Wholly left: the daemon takes a last line without its newline, too. */
+static bool has_left(const struct engine *e, const struct call *c)
 {
-	struct call *call = mem_zero(sizeof *call);
-	int64_t now = engine_now();
-	call->looking_since = now;
-	call->deadline = c->timeout_ms > 0 ? now + c->timeout_ms * INT64_C(1000) : NEVER;
-	call->repeatable = engine_repeatable(method);
-	return call;
+	switch (c->state) {
+	case CALL_SENT: return true;
+	case CALL_QUEUED: return c == e->next && e->left > 0 && e->left + 1 >= c->size;
+	case CALL_REFUSED: case CALL_DONE: return false;
+	}
+	abort();
 }
 
-int64_t engine_id(persist_client *c, unsigned count)
+static bool is_awaited(const struct call *c) { return c->kind == CALL_ONE || c->kind == CALL_BATCH; }
+
+/* ---- ends of calls */
+
+/* Progress of which nothing has left can still be replaced by newer. */
+static bool is_open(const struct engine *e, const struct call *c)
 {
-	int64_t first = c->next_id;
-	c->next_id += count;
-	return first;
+	return c->kind == CALL_PROGRESS && (c != e->next || e->left == 0);
 }
 
-static void append(persist_client *c, struct call *call)
+/* Neighbours become one, so that there is not more progress than calls between. */
+static void join(struct engine *e, struct call *older, struct call *newer)
 {
-	call->next = NULL;
-	call->previous = c->calls ? c->calls->previous : call; /* the head's is the last one */
-	if (c->calls)
-		c->calls->previous->next = call;
-	else
-		c->calls = call;
-	if (c->calls != call)
-		c->calls->previous = call;
+	if (!older || !newer || !is_open(e, older) || !is_open(e, newer))
+		return;
+	latest_merge(newer->latest, older->latest);
+	newer->text.len = newer->size = 0;
+	if (older == e->next)
+		e->next = newer;
+	call_list_remove(older);
+	call_free(older);
 }
 
-static void take_out(persist_client *c, struct call *call)
+/* Out of the list and the table; the cursor goes on to the next. */
+static void take_out(struct engine *e, struct call *c)
 {
-	if (c->unwritten == call)
-		c->unwritten = call->next;
-	if (call == c->calls) {
-		c->calls = call->next;
-		if (c->calls)
-			c->calls->previous = call->previous;
+	struct call *before = c->previous, *after = c->next;
+
+	if (c == e->next) {
+		e->next = c->next;
+		e->left = 0;
+	}
+	if (call_is_answered(c))
+		HASH_DEL(e->by_id, c);
+	if (c->state == CALL_SENT && call_is_answered(c))
+		e->unanswered--;
+	if (is_awaited(c))
+		e->awaited--;
+	if (c->kind == CALL_NOTICE)
+		e->notices_bytes -= c->size;
+	call_list_remove(c);
+	join(e, before, after);
+}
+
+/* Out of the engine: to whoever waits for it, or to nobody. */
+static void hand_over(struct engine *e, struct call *c)
+{
+	if (!is_awaited(c))
+		call_free(c);
+	else if (c->callback)
+		call_list_add(&e->ended, c);
+}
+
+static void end_failed(struct engine *e, struct call *c, const persist_error *error)
+{
+	take_out(e, c);
+	if (is_awaited(c))
+		call_fail(c, error);
+	hand_over(e, c);
+}
+
+/* In the place of a call that was sent and that nobody waits for any more. */
+static void leave_ghost(struct engine *e, struct call *c)
+{
+	struct call *ghost = call_new(CALL_GHOST);
+
+	ghost->state = c->state;
+	ghost->id = c->id;
+	ghost->size = c->size;
+	ghost->count = c->count;
+	ghost->ids = c->ids;
+	c->ids = NULL;
+	HASH_DEL(e->by_id, c);
+	call_list_replace(c, ghost);
+	HASH_ADD(hh, e->by_id, id, sizeof ghost->id, ghost);
+	e->awaited--;
+}
+
+/* Of a line that was begun, only its end is still sent: what the daemon reads then is no JSON, so that the call
+ * cannot happen (unless its end was all that was missing), and the lines behind it come to no harm. */
+static void cut_short(struct engine *e, struct call *c)
+{
+	struct call *rest = call_new(CALL_NOTICE);
+
+	assert(c == e->next && e->left > 0 && is_awaited(c));
+	rest->cut = true;
+	rest->deadline = MOMENT_NEVER;
+	buf_char(&rest->text, '\n');
+	rest->size = rest->text.len;
+	e->notices_bytes += rest->size;
+	HASH_DEL(e->by_id, c);
+	call_list_replace(c, rest);
+	e->awaited--;
+	e->next = rest;
+	e->left = 0;
+}
+
+/* Out of the engine, whatever its state. True: it may happen all the same. */
+static bool withdraw(struct engine *e, struct call *c)
+{
+	bool left = has_left(e, c);
+
+	if (c == e->next && e->left > 0) {
+		cut_short(e, c);
+		e->complaints += !left;
+	} else if (left) {
+		leave_ghost(e, c);
 	} else {
-		call->previous->next = call->next;
-		if (call->next)
-			call->next->previous = call->previous;
-		else
-			c->calls->previous = call->previous;
+		take_out(e, c);
 	}
-	if (!call->notification) {
-		HASH_DEL(c->by_id, call);
-		c->call_count--;
+	return left;
+}
+
+static enum persist_outcome outcome_of(const struct call *c, bool left)
+{
+	return left && !c->repeatable ? PERSIST_UNKNOWN : PERSIST_DID_NOT_HAPPEN;
+}
+
+/* ---- giving up */
+
+static void hint_no_daemon(const struct engine *e, persist_error *error)
+{
+	switch (e->trouble.system_error) {
+	case EACCES: case EPERM:
+		failure_hint(error, "you may not connect there: become a member of the socket's group, or start a daemon of "
+		                    "your own with: persistd --socket PATH");
+		break;
+	case ENAMETOOLONG:
+		failure_hint(error, "the path of a socket has at most 107 bytes");
+		break;
+	case EMFILE: case ENFILE:
+		failure_hint(error, "this process, or the system, has too many files open");
+		break;
+	default:
+		failure_hint(error, "start one with: systemctl start persistd, or: persistd --socket %s", e->path);
 	}
 }
 
-void engine_queue(persist_client *c, struct call *call)
+static void say_no_daemon(const struct engine *e, persist_error *error)
 {
-	append(c, call);
-	if (!c->unwritten)
-		c->unwritten = call;
-	if (!call->notification) {
-		HASH_ADD(hh, c->by_id, id, sizeof call->id, call);
-		c->call_count++;
+	const struct trouble *t = &e->trouble;
+
+	if (t->refused) {
+		failure_set(error, PERSIST_E_NO_DAEMON, PERSIST_DID_NOT_HAPPEN, "no daemon answers at %s: %s", e->path,
+		            strerror(t->system_error));
+		hint_no_daemon(e, error);
+	} else {
+		failure_set(error, PERSIST_E_CONNECTION, PERSIST_DID_NOT_HAPPEN,
+		            "what listens at %s ends each connection without an answer", e->path);
+		failure_hint(error, "is it persistd? its log says why it closes connections");
 	}
+	error->system_error = t->system_error;
 }
 
-void engine_submit(persist_client *c, struct call *call)
+static void say_too_late(const struct engine *e, const struct call *c, bool left, persist_error *error)
 {
-	held_release(c); /* it was said before this call */
-	engine_queue(c, call);
-	if (c->fd < 0 && c->patience_ms <= 0)
-		c->retry_at = 0; /* one attempt, and it is made for this call */
-	engine_push(c);
-}
-
-/* The one way in which a call ends. */
-static void finish(persist_client *c, struct call *call, struct span reply, const persist_error *error)
-{
-	take_out(c, call);
-	if (call->done)
-		call->done(call, reply, error);
-	buf_free(&call->line);
-	free(call);
-}
-
-void engine_forget(struct call *call)
-{
-	call->done = NULL;
-	call->arg = NULL;
-}
-
-/* All but the newline counts: the daemon takes a last line without one as a call. */
-static bool was_sent(const struct call *call)
-{
-	return call->written + 1 >= call->line.len;
-}
-
-static enum persist_outcome outcome_of(const struct call *call)
-{
-	return was_sent(call) && !call->repeatable ? PERSIST_UNKNOWN : PERSIST_DID_NOT_HAPPEN;
-}
-
-static void fail(persist_client *c, struct call *call, persist_error *e)
-{
-	e->outcome = outcome_of(call);
-	finish(c, call, (struct span){0}, e);
-}
-
-/* ---- connecting */
-
-static bool address_of(const char *path, struct sockaddr_un *address)
-{
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof address->sun_path) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	strcpy(address->sun_path, path);
-	return true;
-}
-
-/* Of a backoff: between a half and all of it, so that clients of a daemon that comes back do not come as one. */
-static int64_t with_chance(persist_client *c, int64_t micros)
-{
-	c->chance = c->chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407); /* Knuth's MMIX */
-	return micros / 2 + (int64_t)((c->chance >> 33) % (uint64_t)(micros / 2 + 1));
-}
-
-static void connect_failed(persist_client *c, int why)
-{
-	int64_t wait = BACKOFF_FIRST_US;
-	for (unsigned i = 0; i < c->attempts && wait < BACKOFF_MOST_US; i++)
-		wait *= 2;
-	if (wait > BACKOFF_MOST_US)
-		wait = BACKOFF_MOST_US;
-	c->connect_error = why;
-	if (why == EAGAIN) { /* it is there, and has not come to accept us yet */
-		c->attempts = 0;
-		c->retry_at = engine_now() + FULL_BACKLOG_US;
+	if (!left && !engine_is_up(e) && !e->trouble.busy && e->failed_at >= e->down_since) {
+		say_no_daemon(e, error);
 		return;
 	}
-	c->retry_at = engine_now() + with_chance(c, wait);
-	c->attempts++;
-	c->no_wait_left = true; /* those whose patience ends here are told in the next turn */
+	failure_set(error, PERSIST_E_TIMEOUT, outcome_of(c, left), "no answer within %g s%s",
+	            (double)(c->deadline - c->started) / 1e6,
+	            left ? "" : engine_is_up(e) ? "; the daemon did not take the call" : "; the daemon took no connection");
+	if (error->outcome == PERSIST_UNKNOWN)
+		failure_hint(error, "the change may have been made: look before you repeat it");
 }
 
-static void try_connect(persist_client *c)
+static void end_too_late(struct engine *e, struct call *c)
 {
-	struct sockaddr_un address;
-	c->connect_error = 0;
-	if (!address_of(c->path, &address)) {
-		connect_failed(c, errno);
+	persist_error error;
+
+	if (c->state == CALL_REFUSED) {
+		end_failed(e, c, c->error);
 		return;
 	}
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
-		int why = errno;
-		if (fd >= 0)
-			close(fd);
-		connect_failed(c, why);
+	if (!is_awaited(c)) {
+		if (c != e->next || e->left == 0) {
+			take_out(e, c);
+			call_free(c);
+		}
 		return;
 	}
-	c->fd = fd;
-	c->broken = c->leaving = c->answered = false;
-	c->broken_error = 0;
-	c->refusal.code = 0;
-	c->watched = 0;
-	frame_init(&c->in, c->reply_max);
+	say_too_late(e, c, has_left(e, c), &error);
+	withdraw(e, c);
+	call_fail(c, &error);
+	hand_over(e, c);
 }
 
-static void disconnect(persist_client *c)
+/* Waiting mends what is not there yet; other troubles get a short while. */
+static int64_t patience_of(const struct engine *e)
 {
-	close(c->fd); /* epoll forgets it by that */
-	c->fd = -1;
-	c->broken = false;
-	frame_free(&c->in);
+	const struct trouble *t = &e->trouble;
+
+	if (!t->refused || t->system_error == ENOENT || t->system_error == ECONNREFUSED)
+		return e->patience;
+	return t->system_error == ENAMETOOLONG ? 0 : moment_first(e->patience, HOPELESS_PATIENCE);
 }
 
-/* ---- writing */
-
-bool engine_can_write(const persist_client *c)
+/* When a call stops looking for a daemon, if none has been found by then; an attempt is owed to each. */
+static int64_t patience_end(const struct engine *e, const struct call *c)
 {
-	return c->fd >= 0 && !c->broken && !c->leaving && !c->unwritten;
+	int64_t from = moment_last(c->started, e->down_since), patience = patience_of(e);
+
+	if (engine_is_up(e) || e->trouble.busy || e->failed_at < from || patience == MOMENT_NEVER)
+		return MOMENT_NEVER;
+	return from + patience;
 }
 
-static void note_broken(persist_client *c, int why)
+static void give_up(struct engine *e, int64_t now)
 {
-	c->broken = c->no_wait_left = true;
-	c->broken_error = why == EPIPE || why == ECONNRESET ? 0 : why;
-}
+	struct call *next;
 
-/* True: all of it. */
-static bool write_call(persist_client *c, struct call *call)
-{
-	while (call->written < call->line.len) {
-		ssize_t sent = send(c->fd, call->line.at + call->written, call->line.len - call->written, MSG_NOSIGNAL);
-		if (sent >= 0)
-			call->written += (size_t)sent;
-		else if (errno == EAGAIN)
-			return false;
-		else if (errno != EINTR) {
-			note_broken(c, errno);
-			return false;
+	if (now < e->check_at)
+		return;
+	e->check_at = MOMENT_NEVER;
+	for (struct call *c = e->calls.first; c; c = next) {
+		next = c->next;
+		if (c->kind == CALL_GHOST || c->kind == CALL_PROGRESS)
+			continue;
+		int64_t end = patience_end(e, c);
+		if (now >= end && now < c->deadline) {
+			persist_error error;
+			say_no_daemon(e, &error);
+			end_failed(e, c, &error);
+		} else if (now >= c->deadline) {
+			end_too_late(e, c);
+		} else {
+			e->check_at = moment_first(e->check_at, moment_first(end, c->deadline));
 		}
 	}
-	return true;
 }
 
-void engine_push(persist_client *c)
+/* ---- the connection ends */
+
+static void back_off(struct engine *e, int64_t now)
 {
-	if (c->fd < 0 && (c->calls || c->held) && engine_now() >= c->retry_at)
-		try_connect(c);
-	if (c->fd < 0 || c->broken || c->leaving)
-		return;
-	for (;;) {
-		if (!c->unwritten && c->held)
-			held_release(c);
-		struct call *call = c->unwritten;
-		if (!call || !write_call(c, call))
-			return;
-		c->unwritten = call->next;
-		if (call->notification)
-			finish(c, call, (struct span){0}, NULL); /* calls nobody back */
+	uint16_t chance = 0;
+
+	if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) < 0)
+		chance = (uint16_t)now;
+	e->backoff = e->backoff ? moment_first(2 * e->backoff, BACKOFF_LAST) : BACKOFF_FIRST;
+	e->retry_at = now + e->backoff / 2 + e->backoff / 2 * chance / UINT16_MAX;
+	e->check_at = now;
+}
+
+/* Whether a call of it is to be sent on the next. */
+static bool survives(const struct engine *e, const struct call *c, const persist_error *why)
+{
+	bool left = has_left(e, c);
+
+	switch (c->kind) {
+	case CALL_GHOST:
+		return false;
+	case CALL_NOTICE: case CALL_PROGRESS:
+		return !left && !c->cut;
+	case CALL_ONE: case CALL_BATCH:
+		break;
 	}
+	if (e->farewell || (left && why->code == PERSIST_E_PROTOCOL))
+		return false;
+	return !left || c->repeatable;
 }
 
-/* ---- reading */
-
-static struct call *call_of(persist_client *c, struct span id_text)
+static void say_ended(const struct engine *e, const struct call *c, const persist_error *why, persist_error *error)
 {
-	int64_t id;
-	double real;
-	struct call *call;
-	if (!id_text.at || scan_number(id_text, &id, &real) != SCAN_INT)
-		return NULL;
-	HASH_FIND(hh, c->by_id, &id, sizeof id, call);
-	if (call)
-		return call;
-	for (call = c->calls; call; call = call->next)
-		if (call->batch && id >= call->id && id - call->id < call->batch)
-			return call;
-	return NULL;
-}
-
-/* An error that names no call: it is about the longest line on its way (too_large), or about the connection. */
-static void nameless_error(persist_client *c, struct span error)
-{
-	persist_error e;
-	struct call *longest = NULL;
-	trouble_from_reply(&e, error);
-	for (struct call *call = c->calls; call; call = call->next)
-		if (call->written && !call->notification && (!longest || call->line.len > longest->line.len))
-			longest = call;
-	bool of_line = e.code != PERSIST_LIMIT || c->answered || (longest && (longest->batch || longest->line.len > 1 << 16));
-	if (longest && of_line)
-		finish(c, longest, (struct span){0}, &e);
-	else
-		c->refusal = e;
-}
-
-static void take_error(persist_client *c, struct call *call, struct span error)
-{
-	persist_error e;
-	trouble_from_reply(&e, error);
-	if (e.code == PERSIST_SHUTTING_DOWN && e.removed <= 0 && !call->batch) {
-		call->written = 0; /* it did not happen: again, on the next connection */
-		call->looking_since = engine_now();
-		c->leaving = true;
+	if (e->farewell) {
+		*error = *e->farewell;
 		return;
 	}
-	finish(c, call, (struct span){0}, &e);
+	*error = *why;
+	error->outcome = outcome_of(c, true);
+	if (error->outcome == PERSIST_UNKNOWN)
+		failure_hint(error, "the change may have been made: look before you repeat it");
 }
 
-/* It serves us: what comes later is no refusal of the connection, and the backoff begins anew. */
-static void note_answered(persist_client *c)
+static void forget_connection(struct engine *e)
 {
-	c->answered = true;
-	c->attempts = 0;
+	wire_close(&e->wire);
+	e->unanswered = e->unreadable = e->complaints = e->longest_notice = 0;
+	e->proven = e->blocked = e->leaving = false;
+	free(e->farewell);
+	e->farewell = NULL;
+	e->next = e->calls.first;
+	e->left = 0;
 }
 
-/* False: this is not what persistd says. */
-static bool take_reply(persist_client *c, struct span object)
+/* All that was sent and not answered is judged: what is safe to be sent again takes its old place. */
+static void lose(struct engine *e, const persist_error *why)
 {
-	struct rpc_message m;
-	struct fault fault;
-	if (rpc_read(object, &m, &fault) != RPC_REPLY)
-		return false;
-	struct call *call = call_of(c, m.id);
-	if (call && (call->batch || !was_sent(call)))
-		return false;
-	if (call && m.error.at)
-		take_error(c, call, m.error);
-	else if (call)
-		finish(c, call, m.result, NULL);
-	else if (m.error.at && (!m.id.at || scan_kind(m.id) == SCAN_NULL))
-		nameless_error(c, m.error);
-	if (m.id.at && scan_kind(m.id) != SCAN_NULL)
-		note_answered(c);
-	return true; /* an id that nobody waits for any more is no fault */
+	int64_t now = moment_now();
+	struct call *next;
+	bool proven = e->proven && why->code != PERSIST_E_PROTOCOL;
+
+	for (struct call *c = e->calls.first; c; c = next) {
+		next = c->next;
+		if (survives(e, c, why)) {
+			c->state = CALL_QUEUED;
+			continue;
+		}
+		persist_error error;
+		say_ended(e, c, why, &error);
+		end_failed(e, c, &error);
+	}
+	bool stopping = e->leaving;
+	forget_connection(e);
+	e->check_at = e->retry_at = now;
+	if (proven) {
+		e->down_since = now;
+		e->backoff = 0;
+	} else {
+		e->trouble = (struct trouble){0};
+		e->failed_at = now;
+	}
+	if (stopping || !proven)
+		back_off(e, now);
 }
 
-/* A batch's replies: any of them tells which batch it is. */
-static bool take_array(persist_client *c, struct span array)
+static void lose_ended(struct engine *e)
 {
-	struct rpc_message m;
-	struct fault fault;
-	struct span first;
-	struct scan_iter it = scan_elements(array);
-	if (!scan_next_element(&it, &first) || rpc_read(first, &m, &fault) != RPC_REPLY)
-		return false;
-	struct call *call = call_of(c, m.id);
-	if (call && call->batch)
-		finish(c, call, array, NULL);
-	note_answered(c);
-	return true;
+	persist_error why;
+
+	failure_set(&why, PERSIST_E_CONNECTION, PERSIST_UNKNOWN, "the connection to %s ended before the answer", e->path);
+	why.system_error = ECONNRESET;
+	lose(e, &why);
 }
 
-static bool take_line(persist_client *c, struct span line)
+/* What answers does not speak as persistd does: nothing that it says can be relied on. */
+static void lose_garbage(struct engine *e, const char *what)
 {
-	struct scan_report report;
-	if (scan_check(line, SCAN_DEPTH_FILE, &report) != SCAN_OK)
+	persist_error why;
+
+	failure_set(&why, PERSIST_E_PROTOCOL, PERSIST_UNKNOWN, "what listens at %s sent %s", e->path, what);
+	failure_hint(&why, "is it persistd?");
+	lose(e, &why);
+}
+
+/* ---- answers */
+
+/* "Shutting down": it did not happen, and another connection may do it. */
+static void end_refused(struct engine *e, struct call *c, const persist_error *error)
+{
+	e->leaving = true;
+	if (c->kind == CALL_GHOST) {
+		take_out(e, c);
+		call_free(c);
+		return;
+	}
+	if (!c->error)
+		c->error = mem_alloc(sizeof *c->error);
+	*c->error = *error;
+	c->state = CALL_REFUSED;
+	e->unanswered--;
+}
+
+/* A read that was answered though something before it was refused has not seen that: it is asked again behind it. */
+static bool has_overtaken(struct engine *e, struct call *c)
+{
+	if (!e->leaving || !c->repeatable || !is_awaited(c))
 		return false;
-	switch (scan_kind(line)) {
-	case SCAN_OBJECT: return take_reply(c, line);
-	case SCAN_ARRAY: return take_array(c, line);
-	case SCAN_NULL: case SCAN_FALSE: case SCAN_TRUE: case SCAN_NUMBER: case SCAN_STRING: case SCAN_NONE: break;
+	for (const struct call *before = c->previous; before; before = before->previous) {
+		if (before->state == CALL_REFUSED) {
+			end_refused(e, c, before->error);
+			return true;
+		}
 	}
 	return false;
 }
 
-/* Everything that was sent ends with this, and the connection with it: what comes next on it means nothing. */
-static void end_with(persist_client *c, enum persist_code code, const char *message)
+static void end_answered(struct engine *e, struct call *c, struct span result)
 {
-	for (struct call *call = c->calls, *next; call; call = next) {
-		persist_error e;
-		next = call->next;
-		if (call->written == 0)
-			continue;
-		trouble_set(&e, code, 0, "%s", message);
-		snprintf(e.hint, sizeof e.hint, "is %s persistd's socket?", c->path);
-		fail(c, call, &e);
-	}
-	note_broken(c, 0);
+	if (has_overtaken(e, c))
+		return;
+	take_out(e, c);
+	if (is_awaited(c))
+		call_succeed(c, result);
+	hand_over(e, c);
 }
 
-static void take_lines(persist_client *c)
+static void end_by_error(struct engine *e, struct call *c, const persist_error *error)
 {
-	struct span line;
-	while (!c->broken) {
-		switch (frame_next(&c->in, &line)) {
-		case FRAME_MORE:
-			return;
-		case FRAME_TOO_LONG:
-			end_with(c, PERSIST_E_TOO_LARGE, "a reply is longer than this client takes (persist_set_reply_max)");
-			return;
-		case FRAME_LINE:
-			if (!take_line(c, line))
-				end_with(c, PERSIST_E_PROTOCOL, "what answered is no JSON-RPC 2.0 reply");
+	if (error->code == PERSIST_SHUTTING_DOWN)
+		end_refused(e, c, error);
+	else if (!has_overtaken(e, c))
+		end_failed(e, c, error);
+}
+
+static struct call *find_call(struct engine *e, struct span id)
+{
+	struct call *c = NULL;
+	int64_t number;
+	double real;
+
+	if (id.at && scan_number(id, &number, &real) == SCAN_INT)
+		HASH_FIND(hh, e->by_id, &number, sizeof number, c);
+	return c && c->state == CALL_SENT ? c : NULL;
+}
+
+/* The daemon's limits of lines are about lines whose id it has not read. Whatever the limit is, the longest line that
+ * is not answered is beyond it. NULL: that was a notification. */
+static struct call *longest(struct engine *e)
+{
+	struct call *found = NULL;
+
+	for (struct call *c = e->calls.first; c; c = c->next) {
+		bool begun = c->state == CALL_SENT || (c == e->next && e->left > 0);
+		if (begun && call_is_answered(c) && (!found || c->size > found->size))
+			found = c;
+		if (c == e->next)
 			break;
-		}
 	}
+	return found && found->size > e->longest_notice ? found : NULL;
 }
 
-static void read_all(persist_client *c)
+/* The daemon skips the rest of such a line up to its newline, and says no more about it. */
+static void end_skipped(struct engine *e, struct call *c, const persist_error *error)
 {
-	while (c->fd >= 0 && !c->broken) {
-		size_t room;
-		char *to = frame_room(&c->in, READ_SIZE, &room);
-		ssize_t got = recv(c->fd, to, room, 0);
-		if (got > 0) {
-			frame_filled(&c->in, (size_t)got);
-			take_lines(c);
-		} else if (got < 0 && errno == EINTR) {
-			continue;
-		} else if (got < 0 && errno == EAGAIN) {
-			return;
-		} else {
-			int why = got < 0 ? errno : 0;
-			frame_end(&c->in);
-			take_lines(c);
-			if (!c->broken)
-				note_broken(c, why);
-		}
+	if (c != e->next) {
+		end_by_error(e, c, error);
+		return;
 	}
+	cut_short(e, c);
+	call_fail(c, error);
+	hand_over(e, c);
 }
 
-/* ---- what ends */
-
-/* The connection is gone. What may be sent again is as if it had never been sent. */
-static void mend(persist_client *c)
+/* An error without an id. False: it is garbage. */
+static bool take_nameless(struct engine *e, const persist_error *error)
 {
-	int64_t now = engine_now();
-	bool refused = c->refusal.code && !c->answered;
-	int why = c->broken_error;
-	disconnect(c);
-	c->retry_at = now; /* at once; then with backoff */
-	if (refused) {
-		persist_error said = c->refusal;
-		connect_failed(c, ECONNREFUSED);
-		c->refusal = said;
-	}
-	c->unwritten = c->calls; /* but for those that end here */
-	for (struct call *call = c->calls, *next; call; call = next) {
-		persist_error e;
-		next = call->next;
-		if (call->written == 0)
-			continue;
-		if (!refused && was_sent(call) && !call->repeatable) {
-			trouble_set(&e, PERSIST_E_CONNECTION, why, "the connection ended before the answer; the change may have been "
-			            "made or not");
-			fail(c, call, &e);
-			continue;
-		}
-		call->written = 0;
-		if (!refused)
-			call->looking_since = now;
-	}
-}
+	bool too_large = error->code == PERSIST_TOO_LARGE;
 
-/* A connection on which the daemon takes nothing more is left once it has answered what it will answer. */
-static bool may_leave(const persist_client *c)
-{
-	if (!c->leaving)
+	if (e->complaints > 0 && (too_large || error->code == PERSIST_PARSE_ERROR)) {
+		e->complaints--;
+		return true;
+	}
+	if (!too_large && error->code != PERSIST_LIMIT)
 		return false;
-	for (const struct call *call = c->calls; call; call = call->next)
-		if (call->written)
-			return false;
+	struct call *c = longest(e);
+	if (c && (too_large || c->size > LONG_LINE || c->kind == CALL_BATCH)) {
+		end_skipped(e, c, error);
+	} else if (e->longest_notice > 0) {
+		e->longest_notice = 0;
+	} else if (!e->proven && !e->farewell) {
+		e->farewell = mem_copy(error, sizeof *error);
+	} else {
+		return false;
+	}
 	return true;
 }
 
-static void no_daemon(const persist_client *c, persist_error *e)
+static struct call *find_batch(struct engine *e, int64_t id)
 {
-	if (c->refusal.code) {
-		*e = c->refusal;
-		return;
-	}
-	trouble_set(e, PERSIST_E_NO_DAEMON, c->connect_error, "no daemon at %s", c->path);
-	snprintf(e->hint, sizeof e->hint, "start one with: systemctl start persistd, or: persistd --socket %s", c->path);
-}
-
-/* When a call's patience ends; NEVER while there is a connection or somebody who will accept one. */
-static int64_t patience_end(const persist_client *c, const struct call *call)
-{
-	if (c->fd >= 0 || !c->attempts)
-		return NEVER;
-	return call->looking_since + c->patience_ms * INT64_C(1000);
-}
-
-static void expire(persist_client *c)
-{
-	int64_t now = engine_now();
-	for (struct call *call = c->calls, *next; call; call = next) {
-		persist_error e;
-		next = call->next;
-		if (call->deadline <= now) {
-			trouble_set(&e, PERSIST_E_TIMEOUT, 0, "no answer in time");
-			if (call->written && !was_sent(call)) {
-				note_broken(c, 0); /* half a line is out: the connection is of no use without the other half */
-				continue;
-			}
-			fail(c, call, &e);
-		} else if (!call->notification && patience_end(c, call) <= now) {
-			no_daemon(c, &e);
-			fail(c, call, &e);
+	for (struct call *c = e->calls.first; c && c != e->next; c = c->next) {
+		if (c->state != CALL_SENT || c->count == 0 || id < c->ids[0] || id > c->ids[c->count - 1])
+			continue;
+		for (size_t i = 0; i < c->count; i++) {
+			if (c->ids[i] == id)
+				return c;
 		}
 	}
+	return NULL;
 }
 
-void engine_turn(persist_client *c)
+/* The replies of a batch. False: garbage. */
+static bool take_replies(struct engine *e, struct span line)
 {
-	c->no_wait_left = false;
-	for (int again = 0; again < 4; again++) {
-		engine_push(c);
-		read_all(c);
-		if (may_leave(c))
-			note_broken(c, 0);
-		if (!c->broken)
-			break;
-		mend(c);
+	struct scan_iter it = scan_elements(line);
+	struct span element;
+	struct call *batch = NULL;
+	persist_error error;
+	bool all_refused = true;
+	struct rpc_message m;
+	struct fault fault;
+	int64_t id = -1;
+	double real;
+
+	while (scan_next_element(&it, &element)) {
+		if (rpc_read(element, &m, &fault) != RPC_REPLY)
+			return false;
+		if (id < 0 && m.id.at && scan_number(m.id, &id, &real) == SCAN_INT)
+			batch = find_batch(e, id);
+		if (m.error.at && !failure_read(&error, m.error))
+			return false;
+		all_refused = all_refused && m.error.at && error.code == PERSIST_SHUTTING_DOWN;
 	}
-	expire(c);
-	engine_watch(c);
-}
-
-void engine_settle(persist_client *c)
-{
-	if (c->broken && c->call_count == 0)
-		engine_turn(c); /* there is nobody to be called back */
+	if (!batch)
+		return true;
+	e->proven = true;
+	if (all_refused)
+		end_refused(e, batch, &error);
 	else
-		engine_watch(c);
+		end_answered(e, batch, line);
+	return true;
 }
 
-void engine_abandon(persist_client *c)
+static bool take_reply(struct engine *e, struct span line)
 {
-	while (c->calls) {
-		engine_forget(c->calls);
-		finish(c, c->calls, (struct span){0}, NULL);
+	struct rpc_message m;
+	struct fault fault;
+	persist_error error;
+
+	if (rpc_read(line, &m, &fault) != RPC_REPLY || (m.error.at && !failure_read(&error, m.error)))
+		return false;
+	if (m.error.at && (!m.id.at || scan_kind(m.id) == SCAN_NULL))
+		return take_nameless(e, &error);
+	struct call *c = find_call(e, m.id);
+	if (!c)
+		return true;
+	e->proven = true;
+	if (m.error.at)
+		end_by_error(e, c, &error);
+	else
+		end_answered(e, c, m.result);
+	return true;
+}
+
+/* `whole`: it had its newline. What the end of the connection has cut off was not said. */
+static bool take_line(struct engine *e, struct span line, bool whole)
+{
+	struct scan_report report;
+
+	while (line.len > 0 && (*line.at == ' ' || *line.at == '\t'))
+		line = (struct span){line.at + 1, line.len - 1};
+	if (scan_check(line, SCAN_DEPTH_FILE, &report) != SCAN_OK)
+		return !whole;
+	return *line.at == '[' ? take_replies(e, line) : take_reply(e, line);
+}
+
+/* Replies that were too long said for which calls only in what was not kept: once as many are missing as there are
+ * calls left, it is those. */
+static void end_unreadable(struct engine *e)
+{
+	struct call *next;
+
+	if (e->unreadable == 0 || e->unreadable < e->unanswered)
+		return;
+	for (struct call *c = e->calls.first; c && c != e->next; c = next) {
+		persist_error error;
+		next = c->next;
+		if (c->state != CALL_SENT || !call_is_answered(c))
+			continue;
+		failure_set(&error, PERSIST_E_TOO_LARGE, outcome_of(c, true), "the reply is longer than %zu bytes",
+		            e->reply_max);
+		failure_hint(&error, "ask for less (limit, fields), or allow more by persist_set_reply_max()");
+		end_failed(e, c, &error);
 	}
-	if (c->fd >= 0)
-		disconnect(c);
+	e->unreadable = 0;
 }
 
-void engine_end(persist_client *c)
+/* False: the connection is gone. */
+static bool take_lines(struct engine *e, bool ended)
 {
-	engine_push(c);
-	while (c->calls) {
-		persist_error e;
-		trouble_set(&e, PERSIST_E_CANCELLED, 0, "the client was closed before the answer");
-		fail(c, c->calls, &e);
+	struct span line;
+
+	for (;;) {
+		switch (frame_next(&e->wire.in, &line)) {
+		case FRAME_MORE:
+			return true;
+		case FRAME_TOO_LONG:
+			e->proven = true;
+			e->unreadable++;
+			break;
+		case FRAME_LINE:
+			if (!take_line(e, line, !ended || frame_pending(&e->wire.in) > 0)) {
+				lose_garbage(e, "a line that is no reply");
+				return false;
+			}
+			break;
+		}
+		end_unreadable(e);
 	}
-	if (c->fd >= 0)
-		disconnect(c);
 }
 
-/* ---- waiting */
-
-/* The next moment at which time alone changes something. */
-static int64_t next_moment(const persist_client *c)
+static void take_in(struct engine *e)
 {
-	int64_t next = NEVER;
-	if (c->no_wait_left || c->broken)
+	for (int i = 0; i < READS_MAX; i++) {
+		enum wire_read seen = wire_read(&e->wire);
+		if (!take_lines(e, seen == WIRE_ENDED))
+			return;
+		if (seen == WIRE_ENDED || (e->leaving && e->unanswered == 0)) {
+			lose_ended(e);
+			return;
+		}
+		if (seen == WIRE_EMPTY)
+			return;
+	}
+}
+
+/* ---- sending */
+
+static void make_text(struct call *c)
+{
+	if (c->kind != CALL_PROGRESS || c->text.len > 0)
+		return;
+	latest_write(c->latest, &c->text);
+	c->size = c->text.len;
+}
+
+/* What is next, as parts; 0: nothing may be sent now. */
+static int next_parts(struct engine *e, struct iovec parts[PARTS_MAX])
+{
+	int count = 0;
+
+	if (e->leaving && e->left == 0)
 		return 0;
-	for (const struct call *call = c->calls; call; call = call->next) {
-		int64_t end = patience_end(c, call);
-		next = call->deadline < next ? call->deadline : next;
-		next = end < next ? end : next;
+	for (struct call *c = e->next; c && count < PARTS_MAX; c = c->next) {
+		size_t from = c == e->next ? e->left : 0;
+		make_text(c);
+		parts[count++] = (struct iovec){c->text.at + from, c->size - from};
+		if (e->leaving)
+			break;
 	}
-	if (c->fd < 0 && (c->calls || c->held) && c->retry_at < next)
-		next = c->retry_at;
-	return next;
+	return count;
 }
 
-void engine_wait(persist_client *c)
+static void has_gone(struct engine *e, struct call *c)
 {
-	int64_t moment = next_moment(c), left = moment == NEVER ? NEVER : moment - engine_now();
-	int ms = left == NEVER ? -1 : left <= 0 ? 0 : left / 1000 < INT_MAX - 1 ? (int)((left + 999) / 1000) : INT_MAX;
-	struct pollfd p = {.fd = c->fd, .events = POLLIN};
-	if (c->fd >= 0 && !c->leaving && c->unwritten)
-		p.events |= POLLOUT;
-	poll(&p, 1, ms); /* interrupted or not: the next turn looks for itself */
-}
-
-static void watch_socket(persist_client *c)
-{
-	uint32_t wanted = EPOLLIN | (!c->leaving && c->unwritten ? EPOLLOUT : 0);
-	struct epoll_event event = {.events = wanted};
-	if (c->fd < 0 || wanted == c->watched)
+	e->next = c->next;
+	e->left = 0;
+	if (call_is_answered(c)) {
+		c->state = CALL_SENT;
+		e->unanswered++;
 		return;
-	epoll_ctl(c->epoll, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &event);
-	c->watched = wanted;
-}
-
-void engine_watch(persist_client *c)
-{
-	if (c->epoll < 0)
-		return;
-	watch_socket(c);
-	int64_t moment = next_moment(c);
-	struct itimerspec when = {0};
-	if (moment != NEVER) {
-		when.it_value.tv_sec = moment / 1000000;
-		when.it_value.tv_nsec = moment % 1000000 * 1000;
-		if (moment <= 0)
-			when.it_value.tv_nsec = 1; /* zero would be never */
 	}
-	timerfd_settime(c->timer, TFD_TIMER_ABSTIME, &when, NULL);
+	if (c->kind == CALL_NOTICE) {
+		e->longest_notice = c->size > e->longest_notice ? c->size : e->longest_notice;
+		e->notices_bytes -= c->size;
+	}
+	call_list_remove(c);
+	call_free(c);
+}
+
+static void count_sent(struct engine *e, size_t bytes)
+{
+	while (bytes > 0) {
+		size_t rest = e->next->size - e->left;
+		if (bytes < rest) {
+			e->left += bytes;
+			return;
+		}
+		bytes -= rest;
+		has_gone(e, e->next);
+	}
+}
+
+/* A socket that takes nothing more may still hold answers. */
+static void drain(struct engine *e)
+{
+	for (int i = 0; i < DRAIN_MAX; i++) {
+		enum wire_read seen = wire_read(&e->wire);
+		if (!take_lines(e, seen == WIRE_ENDED))
+			return;
+		if (seen != WIRE_MORE)
+			break;
+	}
+	lose_ended(e);
+}
+
+static void flush(struct engine *e)
+{
+	struct iovec parts[PARTS_MAX];
+	int count;
+
+	e->blocked = false;
+	while ((count = next_parts(e, parts)) > 0) {
+		ssize_t sent = wire_send(&e->wire, parts, count);
+		if (sent == -EAGAIN) {
+			e->blocked = true;
+			return;
+		}
+		if (sent < 0) {
+			drain(e);
+			return;
+		}
+		count_sent(e, (size_t)sent);
+	}
+}
+
+/* ---- connecting */
+
+static void reach(struct engine *e, int64_t now)
+{
+	int failed = wire_open(&e->wire, e->path, e->reply_max);
+
+	e->tried_at = now;
+	e->trouble = (struct trouble){0};
+	if (!failed)
+		return;
+	e->trouble = (struct trouble){.system_error = failed, .refused = true, .busy = failed == EAGAIN};
+	if (failed == EAGAIN) {
+		e->retry_at = now + BUSY_PAUSE;
+		return;
+	}
+	e->failed_at = now;
+	back_off(e, now);
+}
+
+/* Connects if it is time to, and sends; a connection that turns out to have ended is tried anew once. */
+static void push(struct engine *e)
+{
+	for (int i = 0; i < 2 && e->calls.first; i++) {
+		if (!engine_is_up(e)) {
+			int64_t now = moment_now();
+			if (now < e->retry_at)
+				return;
+			reach(e, now);
+			if (!engine_is_up(e))
+				return;
+		}
+		flush(e);
+		if (engine_is_up(e))
+			return;
+	}
+}
+
+/* ---- from outside */
+
+/* A full socket says when it has room: until then nothing is tried. */
+static short ready_for(const struct engine *e)
+{
+	struct pollfd p = {.fd = e->wire.fd, .events = engine_events(e)};
+
+	return poll(&p, 1, 0) > 0 ? p.revents : 0;
+}
+
+static void push_if_ready(struct engine *e)
+{
+	if (engine_is_up(e) && e->blocked)
+		engine_turn(e, ready_for(e));
+	else
+		push(e);
+}
+
+/* A new call does not wait out a long pause that others began. */
+static void hasten(struct engine *e)
+{
+	if (!engine_is_up(e))
+		e->retry_at = moment_first(e->retry_at, moment_last(e->tried_at, e->failed_at) + BACKOFF_FIRST);
+}
+
+void engine_add(struct engine *e, struct call *c)
+{
+	c->state = CALL_QUEUED;
+	c->size = c->text.len;
+	call_list_add(&e->calls, c);
+	if (!e->next)
+		e->next = c;
+	if (call_is_answered(c))
+		HASH_ADD(hh, e->by_id, id, sizeof c->id, c);
+	if (is_awaited(c))
+		e->awaited++;
+	if (c->kind == CALL_NOTICE)
+		e->notices_bytes += c->size;
+	e->check_at = moment_first(e->check_at, c->deadline);
+	if (!engine_is_up(e))
+		e->check_at = moment_first(e->check_at, patience_end(e, c));
+	hasten(e);
+	push_if_ready(e);
+}
+
+/* `sent`: bytes of the line that have left. */
+static void keep_latest(struct engine *e, struct span id, struct span line, size_t sent)
+{
+	struct call *last = e->calls.last;
+
+	if (!last || !is_open(e, last)) {
+		last = call_new(CALL_PROGRESS);
+		last->latest = latest_new();
+		call_list_add(&e->calls, last);
+		if (!e->next)
+			e->next = last;
+	}
+	latest_set(last->latest, id, line);
+	last->text.len = last->size = 0;
+	if (sent > 0) {
+		make_text(last);
+		e->left = sent;
+	}
+}
+
+void engine_progress(struct engine *e, struct span id, struct span line)
+{
+	ssize_t sent = 0;
+
+	if (e->next)
+		push_if_ready(e);
+	if (engine_is_up(e) && !e->next && !e->leaving) {
+		sent = wire_send(&e->wire, &(struct iovec){(char *)line.at, line.len}, 1);
+		if (sent == (ssize_t)line.len)
+			return;
+		if (sent >= 0 || sent == -EAGAIN)
+			e->blocked = true;
+		else
+			drain(e);
+	}
+	keep_latest(e, id, line, sent > 0 ? (size_t)sent : 0);
+	if (!e->blocked)
+		push(e);
+}
+
+void engine_abandon(struct engine *e, struct call *c)
+{
+	withdraw(e, c);
+	push_if_ready(e);
+}
+
+/* First what has not left, so that progress is next in line; then that; then the rest. */
+void engine_cancel_all(struct engine *e)
+{
+	persist_error error;
+	struct call *next;
+
+	for (int sent = 0; sent < 2; sent++) {
+		for (struct call *c = e->calls.first; c; c = next) {
+			next = c->next;
+			if (sent ? !is_awaited(c) : !is_awaited(c) || c->state == CALL_SENT)
+				continue;
+			failure_set(&error, PERSIST_E_CANCELLED, outcome_of(c, has_left(e, c)),
+			            "the client was closed before the answer");
+			withdraw(e, c);
+			call_fail(c, &error);
+			hand_over(e, c);
+		}
+		if (!sent) {
+			e->retry_at = 0;
+			push(e);
+		}
+	}
+	while (e->calls.first) {
+		struct call *c = e->calls.first;
+		take_out(e, c);
+		call_free(c);
+	}
+}
+
+short engine_events(const struct engine *e)
+{
+	return (short)(POLLIN | (e->next && (!e->leaving || e->left > 0) ? POLLOUT : 0));
+}
+
+int64_t engine_due(const struct engine *e)
+{
+	if (e->ended.first)
+		return 0;
+	return engine_is_up(e) || !e->calls.first ? e->check_at : moment_first(e->check_at, e->retry_at);
+}
+
+void engine_turn(struct engine *e, short seen)
+{
+	if (engine_is_up(e) && seen & (POLLIN | POLLHUP | POLLERR))
+		take_in(e);
+	if (!engine_is_up(e) || seen & POLLOUT)
+		push(e);
+	if (e->check_at != MOMENT_NEVER)
+		give_up(e, moment_now());
+}
+
+short engine_wait(const struct engine *e, int64_t until)
+{
+	struct pollfd p = {.fd = e->wire.fd, .events = engine_events(e)};
+	int timeout = moment_poll_ms(moment_first(until, engine_due(e)));
+
+	return poll(&p, engine_is_up(e) ? 1 : 0, timeout) > 0 ? p.revents : 0;
 }

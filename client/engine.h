@@ -1,87 +1,70 @@
-/* engine: a connection that mends itself, and the calls on it. docs/client-calls.md is the design.
+/* engine: calls on their way, over a connection that mends itself. It never waits.
  *
- * Nothing here waits but engine_wait. engine_push sends what can be sent and never calls back; engine_turn also takes
- * in replies, notices what has ended, and calls back. What waits for one call turns and waits until it is done. */
+ * It holds every call that has been begun, in that order, and sends, takes in, gives up and sends again. What it
+ * needs next (a socket to become readable or writable, a moment to come) it says, and whoever waits, in poll()
+ * or in an event loop, calls engine_turn() then. docs/client-calls.md is the story. One thread at a time. */
 #pragma once
-#include "client/persist.h"
-#include "proto/buf.h"
-#include "proto/frame.h"
-#include "proto/mem.h"
-#include <stdatomic.h>
-#define uthash_malloc(size) mem_alloc(size)
-#include <uthash.h>
+#include "client/call.h"
+#include "client/moment.h"
+#include "client/wire.h"
 
-/*
- *     queued ──► partly written ──► sent ──► done
- *       ▲              │              │
- *       └──────────────┴──────────────┘ the connection ended, and sending it again is safe
- */
-struct call {
-	struct call *next, *previous; /* in the order in which they were made */
-	UT_hash_handle hh;            /* by id; only those that wait for a reply */
-	int64_t id;                   /* the first one of a batch */
-	unsigned batch;               /* how many calls the line has; 0: it is no batch */
-	struct buf line;
-	size_t written;               /* of line, on this connection */
-	bool repeatable;              /* reads: may be sent again though they were sent */
-	bool notification;
-	int64_t deadline;             /* µs, monotonic */
-	int64_t looking_since;        /* for a daemon */
-	/* Once. `reply` is the result (of a batch: the array of replies), absent on error. NULL: nobody wants to know. */
-	void (*done)(struct call *c, struct span reply, const persist_error *error);
-	void *arg;
+/* Why there is no connection. */
+struct trouble {
+	int system_error; /* of connect(); 0: connections are made, and end without an answer */
+	bool refused;     /* connect() failed */
+	bool busy;        /* the daemon is there and has not yet got to us */
 };
 
-struct held; /* progress that could not be sent yet */
-
-struct persist_client {
+struct engine {
+	struct wire wire;
 	char *path;
-	int timeout_ms, patience_ms;
 	size_t reply_max;
-	pid_t pid;
-	atomic_uintptr_t user;        /* which thread is inside */
-	unsigned inside;              /* how deep: callbacks use the client */
-	struct call *calls;           /* all that are not done */
-	struct call *unwritten;       /* the first that is not wholly written; those behind it are not, either */
+	int64_t patience;        /* microseconds; MOMENT_NEVER: as long as the call's own time */
+
+	struct call_list calls;  /* not yet answered, or not yet sent, in the order in which they were begun */
+	struct call_list ended;  /* callbacks to be called */
+	struct call *next;       /* the first that has not wholly left; NULL: all have */
+	size_t left;             /* bytes of it that have */
 	struct call *by_id;
-	size_t call_count;            /* that somebody waits for */
-	int64_t next_id;
-	struct held *held;            /* newest value of each job, in the order in which they came */
+	int64_t last_id;
+	int64_t check_at;        /* no call's time is over before */
+	size_t awaited;          /* calls that somebody waits for */
+	size_t notices_bytes;    /* of notifications that have not left */
 
-	int fd;                       /* -1: no connection */
-	struct frame in;
-	bool broken;                  /* the connection has ended; the next turn sees to it */
-	int broken_error;             /* errno; 0: the daemon closed it */
-	bool leaving;                 /* the daemon is stopping: nothing more is sent on this connection */
-	bool answered;                /* it has answered something on this connection */
-	persist_error refusal;        /* what it said of the connection as a whole; code 0: nothing */
-	int64_t retry_at;             /* when to try to connect next */
-	unsigned attempts;            /* that failed in a row */
-	int connect_error;
-	uint64_t chance;              /* state of the backoff's random numbers */
+	/* of this connection */
+	size_t unanswered;       /* sent: ghosts, too */
+	size_t unreadable;       /* replies that were too long, of calls that nobody can tell yet */
+	size_t complaints;       /* of the daemon, still to come, about lines that we broke off */
+	size_t longest_notice;   /* bytes of the longest notification that was sent */
+	bool proven;             /* it has answered something */
+	bool blocked;            /* the socket was full */
+	bool leaving;            /* the daemon is stopping: nothing more is sent */
+	persist_error *farewell; /* what the daemon said to the connection as a whole, before it ended it */
 
-	int epoll, timer;             /* -1: persist_fd was not asked for */
-	uint32_t watched;             /* events of fd in epoll */
-	bool no_wait_left;            /* something is to be done in the next turn, whatever the descriptors say */
+	/* of the next one */
+	int64_t retry_at, tried_at, failed_at, down_since, backoff;
+	struct trouble trouble;
 };
 
-int64_t engine_now(void);
+void engine_init(struct engine *e, const char *path); /* path: copied */
+void engine_free(struct engine *e);                   /* no calls are left */
 
-/* Owned by the client from engine_submit (engine_queue) on. The line ends with its newline; ids from engine_id(). */
-struct call *engine_call(persist_client *c, const char *method);
-int64_t engine_id(persist_client *c, unsigned count);
-void engine_submit(persist_client *c, struct call *call); /* and sends what can be sent */
-void engine_queue(persist_client *c, struct call *call);
-void engine_forget(struct call *call); /* its answer is of no interest any more */
+bool engine_is_up(const struct engine *e);
+int64_t engine_new_id(struct engine *e);
 
-void engine_push(persist_client *c);
-void engine_turn(persist_client *c);
-void engine_wait(persist_client *c);    /* until there is something to do */
-void engine_settle(persist_client *c);  /* after something that nobody waits for: what may be left undone until a turn */
-void engine_abandon(persist_client *c); /* in a child after fork(): nothing is sent, nobody is called */
-void engine_end(persist_client *c);     /* every call ends with PERSIST_E_CANCELLED */
-void engine_watch(persist_client *c);   /* the epoll descriptor and its timer as they have to be now */
-bool engine_can_write(const persist_client *c); /* connected, and nothing waits to be written */
+/* Takes over a call whose text, id, times and callback are set; sends it as far as that goes now. */
+void engine_add(struct engine *e, struct call *c);
+/* A line of progress: sent if the socket takes it, else kept as the newest of its job. */
+void engine_progress(struct engine *e, struct span id, struct span line);
 
-/* What a line is safe for: sent twice, it does what it does once. */
-bool engine_repeatable(const char *method);
+/* Nobody waits any more for a call that is not done: it is taken back where that is possible. */
+void engine_abandon(struct engine *e, struct call *c);
+/* Ends every call with PERSIST_E_CANCELLED, and sends what progress there is as far as it goes. */
+void engine_cancel_all(struct engine *e);
+
+short engine_events(const struct engine *e);   /* what the socket is to be watched for, as poll() says it */
+int64_t engine_due(const struct engine *e);    /* when it must have a turn even if the socket is quiet */
+/* `seen`: what the socket is known to be ready for. */
+void engine_turn(struct engine *e, short seen);
+/* Waits until it is ready or due; how long at most is `until`. What was seen. */
+short engine_wait(const struct engine *e, int64_t until);

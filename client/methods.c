@@ -1,91 +1,105 @@
-/* The methods of persist.h, one function each: parameters in, persist_call, and what one wants of the result out. */
-#include "client/enter.h"
-#include "client/held.h"
-#include "client/parameters.h"
-#include "client/trouble.h"
+/* The methods of persist.h, one function each: parameters in, persist_call(), and what one wants of the result out. */
+#include "client/args.h"
+#include "client/client.h"
 #include "proto/rpc.h"
-#include "proto/scan.h"
-#include <stdlib.h>
 
-/* Ends the parameters and calls. */
-static int call(persist_client *c, const char *method, struct parameters *p, persist_result **result,
-                persist_error *error)
+enum { JOB_ID_MAX = 160 };
+
+/* Ends the parameters, and calls. */
+static int finish(persist_client *c, const char *method, struct args *a, persist_result **result)
 {
-	persist_value params = parameters_end(p);
-	int code;
 	if (result)
 		*result = NULL;
-	if (p->error.code)
-		code = trouble_give(error, &p->error);
-	else
-		code = persist_call(c, method, params, result, error);
-	parameters_free(p);
-	return code;
+	if (args_end(a) == 0)
+		persist_call(c, method, persist_text_n(a->text.at, a->text.len), result, a->error);
+	args_free(a);
+	return a->error->code;
 }
 
-/* For results of which only one number is of interest. */
-static int call_for(persist_client *c, const char *method, struct parameters *p, const char *member, double *real,
-                    int64_t *whole, persist_error *error)
+/* The change was made, but what is said of it cannot be told. */
+static int refuse_result(persist_error *error, const char *method, const char *member)
 {
-	persist_result *result;
-	int code = call(c, method, p, &result, error);
-	if (code)
-		return code;
-	const char *text = persist_result_member(result, member);
-	int64_t n = 0;
-	double d = 0;
-	if (text)
-		scan_number(span_of(text), &n, &d);
-	if (whole)
-		*whole = n;
-	if (real)
-		*real = d;
-	persist_result_free(result);
-	return 0;
+	failure_set(error, PERSIST_E_PROTOCOL, PERSIST_UNKNOWN, "%s: the result has no %s", method, member);
+	return error->code;
 }
 
-static void save_options(struct parameters *p, const persist_save_options *o)
+/* For results of which one number is of interest. */
+static int finish_whole(persist_client *c, const char *method, struct args *a, const char *member, int64_t *number)
 {
-	if (!o)
-		return;
-	parameters_list(p, "fields", o->fields);
-	if (o->check_revision)
-		parameters_int(p, "if_revision", o->if_revision);
+	persist_result *r;
+	int64_t found;
+
+	if (finish(c, method, a, &r) != 0)
+		return a->error->code;
+	if (!result_whole(r, member, &found))
+		refuse_result(a->error, method, member);
+	else if (number)
+		*number = found;
+	persist_result_free(r);
+	return a->error->code;
 }
 
 static int get(persist_client *c, const char *method, const char *name, const char *id, const char *fields,
                persist_result **record, persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_text(&p, name, id);
-	parameters_list(&p, "fields", fields);
-	return call(c, method, &p, record, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_given(&a, name, id);
+	args_texts(&a, "fields", fields, true);
+	return finish(c, method, &a, record);
 }
 
-/* What the filter's members are called for each kind of record. */
-static void filter(struct parameters *p, const persist_list *l, const char *after, const char *before)
+static void add_options(struct args *a, const persist_save_options *options)
 {
-	if (!l)
+	if (!options)
 		return;
-	parameters_words(p, "status", l->status);
-	parameters_words(p, "type", l->type);
-	parameters_words(p, "kind", l->kind);
-	parameters_words(p, "run_id", l->run_id);
-	parameters_text(p, after, l->after);
-	parameters_text(p, before, l->before);
+	if (options->check_revision)
+		args_whole(a, "if_revision", options->if_revision);
+	args_texts(a, "fields", options->fields, true);
 }
 
-static void page(struct parameters *p, const persist_list *l)
+/* What the daemon's method has no parameter for it refuses by name. */
+static void add_filter(struct args *a, const persist_list *f, const char *after, const char *before)
 {
-	if (!l)
+	if (!f)
 		return;
-	if (l->limit)
-		parameters_int(p, "limit", l->limit);
-	if (l->offset)
-		parameters_int(p, "offset", l->offset);
-	parameters_text(p, "cursor", l->cursor);
-	parameters_list(p, "fields", l->fields);
-	parameters_text(p, "order", l->order);
+	args_texts(a, "status", f->status, false);
+	args_texts(a, "type", f->type, false);
+	args_texts(a, "kind", f->kind, false);
+	args_texts(a, "run_id", f->run_id, false);
+	args_text(a, after, f->after);
+	args_text(a, before, f->before);
+	if (f->limit != 0)
+		args_whole(a, "limit", f->limit);
+	if (f->offset != 0)
+		args_whole(a, "offset", f->offset);
+	args_text(a, "cursor", f->cursor);
+	args_texts(a, "fields", f->fields, true);
+	args_text(a, "order", f->order);
+}
+
+static int list(persist_client *c, const char *method, const persist_list *filter, bool updated, persist_result **page,
+                persist_error *error)
+{
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	add_filter(&a, filter, updated ? "updated_after" : "created_after", updated ? "updated_before" : "created_before");
+	return finish(c, method, &a, page);
+}
+
+static int count(persist_client *c, const char *method, const persist_list *filter, bool updated, int64_t *total,
+                 persist_error *error)
+{
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	add_filter(&a, filter, updated ? "updated_after" : "created_after", updated ? "updated_before" : "created_before");
+	return finish_whole(c, method, &a, "total", total);
 }
 
 /* ---- jobs */
@@ -93,10 +107,13 @@ static void page(struct parameters *p, const persist_list *l)
 int persist_job_save(persist_client *c, persist_value job, const persist_save_options *options, persist_result **saved,
                      persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_value(&p, "job", job);
-	save_options(&p, options);
-	return call(c, "job.save", &p, saved, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_value(&a, "job", job);
+	add_options(&a, options);
+	return finish(c, "job.save", &a, saved);
 }
 
 int persist_job_get(persist_client *c, const char *id, const char *fields, persist_result **job, persist_error *error)
@@ -104,86 +121,102 @@ int persist_job_get(persist_client *c, const char *id, const char *fields, persi
 	return get(c, "job.get", "id", id, fields, job, error);
 }
 
-int persist_job_list(persist_client *c, const persist_list *l, persist_result **found, persist_error *error)
+int persist_job_list(persist_client *c, const persist_list *filter, persist_result **page, persist_error *error)
 {
-	struct parameters p = {0};
-	filter(&p, l, "created_after", "created_before");
-	page(&p, l);
-	return call(c, "job.list", &p, found, error);
+	return list(c, "job.list", filter, false, page, error);
 }
 
-int persist_job_count(persist_client *c, const persist_list *l, int64_t *total, persist_error *error)
+int persist_job_count(persist_client *c, const persist_list *filter, int64_t *total, persist_error *error)
 {
-	struct parameters p = {0};
-	filter(&p, l, "created_after", "created_before");
-	return call_for(c, "job.count", &p, "total", NULL, total, error);
+	return count(c, "job.count", filter, false, total, error);
 }
 
-static void progress(struct parameters *p, const char *id, double current, double total, const char *message)
+static void add_progress(struct args *a, const char *id, double current, double total, const char *message)
 {
-	struct parameters inner = {0};
-	parameters_text(p, "id", id);
-	parameters_real(&inner, "current", current);
-	parameters_real(&inner, "total", total);
-	parameters_text(&inner, "message", message);
-	persist_value value = parameters_end(&inner);
-	if (inner.error.code && !p->error.code)
-		p->error = inner.error;
-	parameters_value(p, "progress", value);
-	parameters_free(&inner);
+	args_given(a, "id", id);
+	args_open(a, "progress");
+	args_real(a, "current", current);
+	args_real(a, "total", total);
+	args_text(a, "message", message);
+	args_close(a);
 }
 
 int persist_job_update_progress(persist_client *c, const char *id, double current, double total, const char *message,
                                 double *percentage, persist_error *error)
 {
-	struct parameters p = {0};
-	progress(&p, id, current, total, message);
-	return call_for(c, "job.update_progress", &p, "percentage", percentage, NULL, error);
+	persist_error mine;
+	struct args a;
+	persist_result *r;
+	double found;
+
+	args_begin(&a, error ? error : &mine);
+	add_progress(&a, id, current, total, message);
+	if (finish(c, "job.update_progress", &a, &r) != 0)
+		return a.error->code;
+	if (!result_real(r, "percentage", &found))
+		refuse_result(a.error, "job.update_progress", "percentage");
+	else if (percentage)
+		*percentage = found;
+	persist_result_free(r);
+	return a.error->code;
 }
 
-/* At once where the socket takes it; else the newest value is held. */
-static void send_progress(persist_client *c, const char *id, persist_value params)
+/* Nobody would hear what the daemon says of it, so what it would refuse is refused here. */
+static void check_progress(struct args *a, const char *id, double current, double total)
 {
-	held_put(c, id, (struct span){params.text, params.len});
-	engine_push(c);
-	engine_settle(c);
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+	size_t len = id ? strspn(id, allowed) : 0;
+
+	if (!id || id[len] || len == 0 || len > JOB_ID_MAX)
+		args_refuse(a, "id", "[A-Za-z0-9_-]{1,160}", "not the id of a job");
+	if (!(current >= 0))
+		args_refuse(a, "current", "a number that is at least 0", "below 0 or no number");
+	if (!(total >= 0))
+		args_refuse(a, "total", "a number that is at least 0", "below 0 or no number");
 }
 
 int persist_job_progress(persist_client *c, const char *id, double current, double total, const char *message,
                          persist_error *error)
 {
-	struct parameters p = {0};
-	persist_error e;
-	progress(&p, id, current, total, message);
-	persist_value params = parameters_end(&p);
-	if (!id)
-		trouble_argument(&p.error, "id", "a job's id");
-	if (p.error.code || !enter(c, false, &e)) {
-		int code = trouble_give(error, p.error.code ? &p.error : &e);
-		parameters_free(&p);
-		return code;
+	persist_error mine, *e = error ? error : &mine;
+	struct args a;
+
+	if (client_enter(c, USE_NOW, e) != 0)
+		return e->code;
+	args_begin_in(&a, &c->params, e);
+	check_progress(&a, id, current, total);
+	add_progress(&a, id, current, total, message);
+	if (args_end(&a) == 0) {
+		c->line.len = 0;
+		rpc_request(&c->line, "job.update_progress", buf_as_span(&a.text), -1);
+		engine_progress(&c->engine, span_of(id), buf_as_span(&c->line));
 	}
-	send_progress(c, id, params);
-	leave(c);
-	parameters_free(&p);
-	return 0;
+	c->params = a.text;
+	client_leave(c);
+	return e->code;
 }
 
 int persist_job_delete(persist_client *c, const char *id, int64_t *removed, persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_text(&p, "id", id);
-	return call_for(c, "job.delete", &p, "removed", NULL, removed, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_given(&a, "id", id);
+	return finish_whole(c, "job.delete", &a, "removed", removed);
 }
 
 int persist_job_cleanup(persist_client *c, double days, bool dry_run, int64_t *removed, persist_error *error)
 {
-	struct parameters p = {0};
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
 	if (!(days < 0))
-		parameters_real(&p, "days", days);
+		args_real(&a, "days", days);
 	if (dry_run)
-		parameters_true(&p, "dry_run");
-	return call_for(c, "job.cleanup", &p, "removed", NULL, removed, error);
+		args_bool(&a, "dry_run", true);
+	return finish_whole(c, "job.cleanup", &a, "removed", removed);
 }
 
 /* ---- runs */
@@ -191,10 +224,13 @@ int persist_job_cleanup(persist_client *c, double days, bool dry_run, int64_t *r
 int persist_run_save(persist_client *c, persist_value run, const persist_save_options *options, persist_result **saved,
                      persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_object(&p, "run", run);
-	save_options(&p, options);
-	return call(c, "run.create_or_update", &p, saved, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_members(&a, "run", run);
+	add_options(&a, options);
+	return finish(c, "run.create_or_update", &a, saved);
 }
 
 int persist_run_get(persist_client *c, const char *run_id, const char *fields, persist_result **run,
@@ -203,39 +239,40 @@ int persist_run_get(persist_client *c, const char *run_id, const char *fields, p
 	return get(c, "run.get", "run_id", run_id, fields, run, error);
 }
 
-int persist_run_list(persist_client *c, const persist_list *l, persist_result **found, persist_error *error)
+int persist_run_list(persist_client *c, const persist_list *filter, persist_result **page, persist_error *error)
 {
-	struct parameters p = {0};
-	filter(&p, l, "updated_after", "updated_before");
-	page(&p, l);
-	return call(c, "run.list", &p, found, error);
+	return list(c, "run.list", filter, true, page, error);
 }
 
-int persist_run_count(persist_client *c, const persist_list *l, int64_t *total, persist_error *error)
+int persist_run_count(persist_client *c, const persist_list *filter, int64_t *total, persist_error *error)
 {
-	struct parameters p = {0};
-	filter(&p, l, "updated_after", "updated_before");
-	return call_for(c, "run.count", &p, "total", NULL, total, error);
+	return count(c, "run.count", filter, true, total, error);
 }
 
 int persist_run_find_by_meta(persist_client *c, const char *key, const char *value, const char *fields,
                              persist_result **run, persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_text(&p, "key", key);
-	parameters_text(&p, "value", value);
-	parameters_list(&p, "fields", fields);
-	return call(c, "run.find_by_meta", &p, run, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_given(&a, "key", key);
+	args_given(&a, "value", value);
+	args_texts(&a, "fields", fields, true);
+	return finish(c, "run.find_by_meta", &a, run);
 }
 
 int persist_run_delete(persist_client *c, const char *run_id, bool keep_artifacts, int64_t *removed,
                        persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_text(&p, "run_id", run_id);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_given(&a, "run_id", run_id);
 	if (keep_artifacts)
-		parameters_true(&p, "keep_artifacts");
-	return call_for(c, "run.delete", &p, "removed", NULL, removed, error);
+		args_bool(&a, "keep_artifacts", true);
+	return finish_whole(c, "run.delete", &a, "removed", removed);
 }
 
 /* ---- artifacts */
@@ -243,11 +280,14 @@ int persist_run_delete(persist_client *c, const char *run_id, bool keep_artifact
 int persist_artifact_save(persist_client *c, const char *run_id, const char *kind, persist_value payload,
                           persist_result **artifact, persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_text(&p, "run_id", run_id);
-	parameters_text(&p, "kind", kind);
-	parameters_value(&p, "payload", payload);
-	return call(c, "artifact.save", &p, artifact, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_given(&a, "run_id", run_id);
+	args_text(&a, "kind", kind);
+	args_value(&a, "payload", payload);
+	return finish(c, "artifact.save", &a, artifact);
 }
 
 int persist_artifact_read(persist_client *c, const char *id, persist_result **artifact_and_payload,
@@ -256,19 +296,19 @@ int persist_artifact_read(persist_client *c, const char *id, persist_result **ar
 	return get(c, "artifact.read", "id", id, NULL, artifact_and_payload, error);
 }
 
-int persist_artifact_list(persist_client *c, const persist_list *l, persist_result **found, persist_error *error)
+int persist_artifact_list(persist_client *c, const persist_list *filter, persist_result **page, persist_error *error)
 {
-	struct parameters p = {0};
-	filter(&p, l, "created_after", "created_before");
-	page(&p, l);
-	return call(c, "artifact.list", &p, found, error);
+	return list(c, "artifact.list", filter, false, page, error);
 }
 
 int persist_artifact_delete(persist_client *c, const char *id, int64_t *removed, persist_error *error)
 {
-	struct parameters p = {0};
-	parameters_text(&p, "id", id);
-	return call_for(c, "artifact.delete", &p, "removed", NULL, removed, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	args_given(&a, "id", id);
+	return finish_whole(c, "artifact.delete", &a, "removed", removed);
 }
 
 /* ---- the daemon */
@@ -280,6 +320,9 @@ int persist_ping(persist_client *c, persist_error *error)
 
 int persist_flush(persist_client *c, int64_t *revision, persist_error *error)
 {
-	struct parameters p = {0};
-	return call_for(c, "server.flush", &p, "revision", NULL, revision, error);
+	persist_error mine;
+	struct args a;
+
+	args_begin(&a, error ? error : &mine);
+	return finish_whole(c, "server.flush", &a, "revision", revision);
 }
