@@ -1,0 +1,16 @@
+/* help: what persistctl says of itself, made of the same rows that commands are. */
+#pragma once
+#include "client/ctl/command.h"
+
+/* Of everything; `noun` not NULL: of its commands alone. */
+enum exit_status help_overview(const struct commands *all, const char *noun, const struct screen *s);
+enum exit_status help_command(const struct command *c, const struct screen *s);
+/* "job list [FLAG]..." */
+void help_synopsis(struct buf *out, const struct command *c);
+/* The words of a flag in help and in the manual: "-n, --limit N". */
+void help_flag_words(struct buf *out, const struct flag *f);
+/* What a flag does, with its choices and default, as one paragraph. */
+void help_flag_prose(struct buf *out, const struct flag *f);
+
+enum exit_status help_run(struct invocation *i);
+extern const struct operand help_operands[];

@@ -1,0 +1,150 @@
+#include "client/ctl/outlet.h"
+#include "client/ctl/complain.h"
+#include "client/ctl/print.h"
+#include "proto/ident.h"
+#include "proto/mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HELD_BYTES = 1 << 18, RANDOM_DIGITS = 8, SIGNALLED = 128 };
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* What a signal has to remove; NULL: nothing. */
+static char *volatile unfinished;
+
+static void on_signal(int number)
+{
+	if (unfinished)
+		unlink(unfinished);
+	_exit(SIGNALLED + number);
+}
+
+/* Before the file is there, so that no signal comes between. A signal that is ignored (nohup) stays so. */
+static void watch_signals(char *tmp)
+{
+	struct sigaction action = {.sa_handler = on_signal}, before;
+
+	unfinished = tmp;
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+}
+
+static enum exit_status failed(struct outlet *o, const char *what)
+{
+	if (o->status == EXIT_OK)
+		complain("cannot %s %s: %s", what, o->path, strerror(errno));
+	o->status = EXIT_FAILED;
+	return o->status;
+}
+
+/* A link is followed: what it points to is replaced, not the link. */
+static char *real_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : mem_copy(path, strlen(path) + 1);
+}
+
+enum exit_status outlet_open(struct outlet *o, const char *path)
+{
+	struct buf tmp = {0};
+	struct stat st;
+	char random[RANDOM_DIGITS + 1];
+
+	*o = (struct outlet){.fd = -1};
+	if (!path || strcmp(path, "-") == 0)
+		return EXIT_OK;
+	o->path = real_path(path);
+	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		o->fd = open(o->path, O_WRONLY | O_CLOEXEC);
+		return o->fd < 0 ? failed(o, "write to") : EXIT_OK;
+	}
+	ident_hex(random, RANDOM_DIGITS);
+	buf_printf(&tmp, "%s.%s.tmp", o->path, random);
+	buf_char(&tmp, '\0');
+	o->tmp = tmp.at;
+	watch_signals(o->tmp);
+	o->fd = open(o->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	return o->fd < 0 ? failed(o, "make") : EXIT_OK;
+}
+
+static enum exit_status write_held(struct outlet *o)
+{
+	size_t done = 0;
+
+	if (!o->path) {
+		enum exit_status status = print_buf(&o->held);
+		o->status = o->status == EXIT_OK ? status : o->status;
+		return o->status;
+	}
+	while (o->status == EXIT_OK && done < o->held.len) {
+		ssize_t n = write(o->fd, o->held.at + done, o->held.len - done);
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno != EINTR)
+			failed(o, "write");
+	}
+	o->held.len = 0;
+	return o->status;
+}
+
+enum exit_status outlet_put(struct outlet *o, struct span text)
+{
+	buf_span(&o->held, text);
+	return o->held.len < HELD_BYTES ? o->status : write_held(o);
+}
+
+/* The file's new name must be on the disk, too. */
+static void sync_directory(struct outlet *o)
+{
+	char *slash = strrchr(o->path, '/');
+	char *directory = slash ? mem_copy(o->path, strlen(o->path) + 1) : mem_copy(".", 2);
+
+	if (slash)
+		directory[slash == o->path ? 1 : slash - o->path] = '\0';
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0)
+		failed(o, "make durable");
+	if (fd >= 0)
+		close(fd);
+	free(directory);
+}
+
+static void finish_file(struct outlet *o, bool whole)
+{
+	whole = whole && o->status == EXIT_OK;
+	if (whole && o->tmp && fsync(o->fd) != 0)
+		failed(o, "write");
+	if (close(o->fd) != 0 && whole)
+		failed(o, "write");
+	if (!o->tmp)
+		return;
+	if (whole && o->status == EXIT_OK && rename(o->tmp, o->path) != 0)
+		failed(o, "make");
+	if (!whole || o->status != EXIT_OK)
+		unlink(o->tmp);
+	else
+		sync_directory(o);
+	unfinished = NULL;
+}
+
+enum exit_status outlet_close(struct outlet *o, bool whole)
+{
+	if (o->held.len > 0 && o->status == EXIT_OK)
+		write_held(o);
+	if (o->fd >= 0)
+		finish_file(o, whole);
+	buf_free(&o->held);
+	free(o->path);
+	free(o->tmp);
+	o->path = o->tmp = NULL;
+	return o->status;
+}
