@@ -1,0 +1,220 @@
+"""JobStore: the asyncio class that keeps jobs, with persistd behind it.
+
+Its methods, arguments and results are those of the class that rewrites jobs.json inside one process. That one kept the
+caller's own objects, so that whoever asked for a job got the same object as everybody else, and saw the progress that
+was reported. Services rely on it; so this one does the same with objects that are still in use (see `shared`)."""
+from __future__ import annotations
+
+import builtins
+import marshal
+import os
+import weakref
+from types import TracebackType
+from typing import Any, Dict, Iterable, Optional, Tuple, Type, Union
+
+from . import models, wire
+from . import progress as progress_
+from .aclient import AsyncClient
+from .client import SocketPath
+from .errors import InvalidParams, NotFound
+from .link import not_a_file
+
+_PAGE = 1000
+Words = Union[None, str, Iterable[str]]
+
+
+class _Used:
+    """A job's object that somebody still holds, and the record that it was made of or saved as."""
+    __slots__ = ("ref", "seen")
+
+    def __init__(self, ref: weakref.ref[Any], record: Dict[str, Any]) -> None:
+        self.ref = ref
+        self.seen = marshal.dumps(record)
+
+
+def _words(value: Words) -> Any:
+    """A filter's value or values as the wire has them."""
+    if value is None or isinstance(value, str):
+        return models._word(value)
+    if isinstance(value, Iterable):
+        return [models._word(each) for each in value]
+    return models._word(value)
+
+
+class JobStore:
+    """Keeps jobs in persistd. For asyncio: one store serves any number of tasks, event loops and threads.
+
+    socket: the daemon's socket; None: $PERSISTD_SOCKET, then the usual places.
+    timeout: how many seconds a call may take in all; None: for ever.
+    nan: "refuse" a NaN or an infinity in a job, naming where it is, or store "null" instead.
+    job_class: what jobs are made of that nobody holds yet: called with a job's fields as keywords.
+    shared: get() and list() give the object that was saved or given before, brought up to date but for what was
+        changed in it and not saved, for as long as anybody holds it; update_progress() sets its progress. False: every
+        get() makes an object, and update_progress() changes none.
+    reconnect_for: how many seconds a call goes on looking for a daemon that is not there; 0: one attempt.
+    default: what becomes of values that JSON does not know; by default their str(), but see wire.plain."""
+
+    def __init__(self, socket: SocketPath = None, *, timeout: Optional[float] = 30.0, nan: str = "refuse",
+                 job_class: Type[Any] = models.Job, shared: bool = True, reconnect_for: float = 5.0,
+                 default: wire.Default = wire.plain_or_str, path: Union[None, str, os.PathLike[str]] = None) -> None:
+        if path is not None:
+            raise not_a_file(path)
+        self.client = AsyncClient(socket, timeout=timeout, nan=nan, reconnect_for=reconnect_for, default=default)
+        self._maker = models.Maker(job_class)
+        self._shared = shared
+        self._used: Dict[str, _Used] = {}
+
+    # ---- the methods of the class that this replaces
+
+    async def save(self, job: Any) -> Any:
+        """Stores the whole job, and returns it with what the daemon filled in: an id and times that it had not."""
+        record = await self.client.call("job.save", {"job": models.to_record(job)})
+        filled = self._fill(job, record)
+        self._use(filled, record)
+        return filled
+
+    async def get(self, job_id: str) -> Any:
+        """The job; None where there is none of this id."""
+        try:
+            record = await self.client.call("job.get", {"id": str(job_id)})
+        except NotFound:
+            self._used.pop(str(job_id), None)
+            return None
+        except InvalidParams as error:
+            if error.field == "id":
+                return None  # no job can have such an id
+            raise
+        return self._object(record)
+
+    async def list(self, status: Words = None, job_type: Words = None, limit: Optional[int] = 100,
+                   offset: int = 0) -> builtins.list[Any]:
+        """The newest jobs first. status and job_type: one or several of them. limit: any number, None for all; as in
+        the class before, what is below 1 counts as 1."""
+        wanted = None if limit is None else max(1, int(limit))
+        params = {"status": _words(status), "type": _words(job_type), "offset": max(0, int(offset))}
+        params = {name: value for name, value in params.items() if value is not None}
+        jobs: builtins.list[Any] = []
+        while wanted is None or len(jobs) < wanted:
+            params["limit"] = _PAGE if wanted is None else min(_PAGE, wanted - len(jobs))
+            try:
+                page = await self.client.call("job.list", params)
+            except InvalidParams as error:
+                if _selects_nothing(error, ("status", "type")):
+                    return []
+                raise
+            jobs += [self._object(record) for record in page["jobs"]]
+            if page["next_cursor"] is None:
+                break
+            params.pop("offset", None)
+            params["cursor"] = page["next_cursor"]
+        return jobs
+
+    async def update_progress(self, job_id: str, progress: Any = None, total: Optional[float] = None,
+                              message: Optional[str] = None, *, current: Optional[float] = None) -> None:
+        """Reports how far a job is: an object or a dict with current, total and message, or the three themselves. Meant
+        for loops: it waits for nothing, and neither an unknown id nor a daemon that is away is an error. Calls that
+        are made later see it."""
+        report = progress_.of(current if progress is None else progress, total, message)
+        self.client._driver().report(progress_.checked_id(job_id), report)
+        used = self._used.get(job_id) if self._shared else None
+        job = used.ref() if used is not None else None
+        if job is not None:
+            whole = progress is not None and not isinstance(progress, (dict, int, float))
+            _set(job, "progress", progress if whole else self._maker.progress(*report))
+
+    async def cleanup(self, days: float = 30) -> int:
+        """Removes the jobs that ended more than so many days ago; how many there were."""
+        reply = await self.client.call("job.cleanup", {"days": max(0, days)})
+        return int(reply["removed"])
+
+    async def delete(self, job_id: str) -> bool:
+        """Removes a job; whether there was one."""
+        self._used.pop(str(job_id), None)
+        try:
+            reply = await self.client.call("job.delete", {"id": str(job_id)})
+        except InvalidParams as error:
+            if error.field == "id":
+                return False
+            raise
+        return bool(reply["removed"])
+
+    # ---- and its end
+
+    async def aclose(self) -> None:
+        """Ends the running loop's connection. The store may be used on: the next call makes a new one."""
+        await self.client.aclose()
+
+    async def __aenter__(self) -> JobStore:
+        return self
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                        trace: Optional[TracebackType]) -> None:
+        await self.aclose()
+
+    # ---- objects that are in use
+
+    def _fill(self, job: Any, record: Dict[str, Any]) -> Any:
+        """Gives the job the id and the times that the daemon chose. What cannot be set becomes a new object."""
+        missing = [name for name in ("id", *models.TIMES) if not models._part(job, name, None)]
+        filled = {name: value for name, value in self._maker.fields(record).items() if name in missing and value}
+        if all(_set(job, name, value) for name, value in filled.items()):
+            return job
+        return self._maker.job(record)
+
+    def _use(self, job: Any, record: Dict[str, Any]) -> None:
+        if not self._shared:
+            return
+        ident = record["id"]
+        used = self._used.get(ident)
+        if used is not None and used.ref() is job:
+            used.seen = marshal.dumps(record)
+            return
+        everybody = self._used
+
+        def gone(ref: Any) -> None:
+            held = everybody.get(ident)
+            if held is not None and held.ref is ref:
+                del everybody[ident]
+
+        try:
+            everybody[ident] = _Used(weakref.ref(job, gone), record)
+        except TypeError:
+            everybody.pop(ident, None)  # a class whose objects cannot be looked after
+
+    def _object(self, record: Dict[str, Any]) -> Any:
+        """The job of a record: the object in use, brought up to date, or a new one."""
+        used = self._used.get(record["id"])
+        job = used.ref() if used is not None else None
+        if used is None or job is None:
+            job = self._maker.job(record)
+            self._use(job, record)
+            return job
+        seen = marshal.loads(used.seen)
+        changed = [name for name in models.FIELDS if name != "id" and record.get(name) != seen.get(name)]
+        if changed:
+            self._bring_up_to_date(job, changed, seen, record)
+            used.seen = marshal.dumps(record)
+        return job
+
+    def _bring_up_to_date(self, job: Any, changed: Iterable[str], seen: Dict[str, Any], record: Dict[str, Any]) -> None:
+        was, has = models.to_record(self._maker.job(seen)), models.to_record(job)
+        now = self._maker.fields(record)
+        for name in changed:
+            if has.get(name) == was.get(name):  # else it was changed here and not saved yet
+                _set(job, name, now[name])
+
+
+def _set(job: Any, name: str, value: Any) -> bool:
+    try:
+        if isinstance(job, dict):
+            job[name] = value
+        else:
+            setattr(job, name, value)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _selects_nothing(error: InvalidParams, filters: Tuple[str, ...]) -> bool:
+    """A word that no record can have under this field: the list is empty, as it was in the class before."""
+    return error.code == InvalidParams.code and (error.field or "").split("[")[0] in filters

@@ -1,0 +1,382 @@
+"""JobStore beyond what it replaces: classes of other people, times, numbers, long lists."""
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+import datetime
+import enum
+import json
+import os
+import pathlib
+import pickle
+import types
+import unittest
+import uuid
+from typing import Any, Dict, List, Optional
+
+from .harness import REPOSITORY, DaemonCase, TidyCase
+
+from persistd import (InvalidParams, Job, JobProgress, JobResult, JobStatus, JobStore, JobType, NotSerialisable,
+                      PersistdError, TooLarge)
+
+UTC = datetime.timezone.utc
+
+
+class Colour(enum.Enum):
+    RUNNING = "running"
+    PENDING = "pending"
+    BACKTEST = "backtest"
+
+
+@dataclasses.dataclass
+class TheirProgress:
+    current: int
+    total: int
+    message: str
+
+
+@dataclasses.dataclass
+class TheirJob:
+    id: str
+    type: Colour = Colour.BACKTEST
+    status: Colour = Colour.PENDING
+    payload: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    progress: Optional[TheirProgress] = None
+    result: Optional[Any] = None
+    created_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(UTC))
+    started_at: Optional[datetime.datetime] = None
+    completed_at: Optional[datetime.datetime] = None
+    error: Optional[str] = None
+    metadata: Dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Slotted:
+    __slots__ = ("id", "payload")
+
+    def __init__(self, id: str) -> None:
+        self.id, self.payload = id, {"slots": True}
+
+
+class StoreCase(DaemonCase):
+    async def asyncSetUp(self) -> None:
+        self.store = JobStore(self.shared.socket)
+        self.addAsyncCleanup(self.store.aclose)
+
+    def new(self, **options: Any) -> JobStore:
+        store = JobStore(self.shared.socket, **options)
+        self.addAsyncCleanup(store.aclose)
+        return store
+
+    def stored(self, job_id: str) -> Any:
+        return self.shared.ask("job.get", {"id": job_id})
+
+
+class TestOtherClasses(StoreCase):
+    async def test_a_dataclass_of_ones_own_comes_back_with_its_own_enums(self) -> None:
+        store = self.new(job_class=TheirJob)
+        await store.save(TheirJob("own", progress=TheirProgress(1, 2, "m")))
+        read = await self.new(job_class=TheirJob).get("own")
+        self.assertIs(type(read), TheirJob)
+        self.assertIs(read.type, Colour.BACKTEST)
+        self.assertEqual(read.progress, TheirProgress(1, 2, "m"))
+
+    async def test_a_namespace_of_strings_dicts_and_texts_is_stored(self) -> None:
+        job = types.SimpleNamespace(
+            id="ns", type="my_type", status="completed", payload={"a": 1}, progress={"current": 1, "total": 2, "message": "m"},
+            result={"success": True, "data": [1], "error": None, "artifacts": ("x",)},
+            created_at="2026-01-01T00:00:00Z", started_at=None, completed_at="2026-01-02T00:00:00", error=None, metadata={})
+        self.assertIs(await self.store.save(job), job)
+        record = self.stored("ns")
+        self.assertEqual((record["type"], record["created_at"], record["completed_at"], record["result"]["artifacts"]),
+                         ("my_type", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00", ["x"]))
+        read = await self.store.get("ns")
+        self.assertEqual(read.type.value, "my_type")
+        self.assertEqual(read.result, JobResult(True, [1], None, ["x"]))
+
+    async def test_attributes_that_are_not_there_keep_what_is_stored(self) -> None:
+        await self.store.save(Job(id="part", payload={"kept": 1}, error="kept"))
+        await self.store.save(types.SimpleNamespace(id="part", status="running"))
+        record = self.stored("part")
+        self.assertEqual((record["status"], record["payload"], record["error"]), ("running", {"kept": 1}, "kept"))
+
+    async def test_none_clears_progress_result_and_error(self) -> None:
+        job = Job(id="clear", progress=JobProgress(1, 2, "x"), result=JobResult(False), error="e")
+        await self.store.save(job)
+        job.progress = job.result = job.error = None
+        await self.store.save(job)
+        record = self.stored("clear")
+        self.assertEqual((record["progress"], record["result"], record["error"]), (None, None, None))
+
+    async def test_objects_that_cannot_be_looked_after_work_all_the_same(self) -> None:
+        await self.store.save(Slotted("slots"))
+        await self.store.update_progress("slots", 1, 2, "m")
+        read = await self.store.get("slots")
+        self.assertEqual((read.payload, read.progress.current), ({"slots": True}, 1))
+
+    async def test_a_dict_is_a_job_too(self) -> None:
+        saved = await self.store.save({"type": "backtest", "payload": {"n": 1}})
+        self.assertEqual(self.stored(saved["id"])["type"], "backtest")
+
+    async def test_an_empty_id_is_filled_in(self) -> None:
+        job = Job(id="")
+        await self.store.save(job)
+        self.assertEqual(str(uuid.UUID(job.id)), job.id)
+
+    async def test_something_that_is_no_job_is_refused_by_name(self) -> None:
+        for value in (None, "job", 5, [Job()]):
+            with self.assertRaisesRegex(InvalidParams, "attributes"):
+                await self.store.save(value)
+        with self.assertRaisesRegex(InvalidParams, "result.*success"):
+            await self.store.save(Job(result={"data": 1}))  # type: ignore[arg-type]
+
+    async def test_statuses_and_types_that_cannot_be_are_refused_by_name(self) -> None:
+        with self.assertRaises(InvalidParams) as caught:
+            await self.store.save(types.SimpleNamespace(id="s", status="succeeded"))
+        self.assertEqual(caught.exception.field, "job.status")
+        self.assertIn("completed", str(caught.exception))
+        with self.assertRaises(InvalidParams) as caught:
+            await self.store.save(types.SimpleNamespace(id="s", type="No Type"))
+        self.assertEqual(caught.exception.field, "job.type")
+        with self.assertRaises(ValueError):
+            await self.store.save(types.SimpleNamespace(id="no id!"))
+
+
+class TestShared(StoreCase):
+    async def test_what_others_changed_comes_and_what_was_changed_here_stays(self) -> None:
+        job = Job(id="both", metadata={"a": 1})
+        await self.store.save(job)
+        job.metadata["a"] = 2
+        self.shared.ask("job.save", {"job": {"id": "both", "status": "running", "metadata": {"a": 3}, "error": "theirs"}})
+        self.assertIs(await self.store.get("both"), job)
+        self.assertEqual((job.status, job.error, job.metadata), (JobStatus.RUNNING, "theirs", {"a": 2}))
+        self.assertIsNotNone(job.started_at)
+
+    async def test_progress_that_another_process_reports_comes_with_a_get(self) -> None:
+        job = Job(id="remote")
+        await self.store.save(job)
+        self.shared.ask("job.update_progress", {"id": "remote", "progress": {"current": 1, "total": 4}})
+        await self.store.get("remote")
+        self.assertEqual(job.progress, JobProgress(1, 4, ""))
+
+    async def test_objects_that_nobody_holds_are_forgotten(self) -> None:
+        await self.store.save(Job(id="gone"))
+        await asyncio.gather(*(self.store.save(Job()) for _ in range(100)))
+        await self.store.list(limit=None)
+        self.assertLessEqual(len(self.store._used), 1)
+
+    async def test_without_sharing_every_get_is_a_copy(self) -> None:
+        store = self.new(shared=False)
+        job = Job(id="copies")
+        await store.save(job)
+        await store.update_progress("copies", 1, 2)
+        read = await store.get("copies")
+        self.assertIsNot(read, job)
+        self.assertEqual((job.progress, read.progress), (None, JobProgress(1, 2, "")))
+
+    async def test_a_deleted_job_is_none_and_its_object_is_nobodys(self) -> None:
+        job = Job(id="deleted")
+        await self.store.save(job)
+        self.assertIs(await self.store.delete("deleted"), True)
+        self.assertIs(await self.store.delete("deleted"), False)
+        self.assertIsNone(await self.store.get("deleted"))
+        await self.store.save(job)
+        self.assertIs(await self.store.get("deleted"), job)
+
+
+class TestTimes(StoreCase):
+    async def test_times_of_a_job_can_always_be_subtracted(self) -> None:
+        naive, aware = Job(id="naive"), Job(id="aware", created_at=datetime.datetime.now(UTC))
+        for job in (naive, aware):
+            await self.store.save(job)
+            job.status = JobStatus.RUNNING
+            await self.store.save(job)
+            job.completed_at = datetime.datetime.now(UTC) if job is naive else datetime.datetime(2030, 1, 1)
+            job.status = JobStatus.COMPLETED
+            await self.store.save(job)
+            read = await self.new().get(job.id)
+            self.assertGreater(read.completed_at - read.started_at, datetime.timedelta(0))
+            self.assertGreater(read.started_at - read.created_at, datetime.timedelta(0))
+            self.assertIs(read.completed_at.tzinfo is None, job is naive)
+
+    async def test_the_servers_times_are_filled_in(self) -> None:
+        job = Job(id="times", status=JobStatus.FAILED)
+        await self.store.save(job)
+        self.assertIsNotNone(job.completed_at)
+        self.assertIsNone(job.completed_at.tzinfo)
+
+    async def test_texts_of_all_kinds_become_times(self) -> None:
+        from persistd.models import read_time
+        moment = datetime.datetime(2026, 1, 2, 3, 4, 5, 500000)
+        self.assertEqual(read_time("2026-01-02T03:04:05.5"), moment)
+        self.assertEqual(read_time("2026-01-02T03:04:05.500000123Z"), moment.replace(tzinfo=UTC))
+        self.assertEqual(read_time("2026-01-02T05:04:05.5+02:00"), moment.replace(tzinfo=UTC))
+        self.assertEqual(read_time("2026-01-02T01:34:05.500000-01:30"), moment.replace(tzinfo=UTC))
+        self.assertEqual(read_time("2026-01-02 03:04:05.500000"), moment)
+        for text in (None, "", "yesterday", "2026-13-01T00:00:00Z", 5):
+            self.assertIsNone(read_time(text))
+
+
+class TestValues(StoreCase):
+    async def test_a_nan_is_refused_where_it_is(self) -> None:
+        nan = float("nan")
+        for job, field in (
+                (Job(payload={"metrics": {"sharpe": nan}}), "job.payload.metrics.sharpe"),
+                (Job(result=JobResult(True, data={"rows": [{"x": 1.0}, {"x": float("-inf")}]})), "job.result.data.rows[1].x"),
+                (Job(metadata={"a": [[1, nan]]}), "job.metadata.a[0][1]")):
+            with self.assertRaises(InvalidParams) as caught:
+                await self.store.save(job)
+            self.assertEqual((caught.exception.field, caught.exception.outcome), (field, "did_not_happen"))
+            self.assertIn(field, str(caught.exception))
+            self.assertIsNone(await self.store.get(job.id))
+
+    async def test_a_nan_becomes_null_where_that_is_wanted(self) -> None:
+        job = Job(payload={"metrics": {"sharpe": float("nan"), "n": 1}, "rows": [float("inf"), 2.5]})
+        await self.new(nan="null").save(job)
+        self.assertEqual(self.stored(job.id)["payload"], {"metrics": {"sharpe": None, "n": 1}, "rows": [None, 2.5]})
+        with self.assertRaises(ValueError):
+            JobStore(self.shared.socket, nan="ignore")
+
+    async def test_an_integer_that_is_too_large_is_refused_where_it_is(self) -> None:
+        with self.assertRaises(InvalidParams) as caught:
+            await self.store.save(Job(payload={"big": [1, 2 ** 70]}))
+        self.assertEqual(caught.exception.field, "job.payload.big[1]")
+        await self.store.save(Job(id="ints", payload={"n": 2 ** 63 - 1, "m": -2 ** 63}))
+        self.assertEqual((await self.new().get("ints")).payload, {"n": 2 ** 63 - 1, "m": -2 ** 63})
+
+    async def test_what_json_does_not_know_becomes_what_one_expects(self) -> None:
+        class Odd:
+            def __str__(self) -> str:
+                return "odd!"
+
+        class Numpy:
+            def tolist(self) -> List[float]:
+                return [1.5, 2.5]
+
+        moment = datetime.datetime(2026, 1, 2, 3, 4, 5)
+        await self.store.save(Job(id="odd", payload={
+            "odd": Odd(), "array": Numpy(), "when": moment, "day": moment.date(), "path": pathlib.Path("/x"),
+            "set": {3, 1}, "tuple": (1, 2), "progress": JobProgress(1, 2), "status": JobStatus.RUNNING,
+            "colour": Colour.PENDING, 2024: 1, None: 2, True: 3, "bytes": b"x"}))
+        self.assertEqual(self.stored("odd")["payload"], {
+            "odd": "odd!", "array": [1.5, 2.5], "when": "2026-01-02T03:04:05", "day": "2026-01-02", "path": "/x",
+            "set": [1, 3], "tuple": [1, 2], "progress": {"current": 1, "total": 2, "message": ""}, "status": "running",
+            "colour": "pending", "2024": 1, "null": 2, "true": 3, "bytes": "b'x'"})
+
+    async def test_keys_that_no_json_has_are_refused_where_they_are(self) -> None:
+        for payload, field in (({"a": {(1, 2): 3}}, "job.payload.a"), ({"a": {1: 1, "1": 2}}, "params"),
+                               ({"a": ["\ud800"]}, "job.payload.a[0]"), ({"\ud800": 1}, "job.payload")):
+            with self.assertRaises(InvalidParams) as caught:
+                await self.store.save(Job(payload=payload))
+            self.assertEqual(caught.exception.field, field)
+        self.assertEqual((await self.store.save(Job(id="after"))).id, "after")
+
+    async def test_what_is_too_deep_or_endless_is_refused(self) -> None:
+        deep: List[Any] = []
+        for _ in range(125):
+            deep = [deep]
+        endless: Dict[str, Any] = {}
+        endless["self"] = endless
+        for payload in ({"deep": deep}, endless):
+            with self.assertRaises(InvalidParams):
+                await self.store.save(Job(payload=payload))
+
+    async def test_what_is_too_large_says_so_and_harms_nobody_else(self) -> None:
+        small = [self.store.save(Job()) for _ in range(5)]
+        results = await asyncio.gather(self.store.save(Job(payload={"x": "y" * (17 << 20)})), *small,
+                                       return_exceptions=True)
+        self.assertIsInstance(results[0], TooLarge)
+        self.assertTrue(all(isinstance(result, Job) for result in results[1:]))
+
+    async def test_numbers_and_texts_come_back_as_they_went_in(self) -> None:
+        payload = {"f": 0.1, "e": 1e-300, "i": 3, "t": True, "n": None, "u": "ş–\u0000😀", "one": 1.0}
+        await self.store.save(Job(id="values", payload=payload))
+        self.assertEqual(json.dumps((await self.new().get("values")).payload), json.dumps(payload))
+
+
+class TestLists(TidyCase):
+    async def test_a_list_of_any_length_and_by_several_words(self) -> None:
+        daemon = self.daemon("--max-page", "100000")
+        async with JobStore(daemon.socket) as store:
+            await asyncio.gather(*(store.save(Job(
+                id=f"j{n:04}", type=JobType.BACKTEST if n % 2 else "my_type",  # type: ignore[arg-type]
+                status=JobStatus.RUNNING if n % 3 else JobStatus.PENDING)) for n in range(2500)))
+            every = await store.list(limit=None)
+            self.assertEqual(len({job.id for job in every}), 2500)
+            self.assertEqual([job.id for job in await store.list(limit=2200, offset=100)],
+                             [job.id for job in every[100:2300]])
+            self.assertEqual(len(await store.list(limit=5000)), 2500)
+            self.assertEqual(len(await store.list()), 100)
+            self.assertEqual(len(await store.list(status=[JobStatus.PENDING, "running"], limit=3000)), 2500)
+            self.assertEqual(len(await store.list(job_type="my_type", limit=3000)), 1250)
+            self.assertEqual(len(await store.list(job_type={JobType.BACKTEST, "my_type"}, limit=1500)), 1500)
+            self.assertEqual(await store.list(status="no such status"), [])
+            self.assertEqual(await store.list(job_type="No Such Type"), [])
+
+    async def test_the_old_file_is_read_as_it_was(self) -> None:
+        daemon = self.daemon(start=False)
+        os.makedirs(daemon.state, mode=0o700)
+        source = os.path.join(REPOSITORY, "tests", "data", "jobs-python.json")
+        with open(source, encoding="utf-8") as file:
+            text = file.read()
+        with open(os.path.join(daemon.state, "jobs.json"), "w", encoding="utf-8") as file:
+            file.write(text)
+        daemon.start()
+        async with JobStore(daemon.socket) as store:
+            read = {job.id: job for job in await store.list(limit=None)}
+            rows = json.loads(text)["jobs"]
+            self.assertEqual(len(read), len(rows))
+            for row in rows:
+                job = read[row["id"]]
+                self.assertEqual((job.type.value, job.status.value, job.payload, job.error, job.metadata),
+                                 (row["type"], row["status"], row["payload"], row["error"], row["metadata"]))
+                for name in ("created_at", "started_at", "completed_at"):
+                    moment = getattr(job, name)
+                    self.assertEqual(moment and moment.isoformat(), row[name])
+                self.assertEqual(job.progress and dataclasses.asdict(job.progress), row["progress"])
+                self.assertEqual(job.result and dataclasses.asdict(job.result), row["result"])
+                self.assertIn(job.type, list(JobType))
+
+
+class TestConstructor(TidyCase):
+    async def test_a_path_of_the_old_class_is_refused_and_says_where_the_records_go(self) -> None:
+        for make in (lambda: JobStore("data/jobs.json"), lambda: JobStore(pathlib.Path("data/jobs.json")),
+                     lambda: JobStore("/tmp"), lambda: JobStore(__file__), lambda: JobStore(path="data/jobs.json")):
+            with self.assertRaisesRegex(ValueError, "persistctl import"):
+                make()
+        with self.assertRaises(ValueError):
+            JobStore("")
+
+    async def test_a_store_takes_no_daemon_to_be_made(self) -> None:
+        with self.assertRaises(PersistdError):
+            await JobStore("/nonexistent/persistd.sock", reconnect_for=0).list()
+
+
+class TestWords(unittest.TestCase):
+    def test_enums_are_their_words(self) -> None:
+        self.assertEqual(JobStatus.RUNNING, "running")
+        self.assertEqual(JobStatus.RUNNING.value, "running")
+        self.assertTrue(JobStatus.RUNNING == Colour.RUNNING and Colour.RUNNING == JobStatus.RUNNING)
+        self.assertTrue(JobStatus.RUNNING != Colour.PENDING and JobStatus.RUNNING != JobStatus.PENDING)
+        self.assertIn("running", {JobStatus.RUNNING})
+        self.assertEqual(json.dumps({"s": JobStatus.RUNNING}), '{"s": "running"}')
+        with self.assertRaises(ValueError):
+            JobStatus("bogus")
+
+    def test_words_of_others_survive_reading_copying_and_pickling(self) -> None:
+        job = Job(type="my_type")  # type: ignore[arg-type]
+        self.assertEqual((job.type.value, type(job.type)), ("my_type", JobType))
+        self.assertEqual(dataclasses.asdict(job)["type"], "my_type")
+        self.assertEqual(copy.deepcopy(job), job)
+        self.assertEqual(pickle.loads(pickle.dumps(job)), job)
+        self.assertIs(pickle.loads(pickle.dumps(JobStatus.FAILED)), JobStatus.FAILED)
+
+    def test_jobs_know_when_they_are_over(self) -> None:
+        self.assertTrue(Job(status=JobStatus.CANCELLED).is_terminal)
+        self.assertFalse(Job().is_terminal)
+        self.assertEqual(JobProgress(1, 4).percentage, 25.0)
+        self.assertEqual(JobProgress().percentage, 0.0)
+
+
+if __name__ == "__main__":
+    unittest.main()
