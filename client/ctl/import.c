@@ -230,12 +230,13 @@ static void tell_unfinished(const struct import *in)
 		count[t] = of[t].imported + of[t].replaced;
 	if (in->dry_run)
 		complain("dry run: nothing was stored");
-	else if (count[TABLE_JOBS] + count[TABLE_RUNS] + count[TABLE_ARTIFACTS] == 0)
+	else if (count[TABLE_JOBS] + count[TABLE_RUNS] + count[TABLE_ARTIFACTS] == 0 && !in->shipment.unknown)
 		complain("nothing was imported");
 	else
-		complain("before that %llu jobs, %llu runs and %llu artifacts were imported and stay; the same "
-		         "command, once more, goes on from there", (unsigned long long)count[TABLE_JOBS],
-		         (unsigned long long)count[TABLE_RUNS], (unsigned long long)count[TABLE_ARTIFACTS]);
+		complain("%s%llu jobs, %llu runs and %llu artifacts were imported and stay; the same command, once more, "
+		         "goes on from there", in->shipment.unknown ? "at least " : "",
+		         (unsigned long long)count[TABLE_JOBS], (unsigned long long)count[TABLE_RUNS],
+		         (unsigned long long)count[TABLE_ARTIFACTS]);
 }
 
 static enum exit_status send_all(struct import *in)

@@ -65,8 +65,8 @@ static const struct flag_alias metadata_aliases[] = {{"meta", "metadata"}, {0}};
 static const struct flag_alias run_id_aliases[] = {{"id", "run_id"}, {0}};
 static const struct flag_alias artifact_run_aliases[] = {{"run", "run_id"}, {0}};
 
-#define LIST_NOTES(plain)                                                                                    \
-	"On a terminal a table, cut to its width. In a pipe columns with tabs between them, without a header: "  \
+#define LIST_NOTES(plain)                                                                                  \
+	"On a terminal a table, cut to its width. In a pipe columns with tabs between them, without a header: " \
 	plain ", or what --fields names, which may be paths into fields, too: payload.factor. Times are as they " \
 	"are stored, null is empty, and \\t \\n \\r \\\\ stand for what would break a line. Where a filter that " \
 	"is looked for on this side meets --limit, --json has a total of null."

@@ -139,6 +139,7 @@ static bool wait_for(struct shipment *s, const struct shipment_call *c, persist_
 		persist_result_free(r);
 		return true;
 	}
+	s->unknown |= e.outcome == PERSIST_UNKNOWN;
 	if (s->status == EXIT_OK)
 		tell(s, c, &e);
 	return false;

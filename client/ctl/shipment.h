@@ -29,6 +29,7 @@ struct shipment {
 	struct shipment_call *calls[SHIPMENT_CALLS]; /* from first, in a ring */
 	size_t first, count;
 	enum exit_status status; /* of the first call that failed */
+	bool unknown;            /* what became of one of those that failed, nobody knows */
 };
 
 /* What a call takes beside the records. */
