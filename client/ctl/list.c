@@ -179,11 +179,11 @@ static enum exit_status read_flags(struct listing *l)
 		status = method_params(l->i, SPAN("{}"), (struct span){0}, later, &l->later);
 	if (status == EXIT_OK)
 		status = method_judge(l->i, buf_as_span(&l->first));
-	if (status == EXIT_OK)
-		set_fields(l, &l->first);
-	if (status == EXIT_OK)
-		set_fields(l, &l->later);
-	return status;
+	if (status != EXIT_OK)
+		return status;
+	set_fields(l, &l->first);
+	set_fields(l, &l->later);
+	return EXIT_OK;
 }
 
 /* ---- a record */
@@ -279,7 +279,7 @@ static enum exit_status put_header(const struct listing *l)
 	return print_buf(&line);
 }
 
-static enum exit_status begin(struct listing *l)
+static enum exit_status put_start(struct listing *l)
 {
 	OWNED_BUF head = {0};
 
@@ -325,7 +325,7 @@ static void say_how_many(const struct listing *l)
 	fwrite(line.at, 1, line.len, stderr);
 }
 
-static enum exit_status end(struct listing *l)
+static enum exit_status put_end(struct listing *l)
 {
 	OWNED_BUF tail = {0};
 	enum exit_status status = EXIT_OK;
@@ -381,7 +381,7 @@ static enum exit_status take_page(struct listing *l, struct span page)
 	    !scan_member(page, "next_cursor", &cursor))
 		return complain_failed("%s: what came back is not a page of %s", l->i->command->method->name,
 		                       spec_table_name(l->table_id));
-	enum exit_status status = l->cursor.len == 0 ? begin(l) : EXIT_OK;
+	enum exit_status status = l->cursor.len == 0 ? put_start(l) : EXIT_OK;
 	l->cursor.len = l->total.len = 0;
 	buf_span(&l->cursor, cursor);
 	buf_span(&l->total, total);
@@ -432,7 +432,7 @@ static enum exit_status run(struct listing *l)
 
 	if (status == EXIT_OK)
 		status = all_pages(l);
-	return status == EXIT_OK ? end(l) : status;
+	return status == EXIT_OK ? put_end(l) : status;
 }
 
 static enum table_id table_of(const struct spec_method *m)

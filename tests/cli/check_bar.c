@@ -67,7 +67,7 @@ END_TEST
 START_TEST(it_keeps_to_a_narrow_terminal)
 {
 	watched(24, half);
-	ck_assert_str_eq(seen, "\rimporting   50 %  1,000…\033[K\r\033[K!");
+	ck_assert_str_eq(seen, "\rimporting   50 %  1,00…\033[K\r\033[K!");
 }
 END_TEST
 

@@ -10,14 +10,15 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
-from shell import PATIENCE, PERSISTCTL, Daemon, Store, Transcript, ago, environment, on_terminal, run, run_bytes
+from shell import PATIENCE, PERSISTCTL, Daemon, Store, Transcript, ago, environment, run, run_bytes
 
 UUID = "0d9cb7a8-58c5-4a8e-9a94-7f4d2d0b7c11"
 WIDTHS = (40, 80, 132, 200)
 
 
-def job(id: str, type: str, status: str, **more):
+def job(id: str, type: str, status: str, **more: Any) -> dict[str, Any]:
     return {"id": id, "type": type, "status": status, **more}
 
 
@@ -32,12 +33,12 @@ class Outputs(Store):
                 updated_at="2025-09-13T03:42:50+00:00", payload={"factor": "value", "top_n": 10},
                 metadata={"owner": "ops"},
                 result={"success": True, "data": {"cagr": 0.18}, "error": None, "artifacts": []}),
-            job("nightly", "backtest", "running", created_at=ago(minutes=3), started_at=ago(minutes=3),
-                updated_at=ago(minutes=3), metadata={"owner": "ops", "tries": 2},
+            job("nightly", "backtest", "running", created_at=ago(hours=2), started_at=ago(hours=2),
+                updated_at=ago(hours=2), metadata={"owner": "ops", "tries": 2},
                 payload={"factor": "value", "legs": [{"name": "long", "weights": [0.25, 0.25, 0.5]},
                                                      {"name": "short", "weights": [1]}], "note": "tab\there"}),
-            job(UUID, "optimization", "completed", created_at=ago(hours=2), started_at=ago(hours=2),
-                completed_at=ago(hours=1.5), updated_at=ago(hours=1.5)),
+            job(UUID, "optimization", "completed", created_at=ago(hours=3), started_at=ago(hours=3),
+                completed_at=ago(hours=2.5), updated_at=ago(hours=2.5)),
             job("broken", "data_refresh", "failed", created_at=ago(days=1), started_at=ago(days=1),
                 completed_at=ago(days=1), updated_at=ago(days=1),
                 error="Traceback (most recent call last):\n"
@@ -47,12 +48,12 @@ class Outputs(Store):
             job("waiting", "custom", "pending", created_at=ago(days=6), updated_at=ago(days=6)),
         ]
         runs = [
-            {"id": "bt-1", "kind": "backtest", "status": "succeeded", "created_at": ago(hours=3),
-             "updated_at": ago(hours=2), "started_at": ago(hours=3), "finished_at": ago(hours=2),
+            {"id": "bt-1", "kind": "backtest", "status": "succeeded", "created_at": ago(hours=5),
+             "updated_at": ago(hours=4), "started_at": ago(hours=5), "finished_at": ago(hours=4),
              "request": {"factor": "value", "top_n": 10},
              "meta": {"job_id": "nightly", "metrics": {"cagr": 0.18, "sharpe": 1.2, "by_year": [0.1, 0.26]}}},
-            {"id": "bt-2", "kind": "backtest", "status": "failed", "created_at": ago(hours=1),
-             "updated_at": ago(minutes=30), "started_at": ago(hours=1), "finished_at": ago(minutes=30),
+            {"id": "bt-2", "kind": "backtest", "status": "failed", "created_at": ago(hours=3),
+             "updated_at": ago(hours=2.5), "started_at": ago(hours=3), "finished_at": ago(hours=2.5),
              "request": {"factor": "momentum with a name that does not end soon", "top_n": 20},
              "meta": {"metrics": {"cagr": 0.21, "sharpe": 1.2, "alpha": 3, "by_year": [0.1, 0.3, 0.2]}},
              "error": {"type": "ValueError", "message": "too late"}},
@@ -234,7 +235,7 @@ class Outputs(Store):
 class Saving(Store):
     """What is typed is what is stored."""
 
-    def stored(self, id: str) -> dict:
+    def stored(self, id: str) -> dict[str, Any]:
         return self.call("job.get", id=id)
 
     def test_a_job_is_saved_from_flags(self) -> None:

@@ -36,7 +36,7 @@ class Done(NamedTuple):
 
 
 def ago(**length: float) -> str:
-    """A time that long before now, as records hold it. A moment more, so that "3 min ago" stays that for a while."""
+    """A time that long before now, as records hold it. A moment more, so that "2 h ago" stays that for a while."""
     return (datetime.now(timezone.utc) - timedelta(**length) - timedelta(seconds=5)).isoformat(timespec="microseconds")
 
 
@@ -45,7 +45,7 @@ class Daemon:
 
     def __init__(self, *flags: str) -> None:
         self.dir = tempfile.mkdtemp(prefix="persistctl-")
-        self.socket = f"{self.dir}/s"
+        self.socket = f"{self.dir}/socket"
         self.state = f"{self.dir}/state"
         self.flags = flags
         self.process: Optional[subprocess.Popen[bytes]] = None
@@ -164,6 +164,11 @@ class Store(unittest.TestCase):
         return on_terminal(columns, *shlex.split(line), env={"PERSISTD_SOCKET": self.daemon.socket, **env})
 
 
+def visible(output: str) -> str:
+    """What an editor would not show, or take for its own: \\e for an escape, <202e> for others."""
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", lambda c: f"<{ord(c[0]):04x}>", output.replace("\033", "\\e"))
+
+
 class Transcript:
     """Commands and all that they print, compared with a file of expected/. What is different at each run is replaced by
     something of the same width."""
@@ -183,7 +188,7 @@ class Transcript:
 
     def add(self, line: str, where: str, done: Done) -> None:
         self.lines.append(f"$ persistctl {line}    ({where})\n")
-        self.lines.append(self.normal(done.out))
+        self.lines.append(visible(self.normal(done.out)))
         if done.err:
             self.lines.append("--- stderr\n" + self.normal(done.err))
         if done.status != 0:
@@ -195,7 +200,6 @@ class Transcript:
 
     def terminal(self, columns: int, line: str, **env: str) -> None:
         done = self.test.terminal(columns, line, **env)
-        done = done._replace(out=done.out.replace("\033", "\\e"))
         self.add(line, ", ".join([f"terminal of {columns} columns", *map("=".join, env.items())]), done)
 
     def check(self) -> None:
