@@ -172,7 +172,8 @@ bool age_parse_length(const char *text, bool bare, int64_t *micros)
 
 static bool has_offset(const char *text)
 {
-	return strlen(text) > DATE_LEN && strpbrk(text + DATE_LEN, "zZ+-") != NULL;
+	size_t len = strlen(text);
+	return len > DATE_LEN && strcspn(text + DATE_LEN, "zZ+-") < len - DATE_LEN;
 }
 
 /* A date, perhaps with a time, that lacks an offset: what it is in UTC, moved to the local time zone. */

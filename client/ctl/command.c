@@ -56,6 +56,7 @@ static const struct command own_commands[] = {
 	{.noun = "", .verb = "import",
 	 .prose = "Takes in files of records: jobs.json, runs.json, directories, JSON lines.",
 	 .run = import_run, .flags = import_flags, .operands = import_operands, .no_output_flags = true,
+	 .notes = "Each call has 300 s, unless --timeout says otherwise.\n",
 	 .examples = "persistctl import ~/old/jobs.json ~/old/runs.json --nan=null --dry-run\n"
 	             "persistctl import backup.jsonl"},
 	{.noun = "", .verb = "export",

@@ -27,7 +27,7 @@ const struct flag export_flags[] = {
 	{.name = "kind", .argument = "KIND", .many = true, .offer = OFFER_KIND,
 	 .prose = "Only runs or artifacts of this kind."},
 	{.name = "fields", .argument = "A,B", .many = true, .prose = "Only these fields of each record."},
-	{.name = "payloads", .on = true, .prose = "Artifacts with their payloads."},
+	{.name = "payloads", .on = true, .prose = "Export artifacts with their payloads."},
 	{.name = "output", .letter = 'o', .argument = "FILE", .offer = OFFER_FILE,
 	 .prose = "Writes a file, which is there when it is whole. Else, and for -, stdout."},
 	{.name = NULL},

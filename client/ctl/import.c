@@ -233,8 +233,8 @@ static void tell_unfinished(const struct import *in)
 	else if (count[TABLE_JOBS] + count[TABLE_RUNS] + count[TABLE_ARTIFACTS] == 0 && !in->shipment.unknown)
 		complain("nothing was imported");
 	else
-		complain("%s%llu jobs, %llu runs and %llu artifacts were imported and stay; the same command, once more, "
-		         "goes on from there", in->shipment.unknown ? "at least " : "",
+		complain("%s%llu jobs, %llu runs and %llu artifacts were imported and stay; the same command, once "
+		         "more, goes on from there", in->shipment.unknown ? "at least " : "",
 		         (unsigned long long)count[TABLE_JOBS], (unsigned long long)count[TABLE_RUNS],
 		         (unsigned long long)count[TABLE_ARTIFACTS]);
 }
@@ -335,13 +335,13 @@ static uint64_t limit_of(struct span limits, const char *name, uint64_t otherwis
 static enum exit_status ask_limits(struct import *in)
 {
 	persist_result *r;
-	struct span info, limits = SPAN("{}");
+	struct span reply, limits = SPAN("{}");
 	enum exit_status status = session_call(&in->i->session, "server.info", (struct span){0}, &r);
 
 	if (status != EXIT_OK)
 		return status;
-	info.at = persist_result_text(r, &info.len);
-	scan_member(info, "limits", &limits);
+	reply.at = persist_result_text(r, &reply.len);
+	scan_member(reply, "limits", &limits);
 	in->shipment.line_max = limit_of(limits, "line_bytes", 16 << 20);
 	uint64_t levels = limit_of(limits, "nesting", SCAN_DEPTH_WIRE);
 	in->intake.depth = levels > LEVELS_AROUND + 1 ? (unsigned)levels - LEVELS_AROUND : 2;

@@ -288,6 +288,21 @@ static enum source_next header_member(struct source *s, struct span name, struct
 	return SOURCE_RECORD;
 }
 
+/* A table of the document, whose value stands so far behind `here`. */
+static enum source_next begin_rows(struct source *s, enum table_id t, uint64_t name_at, size_t behind)
+{
+	if (window_peek(&s->w, behind) != '[')
+		return wrong_here(s, behind, "an array of records, [");
+	if (s->tables & 1u << t)
+		return wrong(s, name_at, "\"%s\" stands twice in the file", spec_table_name(t));
+	s->tables |= 1u << t;
+	s->w.here += behind + 1;
+	s->table = t;
+	s->state = SOURCE_ROWS;
+	s->first = true;
+	return SOURCE_RECORD;
+}
+
 /* Of a document, from behind a brace or a value. SOURCE_RECORD: one member less. */
 static enum source_next read_member(struct source *s)
 {
@@ -315,23 +330,13 @@ static enum source_next read_member(struct source *s)
 	if (!peek_name(s, &behind, &name))
 		return s->fault.message[0] ? SOURCE_WRONG : wrong_here(s, behind, "a colon after the name");
 	int t = find_name(name, spec_table_name);
-	c = peek(s, &behind);
-	if (t == NOBODY) {
-		if (!value_at(s, behind, s->depth, &value, &report))
-			return SOURCE_WRONG;
-		s->w.here += behind + report.used;
-		return header_member(s, name, value, name_at, comma_at);
-	}
-	if (c != '[')
-		return wrong_here(s, behind, "an array of records, [");
-	if (s->tables & 1u << t)
-		return wrong(s, name_at, "\"%s\" stands twice in the file", spec_table_name((enum table_id)t));
-	s->tables |= 1u << t;
-	s->w.here += behind + 1;
-	s->table = (enum table_id)t;
-	s->state = SOURCE_ROWS;
-	s->first = true;
-	return SOURCE_RECORD;
+	peek(s, &behind);
+	if (t != NOBODY)
+		return begin_rows(s, (enum table_id)t, name_at, behind);
+	if (!value_at(s, behind, s->depth, &value, &report))
+		return SOURCE_WRONG;
+	s->w.here += behind + report.used;
+	return header_member(s, name, value, name_at, comma_at);
 }
 
 /* ---- records */

@@ -9,7 +9,7 @@
 
 enum { EXAMPLES_MAX = 200 };
 
-static const char *const pages[] = {"README.md"};
+static const char *const pages[] = {"README.md", "docs/import-export.md"};
 
 #define ANYTHING "\xe2\x80\xa6" /* … */
 

@@ -1,4 +1,5 @@
-/* What persistctl import reads: every format, however the bytes fall into the buffer, and what is wrong by place. */
+/* What persistctl import reads: every format, however the bytes fall into the buffer, and what is wrong by
+ * place. */
 #include "client/ctl/source.h"
 #include "proto/mem.h"
 #include "tests/unit/unit.h"
@@ -102,7 +103,8 @@ static void expect_value(const char *text, const char *wanted)
 
 START_TEST(what_the_python_classes_write_is_read)
 {
-	expect("{\n  \"jobs\": [\n    {\n      \"id\": \"a\",\n      \"payload\": {}\n    },\n    {\n      \"id\": \"b\"\n"
+	expect("{\n  \"jobs\": [\n    {\n      \"id\": \"a\",\n      \"payload\": {}\n    },\n    {\n      "
+	       "\"id\": \"b\"\n"
 	       "    }\n  ]\n}",
 	       "jobs 19 {\"id\":\"a\",\"payload\":{}}\njobs 69 {\"id\":\"b\"}\nend");
 	expect("{\"runs\": []}", "end");
@@ -144,7 +146,8 @@ END_TEST
 START_TEST(a_bare_record_that_may_be_either_is_refused_and_the_flag_decides)
 {
 	static const char text[] = "{\"id\":\"a\",\"status\":\"running\"}";
-	expect(text, "wrong 1:1 its fields do not tell whether this record is a job, a run or an artifact: say --jobs, "
+	expect(text, "wrong 1:1 its fields do not tell whether this record is a job, a run or an artifact: say "
+	             "--jobs, "
 	             "--runs or --artifacts");
 	char *got = read_as(span_of(text), (struct reading){.named = true, .bare = TABLE_RUNS});
 	ck_assert_str_eq(got, "runs 1 {\"id\":\"a\",\"status\":\"running\"}\nend");
@@ -217,10 +220,12 @@ START_TEST(what_is_wrong_is_told_by_line_byte_and_record)
 	       "wrong 1:23 this is not JSON: expected a number without leading zeros, in the record \"b\"");
 	expect("{\"jobs\":[{\"id\":\"a\"} {\"id\":\"b\"}]}", "jobs 10 {\"id\":\"a\"}\n"
 	       "wrong 1:21 this is not JSON: expected a comma or ]");
-	expect("{\"jobs\":[{\"id\":\"a\"},]}", "jobs 10 {\"id\":\"a\"}\nwrong 1:21 this is not JSON: expected a JSON value");
+	expect("{\"jobs\":[{\"id\":\"a\"},]}", "jobs 10 {\"id\":\"a\"}\nwrong 1:21 this is not JSON: expected "
+	                                       "a JSON value");
 	expect("{\"jobs\":[1]}", "wrong 1:10 a record has to be an object");
 	expect("{\"jobs\":{}}",
-	       "wrong 1:1 neither a record, which has an \"id\", nor an object with \"jobs\", \"runs\" or \"artifacts\"");
+	       "wrong 1:1 neither a record, which has an \"id\", nor an object with \"jobs\", \"runs\" or "
+	       "\"artifacts\"");
 	expect("{\"jobs\":[],\"runs\":null}", "wrong 1:19 this is not JSON: expected an array of records, [");
 	expect("{\"jobs\":[],\"jobs\":[]}", "wrong 1:12 \"jobs\" stands twice in the file");
 	expect("{\"jobs\":[] \"runs\":[]}", "wrong 1:12 this is not JSON: expected a comma or }");
@@ -232,14 +237,16 @@ END_TEST
 START_TEST(garbage_is_no_file_of_records)
 {
 	static const char no_record[] =
-		"wrong 1:1 neither a record, which has an \"id\", nor an object with \"jobs\", \"runs\" or \"artifacts\"";
+		"wrong 1:1 neither a record, which has an \"id\", nor an object with \"jobs\", \"runs\" or "
+		"\"artifacts\"";
 	expect("{}", no_record);
 	expect("{\"host\":\"x\",\"port\":1}", no_record);
 	expect("{\"jobs\":7}", no_record);
 	expect("hello", "wrong 1:1 this is not JSON: expected a record or a document of records, {");
 	expect("17", "wrong 1:1 this is not JSON: expected a record or a document of records, {");
 	expect("\x1f\x8b\x08", "wrong 1:1 this is not JSON: expected a record or a document of records, {");
-	expect("{\"id\"", "wrong 1:6 the file ends here, where a colon after the name was expected: it was cut off");
+	expect("{\"id\"", "wrong 1:6 the file ends here, where a colon after the name was expected: it was cut "
+	                  "off");
 	char *got = read_as((struct span){"{\"jobs\":[]}\0\0", 13}, (struct reading){0});
 	ck_assert_str_eq(got, "wrong 1:12 this is not JSON: expected a record or a document of records, {");
 	free(got);
@@ -249,7 +256,8 @@ END_TEST
 
 START_TEST(a_file_that_was_cut_off_anywhere_is_refused)
 {
-	static const char text[] = "{\"format\":1,\"jobs\":[\n{\"id\":\"a\",\"n\":-1.5e3},{\"id\":\"b\"}],\"runs\":[]}";
+	static const char text[] = "{\"format\":1,\"jobs\":[\n{\"id\":\"a\",\"n\":-1.5e3},{\"id\":\"b\"}],"
+	                           "\"runs\":[]}";
 	for (size_t len = 1; len < sizeof text - 1; len++) {
 		char *got = read_as((struct span){text, len}, (struct reading){0});
 		ck_assert_msg(strstr(got, "wrong ") && strstr(got, "the file ends here"), "%zu: %s", len, got);
@@ -263,7 +271,8 @@ START_TEST(a_name_twice_and_a_number_that_cannot_be_held_are_refused)
 	expect("{\"jobs\":[{\"id\":\"a\",\"n\":{\"x\":1,\"x\":2}}]}",
 	       "wrong 1:31 a name that stands twice in an object, in job \"a\"");
 	expect("{\"jobs\":[{\"id\":\"a\",\"payload\":{\"n\":[1,9223372036854775808]}}]}",
-	       "wrong 1:38 payload.n[1]: a number that cannot be held (expected an integer of 64 bits, or a real that a "
+	       "wrong 1:38 payload.n[1]: a number that cannot be held (expected an integer of 64 bits, or a "
+	       "real that a "
 	       "double holds), in job \"a\"");
 	expect("{\"jobs\":[{\"id\":\"a\",\"n\":9223372036854775807,\"m\":-9223372036854775808,\"r\":1e308}]}",
 	       "jobs 10 {\"id\":\"a\",\"n\":9223372036854775807,\"m\":-9223372036854775808,\"r\":1e+308}\nend");
@@ -317,7 +326,8 @@ START_TEST(a_record_larger_than_allowed_is_refused_by_name_without_being_held)
 	buf_text(&text, "\"}]}");
 	char *got = read_as(buf_as_span(&text), (struct reading){.bytes = 64, .record_max = 1000});
 	ck_assert_str_eq(got, "jobs 10 {\"id\":\"small\"}\n"
-	                      "wrong 1:25 a value of more than 1000 bytes, which no call can carry, in job \"big\"");
+	                      "wrong 1:25 a value of more than 1000 bytes, which no call can carry, in job "
+	                      "\"big\"");
 	free(got);
 	got = read_as(buf_as_span(&text), (struct reading){.bytes = 64, .record_max = 6000});
 	ck_assert_ptr_nonnull(strstr(got, "\nend"));
@@ -329,23 +339,27 @@ END_TEST
 START_TEST(a_damaged_file_of_persistd_is_not_imported)
 {
 	static const char good[] = "{\"format\":1,\"jobs\":[\n{\"id\":\"a\"}\n],\"xxh3\":\"aed8de1c85ba079e\"}\n";
-	static const char wrong[] = "{\"format\":1,\"jobs\":[\n{\"id\":\"b\"}\n],\"xxh3\":\"aed8de1c85ba079e\"}\n";
+	static const char wrong[] = "{\"format\":1,\"jobs\":[\n{\"id\":\"b\"}\n],\"xxh3\":"
+	                            "\"aed8de1c85ba079e\"}\n";
 	char *got = read_as(span_of(good), (struct reading){.verify = true});
 	ck_assert_str_eq(got, "jobs 22 {\"id\":\"a\"}\nend");
 	free(got);
 	got = read_as(span_of(wrong), (struct reading){.verify = true});
 	ck_assert_str_eq(got, "jobs 22 {\"id\":\"b\"}\n"
-	                      "wrong 3:35 the checksum \"xxh3\" does not fit: the file is damaged, or was edited by hand; if "
+	                      "wrong 3:35 the checksum \"xxh3\" does not fit: the file is damaged, or was "
+	                      "edited by hand; if "
 	                      "that was on purpose, remove the member \"xxh3\"");
 	free(got);
-	expect("{\"format\":2,\"jobs\":[]}", "wrong 1:2 \"format\" has to be 1: a newer persistd may have written the file");
+	expect("{\"format\":2,\"jobs\":[]}", "wrong 1:2 \"format\" has to be 1: a newer persistd may have "
+	                                     "written the file");
 }
 END_TEST
 
 START_TEST(a_journal_segment_is_told_from_a_table)
 {
 	expect("{\"store\":\"x\",\"seq\":4,\"prev\":3,\"jobs\":[]}",
-	       "wrong 1:22 this is a segment of persistd's journal, which says little without those before it: start "
+	       "wrong 1:22 this is a segment of persistd's journal, which says little without those before it: "
+	       "start "
 	       "persistd on the whole directory, and export from there");
 	char *got = read_text("{\"jobs\":[],\"deleted\":{}}");
 	ck_assert_ptr_nonnull(strstr(got, "a segment of persistd's journal"));
@@ -357,31 +371,37 @@ END_TEST
 
 START_TEST(nan_is_found_in_each_place_and_read_as_null)
 {
-	expect("{\"jobs\":[{\"id\":\"a\",\"payload\":{\"x\":NaN,\"y\":[1, Infinity ,-Infinity,-1]},\"z\":-Infinity}]}",
+	expect("{\"jobs\":[{\"id\":\"a\",\"payload\":{\"x\":NaN,\"y\":[1, Infinity ,-Infinity,-1]},\"z\":"
+	       "-Infinity}]}",
 	       "jobs 10 {\"id\":\"a\",\"payload\":{\"x\":null,\"y\":[1,null,null,-1]},\"z\":null}"
-	       " | payload.x NaN 35 | payload.y[1] Infinity 47 | payload.y[2] -Infinity 57 | z -Infinity 76\nend");
+	       " | payload.x NaN 35 | payload.y[1] Infinity 47 | payload.y[2] -Infinity 57 | z -Infinity "
+	       "76\nend");
 	expect("{\"job\":{\"id\":\"a\",\"n\":NaN}}{\"run\":{\"id\":\"b\"}}{\"job\":{\"id\":\"c\",\"n\":[NaN]}}",
 	       "jobs 8 {\"id\":\"a\",\"n\":null} | n NaN 22\nruns 34 {\"id\":\"b\"}\n"
 	       "jobs 52 {\"id\":\"c\",\"n\":[null]} | n[0] NaN 67\nend");
 	expect("{\"id\":\"a\",\"type\":NaN,\"payload\":{\"NaN\":NaN},\"metadata\":{}}",
 	       "jobs 1 {\"id\":\"a\",\"type\":null,\"payload\":{\"NaN\":null},\"metadata\":{}}"
 	       " | type NaN 18 | payload.NaN NaN 39\nend");
-	expect("{\"version\":NaN,\"jobs\":[]}", "note 2 the member \"version\" holds no records and is left out\nend");
+	expect("{\"version\":NaN,\"jobs\":[]}", "note 2 the member \"version\" holds no records and is left "
+	                                        "out\nend");
 }
 END_TEST
 
 START_TEST(nan_in_a_text_is_text)
 {
-	expect("{\"jobs\":[{\"id\":\"a\",\"n\":NaN,\"t\":\"NaN \\\"Infinity \\\\\",\"u\":\"\\\\\",\"NaN\":[\"-Infinity\"]}]}",
-	       "jobs 10 {\"id\":\"a\",\"n\":null,\"t\":\"NaN \\\"Infinity \\\\\",\"u\":\"\\\\\",\"NaN\":[\"-Infinity\"]}"
+	expect("{\"jobs\":[{\"id\":\"a\",\"n\":NaN,\"t\":\"NaN \\\"Infinity \\\\\",\"u\":\"\\\\\",\"NaN\":"
+	       "[\"-Infinity\"]}]}",
+	       "jobs 10 {\"id\":\"a\",\"n\":null,\"t\":\"NaN \\\"Infinity \\\\\",\"u\":\"\\\\\",\"NaN\":"
+	       "[\"-Infinity\"]}"
 	       " | n NaN 24\nend");
 }
 END_TEST
 
 START_TEST(what_only_resembles_nan_is_refused)
 {
-	static const char *const texts[] = {"nan", "NaNs", "Na", "N", "I", "Inf", "Infinit", "-Inf", "--Infinity", "+NaN",
-	                                    "1NaN", "-NaN", "NaN5", "NaNNaN", "Infinity5", "NaNe5", "null NaN", "-I"};
+	static const char *const texts[] = {"nan", "NaNs", "Na", "N", "I", "Inf", "Infinit", "-Inf", "--Infinity",
+	                                    "+NaN", "1NaN", "-NaN", "NaN5", "NaNNaN", "Infinity5", "NaNe5",
+	                                    "null NaN", "-I"};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		char text[128];
 		snprintf(text, sizeof text, "{\"jobs\":[{\"id\":\"a\",\"n\":%s}]}", texts[i]);
@@ -447,9 +467,12 @@ static void expect_same_in_pieces(struct span text, struct reading how)
 START_TEST(the_same_is_read_wherever_the_buffer_ends)
 {
 	static const char text[] =
-		"{ \"format\" : 1, \"seen\": [true,false,null],\"jobs\" : [ {\"id\":\"a\",\"n\":-12.5e-3,\"t\":\"\\u00e9\\ud83d"
-		"\\ude00\xc3\xa9\\n\"} , {\"id\":\"b\",\"n\":[NaN,-Infinity, Infinity,-1,\"NaN\\\"\"]} ] ,\"runs\":[]}\r\n"
-		"{\"job\":{\"id\":\"c\",\"n\":NaN}}\n{\"id\":\"d\",\"kind\":\"k\",\"meta\":{\"a\":[]}}[{\"run\":{\"id\":\"e\"}}]"
+		"{ \"format\" : 1, \"seen\": [true,false,null],\"jobs\" : [ {\"id\":\"a\",\"n\":-12.5e-3,\"t\":"
+		"\"\\u00e9\\ud83d"
+		"\\ude00\xc3\xa9\\n\"} , {\"id\":\"b\",\"n\":[NaN,-Infinity, Infinity,-1,\"NaN\\\"\"]} ] ,\"runs\":"
+		"[]}\r\n"
+		"{\"job\":{\"id\":\"c\",\"n\":NaN}}\n{\"id\":\"d\",\"kind\":\"k\",\"meta\":{\"a\":[]}}[{\"run\":"
+		"{\"id\":\"e\"}}]"
 		"{\"runs\":[{\"id\":\"f\"}]}";
 	char *whole = read_text(text);
 	ck_assert_str_eq(whole + strlen(whole) - 4, "\nend");
@@ -464,7 +487,8 @@ START_TEST(the_same_is_read_wherever_the_buffer_ends)
 		ck_assert_ptr_nonnull(strstr(got, "\nend"));
 		free(got);
 	}
-	expect_same_in_pieces(SPAN("{\"jobs\":[{\"id\":\"a\",\"n\":1},{\"id\":\"b\",\"n\":[1,tru]}]}"), (struct reading){0});
+	expect_same_in_pieces(SPAN("{\"jobs\":[{\"id\":\"a\",\"n\":1},{\"id\":\"b\",\"n\":[1,"
+	                           "tru]}]}"), (struct reading){0});
 	expect_same_in_pieces(SPAN("{\"jobs\":[{\"id\":\"a\",\"n\":Nan}]}"), (struct reading){0});
 	expect_same_in_pieces(SPAN("\xef\xbb\xbf {\"id\":\"a\",\"n\":[-Infinity, -Infinit"), (struct reading){0});
 	expect_same_in_pieces(SPAN(" [1,NaN , {\"a\":-Infinity}] \n"), (struct reading){.value = true});
@@ -528,7 +552,8 @@ START_TEST(a_payload_file_is_one_value_of_any_kind)
 	expect_value("", "wrong 1:1 the file ends here, where a JSON value was expected: it was cut off");
 	expect_value("[1", "wrong 1:3 the file ends here, where a comma or ] was expected: it was cut off");
 	expect_value("[1] 2", "wrong 1:5 this is not JSON: expected the end of the file after the value");
-	expect_value("[1e999]", "wrong 1:2 [0]: a number that cannot be held (expected an integer of 64 bits, or a real that "
+	expect_value("[1e999]", "wrong 1:2 [0]: a number that cannot be held (expected an integer of 64 bits, "
+	                        "or a real that "
 	                        "a double holds)");
 }
 END_TEST
@@ -541,6 +566,7 @@ int main(void)
 
 	tcase_set_timeout(buffer, 120);
 	tcase_set_timeout(nans, 120);
+	tcase_set_timeout(faults, 120);
 	tcase_add_test(formats, what_the_python_classes_write_is_read);
 	tcase_add_test(formats, persistds_own_files_are_read_and_their_header_is_no_record);
 	tcase_add_test(formats, json_lines_are_read_whatever_they_say_they_are);

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -10,7 +9,7 @@ import time
 import unittest
 from typing import Any
 
-from harness import SAMPLES, Case, Daemon, command, ctl, job, peak_kib, text_of
+from harness import SAMPLES, Case, command, ctl, job, peak_kib, text_of
 
 JOBS, RUNS, NAN_RUNS = SAMPLES / "jobs-python.json", SAMPLES / "runs-python.json", SAMPLES / "runs-python-nan.json"
 
@@ -113,7 +112,8 @@ class DryRun(Case):
         revision = self.daemon.revision()
         three = self.file("three.json", {"jobs": [job(2), job(3), job(4)], "runs": [run(1)]})
         out, told = self.ctl("import", "-n", three)
-        self.assertEqual(out, "jobs: 2 would be imported, 1 already there\nruns: 1 would be imported, 0 already there\n")
+        self.assertEqual(out, "jobs: 2 would be imported, 1 already there\n"
+                              "runs: 1 would be imported, 0 already there\n")
         self.assertIn("dry run: nothing was stored", told)
         out, _ = self.ctl("import", "--dry-run", "--replace", three)
         self.assertEqual(out, "jobs: 2 would be imported, 1 would be replaced, 0 already there\n"
@@ -293,8 +293,8 @@ class Refusals(Case):
         self.refused(b'{"job":{"status":"running"}}', "the id of this job must be")
 
     def test_a_number_that_cannot_be_held_is_refused_by_path(self) -> None:
-        self.refused(b'{"job":{"id":"a","payload":{"n":[1,18446744073709551616]}}}', "bad.json:1 (byte 36): payload.n[1]: ",
-                     "in the record \"a\"")
+        self.refused(b'{"job":{"id":"a","payload":{"n":[1,18446744073709551616]}}}',
+                     "bad.json:1 (byte 36): payload.n[1]: ", "in the record \"a\"")
 
     def test_a_record_nested_deeper_than_the_wire_allows_is_refused_by_name(self) -> None:
         for levels, fits in ((123, True), (124, False), (1000, False)):
@@ -353,7 +353,7 @@ class Interrupted(Case):
         self.assertIn('job "job-03500": ', told)
         self.assertIn("  field: started_at\n", told)
         stored = self.daemon.records("jobs")
-        self.assertIn(f"before that {len(stored)} jobs, 0 runs and 0 artifacts were imported and stay", told)
+        self.assertIn(f"persistctl: {len(stored)} jobs, 0 runs and 0 artifacts were imported and stay", told)
         self.assertGreaterEqual(len(stored), 3000)
         self.assertNotIn("job-03500", stored)
         del jobs[3500]["job"]["started_at"]
@@ -365,12 +365,14 @@ class Interrupted(Case):
 
     def test_a_daemon_that_dies_on_the_way_loses_nothing_that_a_second_time_does_not_bring(self) -> None:
         path = self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})} for n in range(40000)))
-        process = subprocess.Popen(command(self.daemon, "import", path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(command(self.daemon, "import", path), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
         while process.poll() is None and not self.daemon.call("job.count")["total"]:
             time.sleep(0.005)
         self.daemon.stop(signal.SIGKILL)
         _, told = process.communicate(timeout=120)
         self.assertNotEqual(process.returncode, 0, told)
+        self.assertIn(b"were imported and stay; the same command, once more, goes on from there", told)
         self.daemon.start()
         before = self.daemon.call("job.count")["total"]
         self.assertGreater(before, 0)
@@ -412,7 +414,8 @@ class Cost(Case):
         done = ctl(self.daemon, "import", path)
         self.assertEqual(done.stderr, b"")
         ours, theirs = os.openpty()
-        process = subprocess.Popen(command(self.daemon, "import", "--replace", path), stdout=subprocess.PIPE, stderr=theirs)
+        process = subprocess.Popen(command(self.daemon, "import", "--replace", path), stdout=subprocess.PIPE,
+                                   stderr=theirs)
         os.close(theirs)
         drawn = b""
         try:
