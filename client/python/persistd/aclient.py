@@ -305,7 +305,7 @@ def _forget_parents() -> None:
         for driver in list(client._drivers.values()):
             driver.forked()
         client._last = _nobody
-        client._drivers = weakref.WeakKeyDictionary()
+        client._drivers.clear()
 
 
 os.register_at_fork(after_in_child=_forget_parents)

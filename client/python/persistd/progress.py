@@ -11,11 +11,11 @@ Progress = Tuple[float, float, str]
 def _number(value: Any, name: str) -> float:
     if hasattr(value, "item") and not isinstance(value, (int, float)):
         value = value.item()  # numpy's
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf") \
-            or value >= 2 ** 64:
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+    if not fits or isinstance(value, int) and value >= 2 ** 63:
         raise InvalidParams(f"progress.{name} must be a number of at least 0, not {value!r}", field=f"progress.{name}",
                             expected="a finite number, at least 0")
-    return value
+    return int(value) if isinstance(value, int) else float(value)  # and nothing that is printed in its own way
 
 
 def checked(current: Any, total: Any, message: Any) -> Progress:

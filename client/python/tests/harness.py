@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
+import select
 import shutil
 import signal
 import socket
@@ -12,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import unittest
 import warnings
 from typing import Any, Callable, Dict, List, Optional
@@ -75,7 +78,8 @@ class Daemon:
         """Past the clients, over a socket of its own: what is really there."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(self.socket)
-            sock.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}).encode() + b"\n")
+            request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
+            sock.sendall(json.dumps(request).encode() + b"\n")
             with sock.makefile("rb") as replies:
                 reply = json.loads(replies.readline())
         return reply["result"] if "result" in reply else reply["error"]["data"]["kind"]
@@ -187,12 +191,44 @@ def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
         time.sleep(0.005)
 
 
+def in_child(work: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """What `work` returns in a forked child, as JSON carries it; its traceback, if it fails; None, if it hangs."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            try:
+                said = json.dumps(work())
+            except BaseException:
+                said = json.dumps(traceback.format_exc())
+            os.write(writing, said.encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    text = b""
+    deadline = time.monotonic() + seconds
+    while select.select([reading], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        chunk = os.read(reading, 65536)
+        text += chunk
+        if not chunk:
+            break
+    else:
+        os.kill(pid, signal.SIGKILL)
+    os.close(reading)
+    os.waitpid(pid, 0)
+    return json.loads(text) if text else None
+
+
 class TidyCase(unittest.IsolatedAsyncioTestCase):
-    """A test that also fails where something was left open, a task never awaited or an error swallowed in a finaliser."""
+    """A test that also fails where something was left open, never awaited, or swallowed in a finaliser."""
 
     def run(self, result: Any = None) -> Any:
         left: List[str] = []
         before, sys.unraisablehook = sys.unraisablehook, lambda said: left.append(repr(said.exc_value or said.err_msg))
+        log, noting = logging.getLogger("asyncio"), logging.Handler(logging.ERROR)
+        noting.emit = lambda said: left.append(said.getMessage())  # type: ignore[method-assign]
+        log.addHandler(noting)
+        log.setLevel(logging.ERROR)  # not how long a step took
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", ResourceWarning)
@@ -201,6 +237,7 @@ class TidyCase(unittest.IsolatedAsyncioTestCase):
                 gc.collect()
         finally:
             sys.unraisablehook = before
+            log.removeHandler(noting)
         if left and result is not None:
             try:
                 raise AssertionError(f"left behind: {left}")

@@ -83,9 +83,11 @@ class TestOtherClasses(StoreCase):
 
     async def test_a_namespace_of_strings_dicts_and_texts_is_stored(self) -> None:
         job = types.SimpleNamespace(
-            id="ns", type="my_type", status="completed", payload={"a": 1}, progress={"current": 1, "total": 2, "message": "m"},
+            id="ns", type="my_type", status="completed", payload={"a": 1},
+            progress={"current": 1, "total": 2, "message": "m"},
             result={"success": True, "data": [1], "error": None, "artifacts": ("x",)},
-            created_at="2026-01-01T00:00:00Z", started_at=None, completed_at="2026-01-02T00:00:00", error=None, metadata={})
+            created_at="2026-01-01T00:00:00Z", started_at=None, completed_at="2026-01-02T00:00:00", error=None,
+            metadata={})
         self.assertIs(await self.store.save(job), job)
         record = self.stored("ns")
         self.assertEqual((record["type"], record["created_at"], record["completed_at"], record["result"]["artifacts"]),
@@ -147,7 +149,8 @@ class TestShared(StoreCase):
         job = Job(id="both", metadata={"a": 1})
         await self.store.save(job)
         job.metadata["a"] = 2
-        self.shared.ask("job.save", {"job": {"id": "both", "status": "running", "metadata": {"a": 3}, "error": "theirs"}})
+        self.shared.ask("job.save", {"job": {"id": "both", "status": "running", "metadata": {"a": 3},
+                                             "error": "theirs"}})
         self.assertIs(await self.store.get("both"), job)
         self.assertEqual((job.status, job.error, job.metadata), (JobStatus.RUNNING, "theirs", {"a": 2}))
         self.assertIsNotNone(job.started_at)
@@ -222,7 +225,8 @@ class TestValues(StoreCase):
         nan = float("nan")
         for job, field in (
                 (Job(payload={"metrics": {"sharpe": nan}}), "job.payload.metrics.sharpe"),
-                (Job(result=JobResult(True, data={"rows": [{"x": 1.0}, {"x": float("-inf")}]})), "job.result.data.rows[1].x"),
+                (Job(result=JobResult(True, data={"rows": [{"x": 1.0}, {"x": float("-inf")}]})),
+                 "job.result.data.rows[1].x"),
                 (Job(metadata={"a": [[1, nan]]}), "job.metadata.a[0][1]")):
             with self.assertRaises(InvalidParams) as caught:
                 await self.store.save(job)

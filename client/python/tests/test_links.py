@@ -152,8 +152,8 @@ class Stories:
         self.assertEqual(await self.ask("x.change", large), large)
 
     async def test_garbage_ends_the_connection_and_says_so(self: Any) -> None:
-        for garbage in (b"SSH-2.0-OpenSSH\r\n", b"\x00\xff\xfe\n", b"{}\n", b"[1]\n", b'{"id":1}\n', b"[" * 100000 + b"\n",
-                        b'{"id":1,"result":1,"error":{}}\n'):
+        for garbage in (b"SSH-2.0-OpenSSH\r\n", b"\x00\xff\xfe\n", b"{}\n", b"[1]\n", b'{"id":1}\n',
+                        b"[" * 100000 + b"\n", b'{"id":1,"result":1,"error":{}}\n'):
             def script(connection: Connection, garbage: bytes = garbage) -> None:
                 connection.line()
                 connection.send(garbage)
@@ -313,7 +313,8 @@ class Stories:
         await self.ask("x.one")
         self.client.job_progress("j", 100)
         await self.ask("x.two")
-        self.assertEqual([each for each in seen if not isinstance(each, int) or each >= 99], [99, "x.one", 100, "x.two"])
+        self.assertEqual([each for each in seen if not isinstance(each, int) or each >= 99],
+                         [99, "x.one", 100, "x.two"])
         self.assertEqual(seen, sorted(seen, key=lambda each: {"x.one": 99.5, "x.two": 101}.get(each, each)))
 
     async def test_progress_of_the_time_without_a_daemon_is_sent_when_it_is_back(self: Any) -> None:
@@ -326,7 +327,8 @@ class Stories:
         def noting(connection: Connection) -> None:
             while True:
                 request = connection.line()
-                seen.append((request["method"], request["params"].get("id"), request["params"].get("progress", {}).get("current")))
+                params = request["params"]
+                seen.append((request["method"], params.get("id"), params.get("progress", {}).get("current")))
                 if "id" in request:
                     connection.answer(request, None)
 

@@ -132,8 +132,8 @@ class Moving:
         self.addAsyncCleanup(again.aclose)
         read = await again.get(job.id)
         self.assertIsNot(read, job)
-        for name in ("id", "type", "status", "payload", "progress", "result", "created_at", "started_at", "completed_at",
-                     "error", "metadata"):
+        for name in ("id", "type", "status", "payload", "progress", "result", "created_at", "started_at",
+                     "completed_at", "error", "metadata"):
             self.assertEqual(getattr(read, name), getattr(job, name), name)
 
     # ---- jobs
@@ -235,7 +235,8 @@ class Moving:
         self.assertEqual(self.history.get_run(run["id"]), kept)
 
     async def test_an_id_that_cannot_be_one_gets_another(self: Any) -> None:
-        run = self.history.create_or_update_run(run_id="../../etc/passwd", kind="k", request_payload={}, status="queued")
+        run = self.history.create_or_update_run(run_id="../../etc/passwd", kind="k", request_payload={},
+                                                status="queued")
         self.assertRegex(run["id"], "^k_[0-9a-f]{12}$")
         self.assertIsNone(self.history.get_run("../../etc/passwd"))
         self.assertFalse(self.history.delete_run("../../etc/passwd"))

@@ -1,4 +1,4 @@
-"""The package as such: that its stubs are those of the daemon, that old Pythons read it, that it installs, its types."""
+"""The package as such: its stubs are those of the daemon, old Pythons read it, it installs, its types are sound."""
 from __future__ import annotations
 
 import ast
@@ -98,8 +98,9 @@ class TestInstalling(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             source, target = os.path.join(scratch, "source"), os.path.join(scratch, "target")
             shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("tests", "__pycache__", "build"))
-            done = run(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation",
-                       "--disable-pip-version-check", "--target", target, source, env={**os.environ, "PIP_NO_INPUT": "1"})
+            done = run(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
+                       "--no-build-isolation", "--disable-pip-version-check", "--target", target, source,
+                       env={**os.environ, "PIP_NO_INPUT": "1"})
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertTrue(os.path.exists(os.path.join(target, "persistd", "py.typed")))
             done = run(sys.executable, "-I", "-c", "import sys; sys.path.insert(0, sys.argv[1]); import persistd; "

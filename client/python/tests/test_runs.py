@@ -57,7 +57,8 @@ class TestRuns(RunCase):
 
     async def test_nan_may_be_stored_as_null(self) -> None:
         with RunStore(self.shared.socket, nan="null") as store:
-            artifact = store.save_artifact(kind="k", run_id="n", payload={"x": float("nan"), "d": decimal.Decimal("1.5")})
+            artifact = store.save_artifact(kind="k", run_id="n",
+                                           payload={"x": float("nan"), "d": decimal.Decimal("1.5")})
             found = store.read_artifact(artifact["id"])
         self.assertEqual(found and found[1], b'{"x":null,"d":"1.5"}')
 
@@ -103,7 +104,8 @@ class TestLong(TidyCase):
             payload = {"x": "y" * 200000}
             artifact = store.save_artifact(kind="k", run_id="r", payload=payload)
             found = store.read_artifact(artifact["id"])
-            self.assertEqual((found and len(found[1]), found and str(found[0])), (artifact["size_bytes"], artifact["path"]))
+            assert found
+            self.assertEqual((len(found[1]), str(found[0])), (artifact["size_bytes"], artifact["path"]))
             os.rename(artifact["path"], artifact["path"] + ".away")
             self.assertIsNone(store.read_artifact(artifact["id"]))
 
