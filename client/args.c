@@ -1,6 +1,6 @@
 #include "client/args.h"
 #include "client/failure.h"
-#include "client/tree.h"
+#include "client/json_tree.h"
 #include "proto/scan.h"
 #include <math.h>
 #include <stdio.h>
@@ -103,7 +103,7 @@ static int add_tree(struct buf *out, const char *name, const struct json_t *tree
 	struct buf path = {0};
 	size_t from = out->len;
 	struct scan_report report;
-	const char *fault = tree_write(out, tree, depth, &path);
+	const char *fault = json_tree_write(out, tree, depth, &path);
 
 	if (fault) {
 		refuse(error, name, "a tree that can be written as JSON, of bounded depth", fault);

@@ -19,16 +19,17 @@
  * side's), and fills *error, which may be NULL. error->outcome says what became of the call: it did not happen,
  * or nobody knows. Results are set to NULL on failure.
  *
- * Connecting. Nothing is connected before the first call. A connection that ends is made again by itself: at
- * once, then after 50 ms, doubling up to 2 s, with some chance in it. What is safe to send again is sent again
- * within the call's time: what had not wholly left for the daemon, what the daemon refused because it is
- * stopping, and reads. A change that was sent and not answered is never repeated: it ends with
- * PERSIST_E_CONNECTION and outcome PERSIST_UNKNOWN.
+ * Connecting. Nothing is connected before the first call. A connection that ends is made again by itself, as soon
+ * as a call needs it: at once, then after 50 ms, doubling up to 2 s, with some chance in it. What is safe to send
+ * again is sent again within the call's time, in the old order: what had not wholly left for the daemon, what the
+ * daemon refused because it is stopping, and reads. A change that was sent and not answered is never repeated: it
+ * ends with PERSIST_E_CONNECTION and outcome PERSIST_UNKNOWN.
  *
  * Threads. No globals but constants. A client is used by one thread at a time: any thread, but not two at once
  * (which is noticed, where it can be, and ends with PERSIST_E_MISUSE). Different clients need nothing of each
  * other, so a client a thread is the usual way. Results and errors belong to whoever has them. After fork() the
- * child opens clients of its own; the parent's it may only persist_close().
+ * child opens clients of its own; the parent's it may only persist_close(), which then says nothing to the daemon
+ * and calls nobody back.
  *
  * Memory. What is returned is owned as said at each function. When memory runs out the process ends with status
  * 71 and a line on stderr, as in other libraries that have no way to go on.
@@ -61,7 +62,7 @@ enum persist_code {
 	/* this side's */
 	PERSIST_E_NO_DAEMON = 1,  /* nobody listens, and did not begin to in time */
 	PERSIST_E_TIMEOUT = 2,    /* no answer within the call's time */
-	PERSIST_E_CONNECTION = 3, /* the connection ended before the answer */
+	PERSIST_E_CONNECTION = 3, /* the connection ended before the answer, or ends each time before there is one */
 	PERSIST_E_PROTOCOL = 4,   /* what answered does not speak as persistd does */
 	PERSIST_E_ARGUMENT = 5,   /* an argument that cannot be sent: field and expected say which and why */
 	PERSIST_E_TOO_LARGE = 6,  /* the reply is longer than persist_set_reply_max() allows */
@@ -155,7 +156,9 @@ PERSIST_API void persist_result_free(persist_result *r); /* NULL: nothing */
 PERSIST_API persist_client *persist_open(const char *socket);
 
 /* Sends what progress is still held, as far as it goes without waiting. Calls under way end with
- * PERSIST_E_CANCELLED: their callbacks are called from here. NULL: nothing. */
+ * PERSIST_E_CANCELLED: their callbacks are called from here, and what they begin is refused with the same code.
+ * What persist_start() returned and nobody waited for is still to be ended by persist_wait() or persist_cancel().
+ * NULL: nothing. Nothing, too, inside a callback of this client and while another thread uses it. */
 PERSIST_API void persist_close(persist_client *c);
 
 PERSIST_API const char *persist_socket(const persist_client *c); /* the path in use; borrowed */
@@ -164,7 +167,8 @@ PERSIST_API const char *persist_socket(const persist_client *c); /* the path in 
 PERSIST_API void persist_set_timeout(persist_client *c, int milliseconds);
 
 /* How long a call goes on looking for a daemon that is not there, within its timeout; default 5,000, which
- * covers a restart. 0: one attempt. */
+ * covers a restart. 0: one attempt. Below 0: as long as its timeout. What waiting hardly mends, such as a socket
+ * that one may not use, is told after 0.2 s. */
 PERSIST_API void persist_set_patience(persist_client *c, int milliseconds);
 
 /* The longest reply that is taken in; default 64 MiB. */
@@ -182,7 +186,8 @@ PERSIST_API int persist_callf(persist_client *c, const char *method, persist_res
                               const char *format, ...);
 
 /* A notification: nobody answers it, whatever becomes of it. It is sent as far as it goes without waiting, and
- * the rest with the next use of the client. Lost if the connection ends before. */
+ * the rest with the next use of the client. Lost if the connection ends once it was sent, or if no daemon is found
+ * in the time that a call would look for one. PERSIST_E_CONNECTION where 16 MiB of them wait already. */
 PERSIST_API int persist_notify(persist_client *c, const char *method, persist_value params, persist_error *error);
 
 /* ---- jobs. `fields`: names with commas between them, "id,status"; NULL: all. result may be NULL where it is
@@ -227,7 +232,8 @@ PERSIST_API int persist_job_update_progress(persist_client *c, const char *id, d
 
 /* The same, fire-and-forget, for loops: costs about a system call, never waits, and does not fail because the
  * daemon is away or slow: then the last value of each job is kept (of up to 1,024 jobs) and sent when the client
- * is next used. Calls made later with this client see it. Only PERSIST_E_ARGUMENT and PERSIST_E_MISUSE. */
+ * is next used. Calls made later with this client see it. A job that does not exist is nobody's error. Only
+ * PERSIST_E_ARGUMENT and PERSIST_E_MISUSE. */
 PERSIST_API int persist_job_progress(persist_client *c, const char *id, double current, double total,
                                      const char *message, persist_error *error);
 
@@ -280,19 +286,21 @@ PERSIST_API int persist_flush(persist_client *c, int64_t *revision, persist_erro
 /* Sends without waiting. NULL: refused, *error says why. Owned: persist_wait() or persist_cancel() it. */
 PERSIST_API persist_pending *persist_start(persist_client *c, const char *method, persist_value params,
                                            persist_error *error);
-/* Waits for its answer, and ends `p` whatever the answer is. Its time began with persist_start(). */
+/* Waits for its answer, and ends `p` whatever the answer is, but for PERSIST_E_MISUSE. Its time began with
+ * persist_start(). */
 PERSIST_API int persist_wait(persist_pending *p, persist_result **result, persist_error *error);
-/* Wants no answer any more. The call may happen all the same. */
+/* Wants no answer any more. The call is taken back if it has not wholly left; else it may happen all the same.
+ * NULL: nothing. */
 PERSIST_API void persist_cancel(persist_pending *p);
 
 /* ---- batches: several calls as one line, answered by one line. Neither all nor nothing: each has its own
  * outcome. The daemon's limits hold for the line (server.info says them). */
 
 PERSIST_API persist_batch *persist_batch_new(persist_client *c);
-/* Copies what it needs. The place of the call in the batch, from 0; below 0: -code, *error says why. */
+/* Copies what it needs. The place of the call in the batch, from 0; below 0: refused, *error says why. */
 PERSIST_API int persist_batch_add(persist_batch *b, const char *method, persist_value params, persist_error *error);
-/* Sends and waits. Fails only as a whole, and then every call has that outcome; how the single calls went says
- * persist_batch_result(). Once for each batch. */
+/* Sends and waits. Fails only as a whole, and then every call has that error; how the single calls went says
+ * persist_batch_result(). Sent again only where that is safe for each of its calls. Once for each batch. */
 PERSIST_API int persist_batch_run(persist_batch *b, persist_error *error);
 /* Of the call at `place`: 0 and its result (borrowed from the batch), or its error's code. */
 PERSIST_API int persist_batch_result(persist_batch *b, int place, persist_result **result, persist_error *error);
@@ -315,9 +323,11 @@ PERSIST_API int persist_submit(persist_client *c, const char *method, persist_va
 /* Inside a callback: the result is the caller's from now on. Owned: persist_result_free() it. */
 PERSIST_API persist_result *persist_result_take(persist_result *r);
 
-/* Made at the first call of it; stays the client's. Below 0: the system has no descriptor left (errno). */
+/* Made at the first call of it; stays the client's. Below 0: the system has no descriptor left (errno), or the
+ * client is in use by another thread or process (EBUSY). */
 PERSIST_API int persist_fd(persist_client *c);
-/* Does what can be done without waiting: sends, takes in, calls back. How many calls are still under way. */
+/* Does what can be done without waiting: sends, takes in, calls back. How many calls still wait for their answer;
+ * below 0: -PERSIST_E_MISUSE. Inside a callback it only counts. */
 PERSIST_API int persist_process(persist_client *c);
 
 PERSIST_API const char *persist_version(void); /* "0.1.0" */

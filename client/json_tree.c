@@ -1,4 +1,4 @@
-#include "client/tree.h"
+#include "client/json_tree.h"
 #include <assert.h>
 #include <jansson.h>
 #include <math.h>
@@ -78,13 +78,13 @@ static void say_path(struct buf *path, const struct level *levels, unsigned open
 	}
 }
 
-const char *tree_write(struct buf *out, const json_t *tree, unsigned depth, struct buf *path)
+const char *json_tree_write(struct buf *out, const json_t *tree, unsigned depth, struct buf *path)
 {
-	struct level levels[TREE_DEPTH_MAX];
+	struct level levels[JSON_TREE_DEPTH];
 	unsigned open = 0;
 	json_t *v = (json_t *)tree;
 
-	assert(depth <= TREE_DEPTH_MAX);
+	assert(depth <= JSON_TREE_DEPTH);
 	do {
 		const char *fault = fault_of(v);
 		bool nested = json_is_object(v) || json_is_array(v);
