@@ -98,7 +98,8 @@ static int add_text(struct buf *out, const char *name, struct span text, unsigne
 }
 
 /* Only strings can be wrong in what was written from a tree: those that jansson was made not to check. */
-static int add_tree(struct buf *out, const char *name, const struct json_t *tree, unsigned depth, persist_error *error)
+static int add_tree(struct buf *out, const char *name, const struct json_t *tree, unsigned depth,
+                    persist_error *error)
 {
 	struct buf path = {0};
 	size_t from = out->len;

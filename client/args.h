@@ -1,7 +1,7 @@
 /* args: a call's parameters, written as JSON text from what a program passes, and checked.
  *
- * The first argument that cannot be sent is the one that is told: PERSIST_E_ARGUMENT with its name in `field`; what
- * comes after it is passed over. Whether the daemon likes the values is the daemon's to say. */
+ * The first argument that cannot be sent is the one that is told: PERSIST_E_ARGUMENT with its name in `field`;
+ * what comes after it is passed over. Whether the daemon likes the values is the daemon's to say. */
 #pragma once
 #include "client/persist.h"
 #include "proto/buf.h"
@@ -35,7 +35,8 @@ void args_close(struct args *a);
 int args_end(struct args *a); /* the error's code; 0: `text` is the object */
 void args_free(struct args *a);
 
-/* Parameters as the caller has them: an object, an array, or none (nothing is added). 0 or the error's code. */
+/* Parameters as the caller has them: an object, an array, or none (nothing is added). 0, or the error's
+ * code. */
 int args_params(struct buf *out, persist_value params, unsigned depth, persist_error *error);
 /* A name or a text that goes out as a JSON string must be UTF-8. 0 or the error's code. */
 int args_utf8(const char *name, const char *value, persist_error *error);

@@ -1,4 +1,5 @@
-/* A batch is one call of the engine, whose answer is an array; what each of its calls came back with is found by id. */
+/* A batch is one call of the engine, whose answer is an array; what each of its calls came back with is found
+ * by id. */
 #include "client/args.h"
 #include "client/client.h"
 #include "proto/rpc.h"
@@ -104,7 +105,7 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The answers come in any order. What the engine has taken for a batch's answer is an array of replies. */
+/* The answers come in any order. */
 static void take_answers(persist_batch *b, struct span answers)
 {
 	struct scan_iter it = scan_elements(answers);
@@ -116,7 +117,9 @@ static void take_answers(persist_batch *b, struct span answers)
 
 	while (scan_next_element(&it, &one)) {
 		struct part key = {0};
-		if (rpc_read(one, &m, &fault) != RPC_REPLY || !m.id.at || scan_number(m.id, &key.id, &real) != SCAN_INT)
+		if (rpc_read(one, &m, &fault) != RPC_REPLY || !m.id.at)
+			continue;
+		if (scan_number(m.id, &key.id, &real) != SCAN_INT)
 			continue;
 		struct part *p = bsearch(&key, b->parts, b->count, sizeof *b->parts, by_id);
 		if (!p || p->result || p->error)

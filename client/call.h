@@ -1,8 +1,8 @@
 /* call: one line on its way to the daemon, and what became of it.
  *
- * Blocking, pending and submitted calls, batches, notifications and fire-and-forget progress are all calls; what
- * differs is who waits. A call keeps its text until it is answered, so that it can be sent again where that is
- * safe. The engine moves it through its states (docs/client-calls.md):
+ * Blocking, pending and submitted calls, batches, notifications and fire-and-forget progress are all calls;
+ * what differs is who waits. A call keeps its text until it is answered, so that it can be sent again where
+ * that is safe. The engine moves it through its states (docs/client-calls.md):
  *
  *	CALL_QUEUED ──► CALL_SENT ──► CALL_DONE
  *	    ▲   │          │   └────► CALL_REFUSED ("shutting down")

@@ -1,7 +1,7 @@
 /* client: what a persist_client is inside, for the files that make up libpersist's public functions.
  *
- * A public function that uses a client stands between client_enter() and client_leave(), which see to it that one
- * thread of one process uses it at a time, and keep persist_fd() true. */
+ * A public function that uses a client stands between client_enter() and client_leave(), which see to it that
+ * one thread of one process uses it at a time, and keep persist_fd() true. */
 #pragma once
 #include "client/engine.h"
 #include "client/watch.h"
@@ -29,11 +29,12 @@ struct persist_client {
 /* Functions that wait may not be called inside a callback. */
 enum use { USE_NOW, USE_WAITS };
 
-/* 0, with *error cleared, or PERSIST_E_MISUSE or PERSIST_E_CANCELLED: then there is nothing to leave. */
+/* 0, with *error cleared; or PERSIST_E_MISUSE or PERSIST_E_CANCELLED, and then there is nothing to leave. */
 int client_enter(persist_client *c, enum use use, persist_error *error);
 void client_leave(persist_client *c);
 
-/* Appends a request (id below 0: a notification) and its newline. 0, or the error's code: nothing is appended. */
+/* Appends a request (id below 0: a notification) and its newline. 0, or the error's code: nothing is
+ * appended. */
 int client_request(struct buf *out, const char *method, persist_value params, unsigned depth, int64_t id,
                    persist_error *error);
 

@@ -125,8 +125,9 @@ static void leave_ghost(struct engine *e, struct call *c)
 	e->awaited--;
 }
 
-/* Of a line that was begun, only its end is still sent: what the daemon reads then is no JSON, so that the call
- * cannot happen (unless its end was all that was missing), and the lines behind it come to no harm. */
+/* Of a line that was begun, only its end is still sent: what the daemon reads then is no JSON, so that
+ * the call cannot happen (unless its end was all that was missing), and the lines behind it come to no
+ * harm. */
 static void cut_short(struct engine *e, struct call *c)
 {
 	struct call *rest = call_new(CALL_NOTICE);
@@ -171,8 +172,8 @@ static void hint_no_daemon(const struct engine *e, persist_error *error)
 {
 	switch (e->trouble.system_error) {
 	case EACCES: case EPERM:
-		failure_hint(error, "you may not connect there: become a member of the socket's group, or start a daemon of "
-		                    "your own with: persistd --socket PATH");
+		failure_hint(error, "you may not connect there: become a member of the socket's group, or start a daemon "
+		                    "of your own with: persistd --socket PATH");
 		break;
 	case ENAMETOOLONG:
 		failure_hint(error, "the path of a socket has at most 107 bytes");
@@ -207,9 +208,9 @@ static void say_too_late(const struct engine *e, const struct call *c, bool left
 		say_no_daemon(e, error);
 		return;
 	}
+	const char *more = left ? "" : "; the daemon did not take the call";
 	failure_set(error, PERSIST_E_TIMEOUT, outcome_of(c, left), "no answer within %g s%s",
-	            (double)(c->deadline - c->started) / 1e6,
-	            left ? "" : engine_is_up(e) ? "; the daemon did not take the call" : "; the daemon took no connection");
+	            (double)(c->deadline - c->started) / 1e6, more);
 	if (error->outcome == PERSIST_UNKNOWN)
 		failure_hint(error, "the change may have been made: look before you repeat it");
 }
@@ -310,7 +311,8 @@ static bool survives(const struct engine *e, const struct call *c, const persist
 	return !left || c->repeatable;
 }
 
-static void say_ended(const struct engine *e, const struct call *c, const persist_error *why, persist_error *error)
+static void say_ended(const struct engine *e, const struct call *c, const persist_error *why,
+                      persist_error *error)
 {
 	if (e->farewell) {
 		*error = *e->farewell;
@@ -338,7 +340,7 @@ static void lose(struct engine *e, const persist_error *why)
 {
 	int64_t now = moment_now();
 	struct call *next;
-	bool proven = e->proven && why->code != PERSIST_E_PROTOCOL;
+	bool proven = (e->proven || now - e->tried_at >= BACKOFF_LAST) && why->code != PERSIST_E_PROTOCOL;
 
 	for (struct call *c = e->calls.first; c; c = next) {
 		next = c->next;
@@ -368,7 +370,8 @@ static void lose_ended(struct engine *e)
 {
 	persist_error why;
 
-	failure_set(&why, PERSIST_E_CONNECTION, PERSIST_UNKNOWN, "the connection to %s ended before the answer", e->path);
+	failure_set(&why, PERSIST_E_CONNECTION, PERSIST_UNKNOWN, "the connection to %s ended before the answer",
+	            e->path);
 	why.system_error = ECONNRESET;
 	lose(e, &why);
 }
@@ -401,7 +404,8 @@ static void end_refused(struct engine *e, struct call *c, const persist_error *e
 	e->unanswered--;
 }
 
-/* A read that was answered though something before it was refused has not seen that: it is asked again behind it. */
+/* A read that was answered though something before it was refused has not seen that: it is asked again
+ * behind it. */
 static bool has_overtaken(struct engine *e, struct call *c)
 {
 	if (!e->leaving || !c->repeatable || !is_awaited(c))
@@ -444,8 +448,8 @@ static struct call *find_call(struct engine *e, struct span id)
 	return c && c->state == CALL_SENT ? c : NULL;
 }
 
-/* The daemon's limits of lines are about lines whose id it has not read. Whatever the limit is, the longest line that
- * is not answered is beyond it. NULL: that was a notification. */
+/* The daemon's limits of lines are about lines whose id it has not read. Whatever the limit is, the
+ * longest line that is not answered is beyond it. NULL: that was a notification. */
 static struct call *longest(struct engine *e)
 {
 	struct call *found = NULL;
@@ -472,23 +476,34 @@ static void end_skipped(struct engine *e, struct call *c, const persist_error *e
 	hand_over(e, c);
 }
 
+/* The call that an error without an id is about; NULL: it cannot be told, or is none. */
+static struct call *meant_by(struct engine *e, const persist_error *error)
+{
+	struct call *c = longest(e);
+
+	if (!c || error->code == PERSIST_TOO_LARGE)
+		return c;
+	if (error->code == PERSIST_LIMIT && (c->size > LONG_LINE || c->kind == CALL_BATCH))
+		return c;
+	bool alone = e->unanswered == 1 && c->state == CALL_SENT && e->left == 0;
+	return alone && (e->proven || error->code != PERSIST_LIMIT) ? c : NULL;
+}
+
 /* An error without an id. False: it is garbage. */
 static bool take_nameless(struct engine *e, const persist_error *error)
 {
-	bool too_large = error->code == PERSIST_TOO_LARGE;
+	bool too_large = error->code == PERSIST_TOO_LARGE, limit = error->code == PERSIST_LIMIT;
 
 	if (e->complaints > 0 && (too_large || error->code == PERSIST_PARSE_ERROR)) {
 		e->complaints--;
 		return true;
 	}
-	if (!too_large && error->code != PERSIST_LIMIT)
-		return false;
-	struct call *c = longest(e);
-	if (c && (too_large || c->size > LONG_LINE || c->kind == CALL_BATCH)) {
+	struct call *c = meant_by(e, error);
+	if (c) {
 		end_skipped(e, c, error);
-	} else if (e->longest_notice > 0) {
+	} else if ((too_large && e->longest_notice > 0) || (limit && e->longest_notice > LONG_LINE)) {
 		e->longest_notice = 0;
-	} else if (!e->proven && !e->farewell) {
+	} else if (limit && !e->proven && !e->farewell) {
 		e->farewell = mem_copy(error, sizeof *error);
 	} else {
 		return false;
@@ -574,8 +589,8 @@ static bool take_line(struct engine *e, struct span line, bool whole)
 	return *line.at == '[' ? take_replies(e, line) : take_reply(e, line);
 }
 
-/* Replies that were too long said for which calls only in what was not kept: once as many are missing as there are
- * calls left, it is those. */
+/* Replies that were too long said for which calls only in what was not kept: once as many are missing as
+ * there are calls left, it is those. */
 static void end_unreadable(struct engine *e)
 {
 	struct call *next;

@@ -1,8 +1,9 @@
 /* engine: calls on their way, over a connection that mends itself. It never waits.
  *
- * It holds every call that has been begun, in that order, and sends, takes in, gives up and sends again. What it
- * needs next (a socket to become readable or writable, a moment to come) it says, and whoever waits, in poll()
- * or in an event loop, calls engine_turn() then. docs/client-calls.md is the story. One thread at a time. */
+ * It holds every call that has been begun, in that order, and sends, takes in, gives up and sends again. What
+ * it needs next (a socket to become readable or writable, a moment to come) it says, and whoever waits, in
+ * poll() or in an event loop, calls engine_turn() then. docs/client-calls.md is the story. One thread at a
+ * time. */
 #pragma once
 #include "client/call.h"
 #include "client/moment.h"
@@ -42,7 +43,11 @@ struct engine {
 	persist_error *farewell; /* what the daemon said to the connection as a whole, before it ended it */
 
 	/* of the next one */
-	int64_t retry_at, tried_at, failed_at, down_since, backoff;
+	int64_t retry_at;        /* not before */
+	int64_t tried_at;        /* the last attempt, which may have succeeded */
+	int64_t failed_at;       /* the last attempt that did not, or a connection that came to nothing */
+	int64_t down_since;      /* the end of the last connection that was of use */
+	int64_t backoff;         /* the last pause; 0: the next attempt was or is to be made at once */
 	struct trouble trouble;
 };
 

@@ -60,7 +60,8 @@ static void cut_whole(char *text, size_t size)
 		cut_whole(text, sizeof(text));                                                                       \
 	} while (0)
 
-void failure_set(persist_error *e, enum persist_code code, enum persist_outcome outcome, const char *message, ...)
+void failure_set(persist_error *e, enum persist_code code, enum persist_outcome outcome, const char *message,
+                 ...)
 {
 	assert(code > 0);
 	failure_clear(e);

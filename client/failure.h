@@ -8,8 +8,9 @@
 void failure_clear(persist_error *e);
 
 /* One of this side's codes (above 0), with its kind. Everything else is cleared. */
-__attribute__((format(printf, 4, 5))) void failure_set(persist_error *e, enum persist_code code,
-                                                       enum persist_outcome outcome, const char *message, ...);
+__attribute__((format(printf, 4, 5)))
+void failure_set(persist_error *e, enum persist_code code, enum persist_outcome outcome, const char *message,
+                 ...);
 void failure_field(persist_error *e, const char *field);
 __attribute__((format(printf, 2, 3))) void failure_expected(persist_error *e, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void failure_hint(persist_error *e, const char *format, ...);

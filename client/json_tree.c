@@ -50,7 +50,7 @@ static json_t *next_value(struct buf *out, struct level *l)
 		if (l->place > 0)
 			buf_char(out, ',');
 		l->name = json_object_iter_key(l->member);
-		buf_string(out, span_of(l->name));
+		buf_string(out, (struct span){l->name, json_object_iter_key_len(l->member)});
 		buf_char(out, ':');
 		v = json_object_iter_value(l->member);
 		l->member = json_object_iter_next(l->container, l->member);

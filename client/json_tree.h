@@ -1,7 +1,7 @@
 /* json_tree: a jansson tree as JSON text.
  *
- * jansson itself prints reals with 17 digits and recurses; here they are the shortest that reads back, and nesting
- * costs a place in a list of bounded length. */
+ * jansson itself prints reals with 17 digits and recurses; here they are the shortest that reads back, and
+ * nesting costs a place in a list of bounded length. */
 #pragma once
 #include "proto/buf.h"
 

@@ -1,4 +1,5 @@
-/* The methods of persist.h, one function each: parameters in, persist_call(), and what one wants of the result out. */
+/* The methods of persist.h, one function each: parameters in, persist_call(), and what one wants of the result
+ * out. */
 #include "client/args.h"
 #include "client/client.h"
 #include "proto/rpc.h"
@@ -24,7 +25,8 @@ static int refuse_result(persist_error *error, const char *method, const char *m
 }
 
 /* For results of which one number is of interest. */
-static int finish_whole(persist_client *c, const char *method, struct args *a, const char *member, int64_t *number)
+static int finish_whole(persist_client *c, const char *method, struct args *a, const char *member,
+                        int64_t *number)
 {
 	persist_result *r;
 	int64_t found;
@@ -61,7 +63,7 @@ static void add_options(struct args *a, const persist_save_options *options)
 }
 
 /* What the daemon's method has no parameter for it refuses by name. */
-static void add_filter(struct args *a, const persist_list *f, const char *after, const char *before)
+static void add_filter(struct args *a, const persist_list *f, bool updated)
 {
 	if (!f)
 		return;
@@ -69,8 +71,8 @@ static void add_filter(struct args *a, const persist_list *f, const char *after,
 	args_texts(a, "type", f->type, false);
 	args_texts(a, "kind", f->kind, false);
 	args_texts(a, "run_id", f->run_id, false);
-	args_text(a, after, f->after);
-	args_text(a, before, f->before);
+	args_text(a, updated ? "updated_after" : "created_after", f->after);
+	args_text(a, updated ? "updated_before" : "created_before", f->before);
 	if (f->limit != 0)
 		args_whole(a, "limit", f->limit);
 	if (f->offset != 0)
@@ -80,32 +82,32 @@ static void add_filter(struct args *a, const persist_list *f, const char *after,
 	args_text(a, "order", f->order);
 }
 
-static int list(persist_client *c, const char *method, const persist_list *filter, bool updated, persist_result **page,
-                persist_error *error)
+static int list(persist_client *c, const char *method, const persist_list *filter, bool updated,
+                persist_result **page, persist_error *error)
 {
 	persist_error mine;
 	struct args a;
 
 	args_begin(&a, error ? error : &mine);
-	add_filter(&a, filter, updated ? "updated_after" : "created_after", updated ? "updated_before" : "created_before");
+	add_filter(&a, filter, updated);
 	return finish(c, method, &a, page);
 }
 
-static int count(persist_client *c, const char *method, const persist_list *filter, bool updated, int64_t *total,
-                 persist_error *error)
+static int count(persist_client *c, const char *method, const persist_list *filter, bool updated,
+                 int64_t *total, persist_error *error)
 {
 	persist_error mine;
 	struct args a;
 
 	args_begin(&a, error ? error : &mine);
-	add_filter(&a, filter, updated ? "updated_after" : "created_after", updated ? "updated_before" : "created_before");
+	add_filter(&a, filter, updated);
 	return finish_whole(c, method, &a, "total", total);
 }
 
 /* ---- jobs */
 
-int persist_job_save(persist_client *c, persist_value job, const persist_save_options *options, persist_result **saved,
-                     persist_error *error)
+int persist_job_save(persist_client *c, persist_value job, const persist_save_options *options,
+                     persist_result **saved, persist_error *error)
 {
 	persist_error mine;
 	struct args a;
@@ -116,12 +118,14 @@ int persist_job_save(persist_client *c, persist_value job, const persist_save_op
 	return finish(c, "job.save", &a, saved);
 }
 
-int persist_job_get(persist_client *c, const char *id, const char *fields, persist_result **job, persist_error *error)
+int persist_job_get(persist_client *c, const char *id, const char *fields, persist_result **job,
+                    persist_error *error)
 {
 	return get(c, "job.get", "id", id, fields, job, error);
 }
 
-int persist_job_list(persist_client *c, const persist_list *filter, persist_result **page, persist_error *error)
+int persist_job_list(persist_client *c, const persist_list *filter, persist_result **page,
+                     persist_error *error)
 {
 	return list(c, "job.list", filter, false, page, error);
 }
@@ -141,8 +145,8 @@ static void add_progress(struct args *a, const char *id, double current, double 
 	args_close(a);
 }
 
-int persist_job_update_progress(persist_client *c, const char *id, double current, double total, const char *message,
-                                double *percentage, persist_error *error)
+int persist_job_update_progress(persist_client *c, const char *id, double current, double total,
+                                const char *message, double *percentage, persist_error *error)
 {
 	persist_error mine;
 	struct args a;
@@ -221,8 +225,8 @@ int persist_job_cleanup(persist_client *c, double days, bool dry_run, int64_t *r
 
 /* ---- runs */
 
-int persist_run_save(persist_client *c, persist_value run, const persist_save_options *options, persist_result **saved,
-                     persist_error *error)
+int persist_run_save(persist_client *c, persist_value run, const persist_save_options *options,
+                     persist_result **saved, persist_error *error)
 {
 	persist_error mine;
 	struct args a;
@@ -239,7 +243,8 @@ int persist_run_get(persist_client *c, const char *run_id, const char *fields, p
 	return get(c, "run.get", "run_id", run_id, fields, run, error);
 }
 
-int persist_run_list(persist_client *c, const persist_list *filter, persist_result **page, persist_error *error)
+int persist_run_list(persist_client *c, const persist_list *filter, persist_result **page,
+                     persist_error *error)
 {
 	return list(c, "run.list", filter, true, page, error);
 }
@@ -296,7 +301,8 @@ int persist_artifact_read(persist_client *c, const char *id, persist_result **ar
 	return get(c, "artifact.read", "id", id, NULL, artifact_and_payload, error);
 }
 
-int persist_artifact_list(persist_client *c, const persist_list *filter, persist_result **page, persist_error *error)
+int persist_artifact_list(persist_client *c, const persist_list *filter, persist_result **page,
+                          persist_error *error)
 {
 	return list(c, "artifact.list", filter, false, page, error);
 }

@@ -17,8 +17,8 @@ static inline int64_t moment_now(void)
 static inline int64_t moment_first(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t moment_last(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Milliseconds from now, as poll() takes them: rounded up, so that it does not wake just before the moment, over
- * and over; -1: for ever; at most a minute, for the caller looks again anyway. */
+/* Milliseconds from now, as poll() takes them: rounded up, so that it does not wake just before the moment,
+ * over and over; -1: for ever; at most a minute, for the caller looks again anyway. */
 static inline int moment_poll_ms(int64_t moment)
 {
 	if (moment == MOMENT_NEVER)

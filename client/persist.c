@@ -40,11 +40,14 @@ int client_enter(persist_client *c, enum use use, persist_error *error)
 
 	failure_clear(error);
 	if (c->process != getpid())
-		return refuse_use(error, "this client belongs to the process before fork()", "open another one in the child");
-	if (atomic_compare_exchange_strong_explicit(&c->user, &nobody, me, memory_order_acquire, memory_order_relaxed))
+		return refuse_use(error, "this client belongs to the process before fork()",
+		                  "open another one in the child");
+	if (atomic_compare_exchange_strong_explicit(&c->user, &nobody, me, memory_order_acquire,
+	                                            memory_order_relaxed))
 		return 0;
 	if (nobody != me)
-		return refuse_use(error, "two threads use one client at once", "give each thread a client of its own");
+		return refuse_use(error, "two threads use one client at once",
+		                  "give each thread a client of its own");
 	if (!c->calling_back)
 		return refuse_use(error, "the client is in use by this very thread",
 		                  "nothing of it may be called in a signal's handler");
@@ -157,7 +160,8 @@ static void free_client(persist_client *c)
 	free(c);
 }
 
-/* The child of a fork() has the parent's connection open, too: it says nothing there, and calls nobody back. */
+/* The child of a fork() has the parent's connection open, too: it says nothing there, and calls nobody
+ * back. */
 static void close_in_child(persist_client *c)
 {
 	c->engine.wire.watcher = -1;
@@ -200,7 +204,7 @@ int client_request(struct buf *out, const char *method, persist_value params, un
 	struct buf text = {0};
 
 	if (args_utf8("method", method, error) == 0 && args_params(&text, params, depth, error) == 0)
-		rpc_request(out, method, text.at ? buf_as_span(&text) : (struct span){0}, id);
+		rpc_request(out, method, buf_as_span(&text), id);
 	buf_free(&text);
 	return error->code;
 }
@@ -319,7 +323,8 @@ int persist_notify(persist_client *c, const char *method, persist_value params, 
 
 /* ---- pipelining */
 
-persist_pending *persist_start(persist_client *c, const char *method, persist_value params, persist_error *error)
+persist_pending *persist_start(persist_client *c, const char *method, persist_value params,
+                               persist_error *error)
 {
 	persist_error mine, *e = error ? error : &mine;
 	persist_pending *p = NULL;

@@ -19,17 +19,17 @@
  * side's), and fills *error, which may be NULL. error->outcome says what became of the call: it did not happen,
  * or nobody knows. Results are set to NULL on failure.
  *
- * Connecting. Nothing is connected before the first call. A connection that ends is made again by itself, as soon
- * as a call needs it: at once, then after 50 ms, doubling up to 2 s, with some chance in it. What is safe to send
- * again is sent again within the call's time, in the old order: what had not wholly left for the daemon, what the
- * daemon refused because it is stopping, and reads. A change that was sent and not answered is never repeated: it
- * ends with PERSIST_E_CONNECTION and outcome PERSIST_UNKNOWN.
+ * Connecting. Nothing is connected before the first call. A connection that ends is made again by itself,
+ * as soon as a call needs it: at once, then after 50 ms, doubling up to 2 s, with some chance in it. What
+ * is safe to send again is sent again within the call's time, in the old order: what had not wholly left
+ * for the daemon, what the daemon refused because it is stopping, and reads. A change that was sent and not
+ * answered is never repeated: it ends with PERSIST_E_CONNECTION and outcome PERSIST_UNKNOWN.
  *
- * Threads. No globals but constants. A client is used by one thread at a time: any thread, but not two at once
- * (which is noticed, where it can be, and ends with PERSIST_E_MISUSE). Different clients need nothing of each
- * other, so a client a thread is the usual way. Results and errors belong to whoever has them. After fork() the
- * child opens clients of its own; the parent's it may only persist_close(), which then says nothing to the daemon
- * and calls nobody back.
+ * Threads. No globals but constants. A client is used by one thread at a time: any thread, but not two at
+ * once (which is noticed, where it can be, and ends with PERSIST_E_MISUSE). Different clients need nothing
+ * of each other, so a client a thread is the usual way. Results and errors belong to whoever has them.
+ * After fork() the child opens clients of its own; the parent's it may only persist_close(), which then
+ * says nothing to the daemon and calls nobody back.
  *
  * Memory. What is returned is owned as said at each function. When memory runs out the process ends with status
  * 71 and a line on stderr, as in other libraries that have no way to go on.
@@ -62,7 +62,7 @@ enum persist_code {
 	/* this side's */
 	PERSIST_E_NO_DAEMON = 1,  /* nobody listens, and did not begin to in time */
 	PERSIST_E_TIMEOUT = 2,    /* no answer within the call's time */
-	PERSIST_E_CONNECTION = 3, /* the connection ended before the answer, or ends each time before there is one */
+	PERSIST_E_CONNECTION = 3, /* the connection ended before the answer, or does so each time */
 	PERSIST_E_PROTOCOL = 4,   /* what answered does not speak as persistd does */
 	PERSIST_E_ARGUMENT = 5,   /* an argument that cannot be sent: field and expected say which and why */
 	PERSIST_E_TOO_LARGE = 6,  /* the reply is longer than persist_set_reply_max() allows */
@@ -139,7 +139,7 @@ static inline persist_value persist_none(void)
 PERSIST_API const char *persist_result_text(const persist_result *r, size_t *len);
 
 /* The same as a tree, made at the first time it is asked for. Borrowed: json_incref() it to keep it longer than
- * the result. NULL: jansson cannot hold it (an object nested deeper than its limit). */
+ * the result. NULL: jansson cannot hold it (over 2,048 levels deep, or a NUL in a name). */
 PERSIST_API struct json_t *persist_result_json(persist_result *r);
 
 /* One member of the result at the top: text of a string (decoded), else its JSON text; NULL: no such member.
@@ -156,9 +156,10 @@ PERSIST_API void persist_result_free(persist_result *r); /* NULL: nothing */
 PERSIST_API persist_client *persist_open(const char *socket);
 
 /* Sends what progress is still held, as far as it goes without waiting. Calls under way end with
- * PERSIST_E_CANCELLED: their callbacks are called from here, and what they begin is refused with the same code.
- * What persist_start() returned and nobody waited for is still to be ended by persist_wait() or persist_cancel().
- * NULL: nothing. Nothing, too, inside a callback of this client and while another thread uses it. */
+ * PERSIST_E_CANCELLED: their callbacks are called from here, and what they begin is refused with the
+ * same code. What persist_start() returned and nobody waited for is still to be ended by persist_wait()
+ * or persist_cancel(). NULL: nothing. Nothing, too, inside a callback of this client and while another
+ * thread uses it. */
 PERSIST_API void persist_close(persist_client *c);
 
 PERSIST_API const char *persist_socket(const persist_client *c); /* the path in use; borrowed */
@@ -166,9 +167,9 @@ PERSIST_API const char *persist_socket(const persist_client *c); /* the path in 
 /* How long a call may take in all, from now on; default 30,000. 0 and below: for ever. */
 PERSIST_API void persist_set_timeout(persist_client *c, int milliseconds);
 
-/* How long a call goes on looking for a daemon that is not there, within its timeout; default 5,000, which
- * covers a restart. 0: one attempt. Below 0: as long as its timeout. What waiting hardly mends, such as a socket
- * that one may not use, is told after 0.2 s. */
+/* How long a call goes on looking for a daemon that is not there, within its timeout; default 5,000,
+ * which covers a restart. 0: one attempt. Below 0: as long as its timeout. What waiting hardly mends,
+ * such as a socket that one may not use, is told after 0.2 s. */
 PERSIST_API void persist_set_patience(persist_client *c, int milliseconds);
 
 /* The longest reply that is taken in; default 64 MiB. */
@@ -185,9 +186,10 @@ PERSIST_API int persist_call(persist_client *c, const char *method, persist_valu
 PERSIST_API int persist_callf(persist_client *c, const char *method, persist_result **result, persist_error *error,
                               const char *format, ...);
 
-/* A notification: nobody answers it, whatever becomes of it. It is sent as far as it goes without waiting, and
- * the rest with the next use of the client. Lost if the connection ends once it was sent, or if no daemon is found
- * in the time that a call would look for one. PERSIST_E_CONNECTION where 16 MiB of them wait already. */
+/* A notification: nobody answers it, whatever becomes of it. It is sent as far as it goes without
+ * waiting, and the rest with the next use of the client. Lost if the connection ends once it was sent,
+ * or if no daemon is found in the time that a call would look for one. PERSIST_E_CONNECTION where 16 MiB
+ * of them wait already. */
 PERSIST_API int persist_notify(persist_client *c, const char *method, persist_value params, persist_error *error);
 
 /* ---- jobs. `fields`: names with commas between them, "id,status"; NULL: all. result may be NULL where it is

@@ -16,7 +16,8 @@ int watch_open(struct watch *w)
 
 	if (w->epoll >= 0)
 		return 0;
-	int epoll = epoll_create1(EPOLL_CLOEXEC), fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (epoll >= 0 && fd >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &timer) == 0) {
 		w->epoll = epoll;
 		w->timer = fd;

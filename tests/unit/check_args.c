@@ -107,8 +107,8 @@ END_TEST
 
 START_TEST(texts_that_would_break_the_line_for_others_are_refused)
 {
-	static const char *const texts[] = {"", " ", "{} {}", "{}]", "NaN", "{\"a\":1,\"a\":2}", "{\"a\":\"\n\"}", "\"\xc3\"",
-		"[1,]", "nul", "\"\\ud800\"", "{\"a\":1}\n{\"jsonrpc\":\"2.0\"}"};
+	static const char *const texts[] = {"", " ", "{} {}", "{}]", "NaN", "{\"a\":1,\"a\":2}", "{\"a\":\"\n\"}",
+		"\"\xc3\"", "[1,]", "nul", "\"\\ud800\"", "{\"a\":1}\n{\"jsonrpc\":\"2.0\"}"};
 	args_value(&a, "job", persist_text(texts[_i]));
 	ck_assert_int_eq(args_end(&a), PERSIST_E_ARGUMENT);
 	ck_assert_ptr_eq(strstr(error.field, "job"), error.field);
@@ -223,10 +223,11 @@ static const char *written(json_t *tree)
 
 START_TEST(trees_are_written_with_the_shortest_numbers_in_their_order)
 {
-	json_t *tree = json_pack("{s:f, s:[i,b,n,s,[],{}], s:{s:{s:[[I]]}}}", "z", 0.1, "a", 1, 0, "x\n", "m", "b", "c",
-	                         (json_int_t)INT64_MIN);
+	json_t *tree = json_pack("{s:f, s:[i,b,n,s,[],{}], s:{s:{s:[[I]]}}}", "z", 0.1, "a", 1, 0, "x\n", "m", "b",
+	                         "c", (json_int_t)INT64_MIN);
 	ck_assert_str_eq(written(tree),
-	                 "{\"z\":0.1,\"a\":[1,false,null,\"x\\n\",[],{}],\"m\":{\"b\":{\"c\":[[-9223372036854775808]]}}}");
+	                 "{\"z\":0.1,\"a\":[1,false,null,\"x\\n\",[],{}],"
+	                 "\"m\":{\"b\":{\"c\":[[-9223372036854775808]]}}}");
 	ck_assert_str_eq(written(json_array()), "[]");
 }
 END_TEST
@@ -236,6 +237,14 @@ START_TEST(a_string_with_a_nul_inside_is_kept)
 	json_t *tree = json_array();
 	json_array_append_new(tree, json_stringn("a\0b", 3));
 	ck_assert_str_eq(written(tree), "[\"a\\u0000b\"]");
+}
+END_TEST
+
+START_TEST(a_name_with_a_nul_inside_is_kept)
+{
+	json_t *tree = json_object();
+	json_object_setn_new(tree, "a\0b", 3, json_null());
+	ck_assert_str_eq(written(tree), "{\"a\\u0000b\":null}");
 }
 END_TEST
 
@@ -319,6 +328,7 @@ int main(void)
 	tcase_add_test(t, parameters_are_an_object_an_array_or_none);
 	tcase_add_test(t, trees_are_written_with_the_shortest_numbers_in_their_order);
 	tcase_add_test(t, a_string_with_a_nul_inside_is_kept);
+	tcase_add_test(t, a_name_with_a_nul_inside_is_kept);
 	tcase_add_test(t, a_tree_is_borrowed);
 	tcase_add_test(t, a_tree_as_deep_as_the_daemon_takes_goes_and_a_deeper_one_is_named);
 	tcase_add_test(t, a_string_of_a_tree_that_is_not_utf8_is_named);

@@ -59,15 +59,16 @@ END_TEST
 
 START_TEST(what_is_no_error_object_is_not_taken_for_success)
 {
-	static const char *const texts[] = {"{}", "{\"code\":0}", "{\"code\":3}", "{\"code\":\"-32001\"}", "{\"code\":-1.5}",
-		"{\"code\":-99999999999}", "[]"};
+	static const char *const texts[] = {"{}", "{\"code\":0}", "{\"code\":3}", "{\"code\":\"-32001\"}",
+		"{\"code\":-1.5}", "{\"code\":-99999999999}", "[]"};
 	ck_assert(!read_object(texts[_i]));
 }
 END_TEST
 
 START_TEST(members_of_the_wrong_type_are_passed_over)
 {
-	ck_assert(read_object("{\"code\":-32001,\"message\":5,\"data\":{\"kind\":[],\"field\":null,\"removed\":\"3\"}}"));
+	ck_assert(read_object("{\"code\":-32001,\"message\":5,"
+	                      "\"data\":{\"kind\":[],\"field\":null,\"removed\":\"3\"}}"));
 	ck_assert_str_eq(e.message, "");
 	ck_assert_str_eq(e.kind, "not_found");
 	ck_assert_str_eq(e.field, "");

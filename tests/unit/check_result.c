@@ -56,7 +56,8 @@ END_TEST
 
 START_TEST(members_are_read_without_a_tree_and_stay_valid_beside_each_other)
 {
-	persist_result *r = made("{\"id\":\"a\\n\\\"b\\\"\",\"revision\":12,\"next_cursor\":null,\"jobs\":[{\"id\":\"z\"}]}");
+	persist_result *r = made("{\"id\":\"a\\n\\\"b\\\"\",\"revision\":12,\"next_cursor\":null,"
+	                         "\"jobs\":[{\"id\":\"z\"}]}");
 	const char *id = persist_result_member(r, "id"), *revision = persist_result_member(r, "revision");
 
 	ck_assert_str_eq(id, "a\n\"b\"");
