@@ -9,7 +9,7 @@
 
 enum { EXAMPLES_MAX = 200 };
 
-static const char *const pages[] = {"README.md", "docs/import-export.md"};
+static const char *const pages[] = {"README.md", "docs/cli.md", "docs/import-export.md"};
 
 #define ANYTHING "\xe2\x80\xa6" /* … */
 
@@ -59,7 +59,8 @@ static char *script(const char *dir)
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 	/* the binaries of this build stand for those that the reader has built or installed */
-	fprintf(out, "mkdir '%s/here'; cd '%s/here'\npersistctl() { '%s' \"$@\"; }\n", dir, dir, PERSISTCTL);
+	fprintf(out, "mkdir '%s/here' '%s/bin'; cd '%s/here'; ln -s '%s' '%s/bin/persistctl'; PATH=%s/bin:$PATH\n", dir, dir,
+	        dir, PERSISTCTL, dir, dir);
 	for (int i = 0; i < example_count; i++) {
 		const char *command = examples[i].command, *built = "build/client/persistctl";
 		if (strncmp(command, built, strlen(built)) == 0)
