@@ -63,7 +63,7 @@ static void add_part(persist_batch *b, const char *method, int64_t id)
 
 int persist_batch_add(persist_batch *b, const char *method, persist_value params, persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 	int place = -1;
 
 	if (b->has_run)
@@ -172,7 +172,7 @@ static void run(persist_batch *b, persist_error *error)
 
 int persist_batch_run(persist_batch *b, persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 
 	if (b->has_run)
 		return refuse_rerun(e);
@@ -187,7 +187,7 @@ int persist_batch_run(persist_batch *b, persist_error *error)
 
 int persist_batch_result(persist_batch *b, int place, persist_result **result, persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 
 	if (result)
 		*result = NULL;
@@ -204,8 +204,8 @@ int persist_batch_result(persist_batch *b, int place, persist_result **result, p
 	}
 	const struct part *p = &b->parts[place];
 	if (p->error)
-		return failure_give(e, p->error);
-	if (result)
+		*e = *p->error;
+	else if (result)
 		*result = p->result;
-	return 0;
+	return e->code;
 }

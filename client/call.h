@@ -18,6 +18,7 @@
 #include "proto/spec.h"
 
 #define uthash_malloc(size) mem_alloc(size)
+#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash)
 #include <uthash.h>
 
 enum call_kind {

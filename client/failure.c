@@ -133,10 +133,3 @@ bool failure_read(persist_error *e, struct span object)
 		strcpy(e->kind, fault_kind(known));
 	return true;
 }
-
-int failure_give(persist_error *to, const persist_error *from)
-{
-	if (to && to != from)
-		*to = *from;
-	return from->code;
-}

@@ -18,5 +18,5 @@ __attribute__((format(printf, 2, 3))) void failure_hint(persist_error *e, const 
 /* The error object of a reply (checked JSON). False: it is none. */
 bool failure_read(persist_error *e, struct span object);
 
-/* Gives a public function's error to its caller, who may not want it; the code, which it returns. */
-int failure_give(persist_error *to, const persist_error *from);
+/* Where a public function's error goes: to its caller, who may not want it. */
+static inline persist_error *failure_room(persist_error *given, persist_error *own) { return given ? given : own; }

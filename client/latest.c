@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define uthash_malloc(size) mem_alloc(size)
+#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash)
 #include <uthash.h>
 
 struct job {
@@ -37,6 +38,8 @@ void latest_free(struct latest *l)
 	free(l);
 }
 
+static struct span id_of(const struct job *j) { return (struct span){j->id, j->id_len}; }
+
 static struct job *find(struct latest *l, struct span id)
 {
 	struct job *j;
@@ -70,12 +73,10 @@ void latest_set(struct latest *l, struct span id, struct span line)
 
 void latest_merge(struct latest *newer, struct latest *older)
 {
-	struct job *j, *next;
-
-	HASH_ITER(hh, older->jobs, j, next) {
-		struct span id = {j->id, j->id_len};
-		if (!find(newer, id) && HASH_COUNT(newer->jobs) < LATEST_MAX)
-			latest_set(newer, id, buf_as_span(&j->line));
+	while (older->jobs) {
+		struct job *j = older->jobs;
+		if (!find(newer, id_of(j)) && HASH_COUNT(newer->jobs) < LATEST_MAX)
+			latest_set(newer, id_of(j), buf_as_span(&j->line));
 		forget(older, j);
 	}
 }

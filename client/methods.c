@@ -47,7 +47,7 @@ static int get(persist_client *c, const char *method, const char *name, const ch
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_given(&a, name, id);
 	args_texts(&a, "fields", fields, true);
 	return finish(c, method, &a, record);
@@ -88,7 +88,7 @@ static int list(persist_client *c, const char *method, const persist_list *filte
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	add_filter(&a, filter, updated);
 	return finish(c, method, &a, page);
 }
@@ -99,7 +99,7 @@ static int count(persist_client *c, const char *method, const persist_list *filt
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	add_filter(&a, filter, updated);
 	return finish_whole(c, method, &a, "total", total);
 }
@@ -112,7 +112,7 @@ int persist_job_save(persist_client *c, persist_value job, const persist_save_op
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_value(&a, "job", job);
 	add_options(&a, options);
 	return finish(c, "job.save", &a, saved);
@@ -153,7 +153,7 @@ int persist_job_update_progress(persist_client *c, const char *id, double curren
 	persist_result *r;
 	double found;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	add_progress(&a, id, current, total, message);
 	if (finish(c, "job.update_progress", &a, &r) != 0)
 		return a.error->code;
@@ -182,7 +182,7 @@ static void check_progress(struct args *a, const char *id, double current, doubl
 int persist_job_progress(persist_client *c, const char *id, double current, double total, const char *message,
                          persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 	struct args a;
 
 	if (client_enter(c, USE_NOW, e) != 0)
@@ -205,7 +205,7 @@ int persist_job_delete(persist_client *c, const char *id, int64_t *removed, pers
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_given(&a, "id", id);
 	return finish_whole(c, "job.delete", &a, "removed", removed);
 }
@@ -215,7 +215,7 @@ int persist_job_cleanup(persist_client *c, double days, bool dry_run, int64_t *r
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	if (!(days < 0))
 		args_real(&a, "days", days);
 	if (dry_run)
@@ -231,7 +231,7 @@ int persist_run_save(persist_client *c, persist_value run, const persist_save_op
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_members(&a, "run", run);
 	add_options(&a, options);
 	return finish(c, "run.create_or_update", &a, saved);
@@ -260,7 +260,7 @@ int persist_run_find_by_meta(persist_client *c, const char *key, const char *val
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_given(&a, "key", key);
 	args_given(&a, "value", value);
 	args_texts(&a, "fields", fields, true);
@@ -273,7 +273,7 @@ int persist_run_delete(persist_client *c, const char *run_id, bool keep_artifact
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_given(&a, "run_id", run_id);
 	if (keep_artifacts)
 		args_bool(&a, "keep_artifacts", true);
@@ -288,7 +288,7 @@ int persist_artifact_save(persist_client *c, const char *run_id, const char *kin
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_given(&a, "run_id", run_id);
 	args_text(&a, "kind", kind);
 	args_value(&a, "payload", payload);
@@ -312,7 +312,7 @@ int persist_artifact_delete(persist_client *c, const char *id, int64_t *removed,
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	args_given(&a, "id", id);
 	return finish_whole(c, "artifact.delete", &a, "removed", removed);
 }
@@ -329,6 +329,6 @@ int persist_flush(persist_client *c, int64_t *revision, persist_error *error)
 	persist_error mine;
 	struct args a;
 
-	args_begin(&a, error ? error : &mine);
+	args_begin(&a, failure_room(error, &mine));
 	return finish_whole(c, "server.flush", &a, "revision", revision);
 }

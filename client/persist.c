@@ -255,7 +255,7 @@ int client_take(struct call *call, persist_result **result, persist_error *error
 int persist_call(persist_client *c, const char *method, persist_value params, persist_result **result,
                  persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 
 	if (result)
 		*result = NULL;
@@ -274,7 +274,7 @@ int persist_call(persist_client *c, const char *method, persist_value params, pe
 int persist_callf(persist_client *c, const char *method, persist_result **result, persist_error *error,
                   const char *format, ...)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 	json_error_t why;
 	va_list args;
 
@@ -308,7 +308,7 @@ static int refuse_notices(persist_client *c, persist_error *error)
 
 int persist_notify(persist_client *c, const char *method, persist_value params, persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 
 	if (client_enter(c, USE_NOW, e) != 0)
 		return e->code;
@@ -326,7 +326,7 @@ int persist_notify(persist_client *c, const char *method, persist_value params, 
 persist_pending *persist_start(persist_client *c, const char *method, persist_value params,
                                persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 	persist_pending *p = NULL;
 
 	if (client_enter(c, USE_NOW, e) != 0)
@@ -357,7 +357,7 @@ static void end_pending(persist_client *c, persist_pending *p)
 
 int persist_wait(persist_pending *p, persist_result **result, persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 	struct call *call = p->call;
 	persist_client *c = p->client;
 
@@ -407,7 +407,7 @@ void persist_cancel(persist_pending *p)
 int persist_submit(persist_client *c, const char *method, persist_value params, persist_callback *callback,
                    void *arg, persist_error *error)
 {
-	persist_error mine, *e = error ? error : &mine;
+	persist_error mine, *e = failure_room(error, &mine);
 
 	if (client_enter(c, USE_NOW, e) != 0)
 		return e->code;

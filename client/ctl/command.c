@@ -3,10 +3,12 @@
 #include "client/ctl/call.h"
 #include "client/ctl/check_files.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/completion.h"
 #include "client/ctl/diff.h"
 #include "client/ctl/export.h"
 #include "client/ctl/help.h"
 #include "client/ctl/import.h"
+#include "client/ctl/manual.h"
 #include "client/ctl/method_command.h"
 #include "client/ctl/print.h"
 #include "client/ctl/show.h"
@@ -71,6 +73,12 @@ static const struct command own_commands[] = {
 	 .notes = "Exit status 0: sound; 1: findings, which are printed. The files of a running daemon are in "
 	          "use and cannot be checked.",
 	 .examples = "persistctl check --state-dir /var/backups/persistd"},
+	{.noun = "", .verb = "completion", .prose = "Gives the script by which a shell completes command lines.",
+	 .run = completion_run, .operands = completion_operands, .no_output_flags = true,
+	 .notes = "The Debian package has put it in its place. Else: for bash, source <(persistctl completion "
+	          "bash) in ~/.bashrc; for zsh, the same with zsh in ~/.zshrc, behind compinit; for fish, its "
+	          "output in ~/.config/fish/completions/persistctl.fish.",
+	 .examples = "persistctl completion fish > ~/.config/fish/completions/persistctl.fish"},
 	{.noun = "", .verb = "help", .prose = "Says how commands and methods are used.", .run = help_run,
 	 .operands = help_operands, .no_output_flags = true},
 };
@@ -367,6 +375,20 @@ static enum exit_status dispatch(const struct commands *all, const struct words 
 	return status;
 }
 
+/* What the completion scripts ask, and what persistctl(1) is made of. */
+static bool asked_by_scripts(const struct commands *all, int argc, char **argv, enum exit_status *status)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (strcmp(word, "__complete") == 0)
+		*status = completion_answer(all, argc - 2, argv + 2);
+	else if (strcmp(word, "__manual") == 0)
+		*status = manual_print(all);
+	else
+		return false;
+	return true;
+}
+
 enum exit_status command_main(int argc, char **argv)
 {
 	struct commands all;
@@ -375,9 +397,11 @@ enum exit_status command_main(int argc, char **argv)
 
 	ident_init();
 	commands_make(&all);
-	split(&words, &all, argc - 1, argv + 1);
-	status = dispatch(&all, &words);
-	free(words.rest);
+	if (!asked_by_scripts(&all, argc, argv, &status)) {
+		split(&words, &all, argc - 1, argv + 1);
+		status = dispatch(&all, &words);
+		free(words.rest);
+	}
 	commands_free(&all);
 	ident_free();
 	return print_flush() == EXIT_OK || status != EXIT_OK ? status : EXIT_FAILED;

@@ -46,7 +46,8 @@ int main(int argc, char **argv)
 	const char *job = "{\"id\":\"nightly\",\"type\":\"backtest\",\"status\":\"running\"}";
 	if (persist_job_save(c, persist_text(job), NULL, &saved, &e) != 0)
 		return complain("save", &e);
-	printf("saved %s at revision %s\n", persist_result_member(saved, "id"), persist_result_member(saved, "revision"));
+	printf("saved %s at revision %s\n", persist_result_member(saved, "id"),
+	       persist_result_member(saved, "revision"));
 	persist_result_free(saved);
 
 	if (complete(c, "nightly") != 0)

@@ -17,8 +17,8 @@ int main(int argc, char **argv)
 	persist_result *r = NULL;
 	persist_error e;
 
-	json_t *run = json_pack("{s:s, s:s, s:s, s:{s:s}}", "run_id", "bt-1", "kind", "backtest", "status", "running", "meta",
-	                        "job_id", "nightly");
+	json_t *run = json_pack("{s:s, s:s, s:s, s:{s:s}}", "run_id", "bt-1", "kind", "backtest", "status",
+	                        "running", "meta", "job_id", "nightly");
 	int code = persist_run_save(c, persist_json(run), NULL, NULL, &e);
 	json_decref(run);
 	if (code != 0)
@@ -37,8 +37,8 @@ int main(int argc, char **argv)
 	       json_string_value(json_object_get(found, "status")));
 	persist_result_free(r);
 
-	code = persist_callf(c, "run.list", &r, &e, "{s:[s,s], s:i, s:[s]}", "status", "queued", "running", "limit", 10,
-	                     "fields", "id");
+	code = persist_callf(c, "run.list", &r, &e, "{s:[s,s], s:i, s:[s]}", "status", "queued", "running",
+	                     "limit", 10, "fields", "id");
 	if (code != 0)
 		return failed(&e);
 	printf("%d run\n", (int)json_integer_value(json_object_get(persist_result_json(r), "total")));

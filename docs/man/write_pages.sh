@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the man pages that are made from pages of docs/ into a directory.
+# Writes the man pages that are made from pages of docs/ into a directory. Where PERSISTCTL is set, it is the built
+# program, and its own page is written as well: it is made from its tables of commands.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 to=$1
@@ -12,3 +13,7 @@ write() {
 write protocol.md persistd-protocol 7 "the JSON-RPC protocol of persistd"
 write daemon.md persistd 8 "keep jobs and runs for the programs of this machine"
 write configuration.md persistd.conf 5 "settings of persistd"
+if [[ -n ${PERSISTCTL:-} ]]; then
+	commands=$("$PERSISTCTL" __manual)
+	sed -e '/^@COMMANDS@$/{r /dev/stdin' -e 'd}' "$here/persistctl.1.in" <<<"$commands" >"$to/persistctl.1"
+fi

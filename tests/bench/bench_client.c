@@ -1,5 +1,5 @@
-/* bench_client: what a call costs through libpersist, beside a socket of one's own that says the same lines. The two take
- * turns, so that whatever else the machine does falls on both.
+/* bench_client: what a call costs through libpersist, beside a socket of one's own that says the same lines.
+ * The two take turns, so that whatever else the machine does falls on both.
  *
  *     bench_client [CALLS]      default: 2000 */
 #include "client/persist.h"
@@ -55,10 +55,14 @@ static void call_raw(const char *line)
 
 /* ---- the same, both ways */
 
-#define JOB                                                                                                           \
-	"{\"id\":\"bench\",\"type\":\"backtest\",\"status\":\"running\",\"payload\":{\"factor_name\":\"value\",\"top_n\":20,"     \
-	"\"costs\":{\"commission\":0.0015,\"slippage_bps\":2.5},\"universe\":[\"AKBNK\",\"SISE\",\"ASELS\",\"THYAO\"]}}"
-#define PROGRESS "\"method\":\"job.update_progress\",\"params\":{\"id\":\"bench\",\"progress\":{\"current\":7,\"total\":9,\"message\":\"at work\"}}"
+#define JOB                                                                                                  \
+	"{\"id\":\"bench\",\"type\":\"backtest\",\"status\":\"running\",\"payload\":{\"factor_name\":\"value\"," \
+	"\"top_n\":20,"                                                                                          \
+	"\"costs\":{\"commission\":0.0015,\"slippage_bps\":2.5},\"universe\":[\"AKBNK\",\"SISE\",\"ASELS\","     \
+	"\"THYAO\"]}}"
+#define PROGRESS                                                                                             \
+	"\"method\":\"job.update_progress\",\"params\":{\"id\":\"bench\",\"progress\":{\"current\":7,\"total\":" \
+	"9,\"message\":\"at work\"}}"
 
 static void done(int code, const persist_error *e)
 {
@@ -72,7 +76,10 @@ static void get_by_library(void)
 	done(persist_job_get(c, "bench", NULL, &r, &e), &e);
 	persist_result_free(r);
 }
-static void get_raw(void) { call_raw("{\"jsonrpc\":\"2.0\",\"method\":\"job.get\",\"params\":{\"id\":\"bench\"},\"id\":1}\n"); }
+static void get_raw(void)
+{
+	call_raw("{\"jsonrpc\":\"2.0\",\"method\":\"job.get\",\"params\":{\"id\":\"bench\"},\"id\":1}\n");
+}
 
 static void save_by_library(void)
 {
@@ -81,7 +88,10 @@ static void save_by_library(void)
 	done(persist_job_save(c, persist_text(JOB), NULL, &r, &e), &e);
 	persist_result_free(r);
 }
-static void save_raw(void) { call_raw("{\"jsonrpc\":\"2.0\",\"method\":\"job.save\",\"params\":{\"job\":" JOB "},\"id\":1}\n"); }
+static void save_raw(void)
+{
+	call_raw("{\"jsonrpc\":\"2.0\",\"method\":\"job.save\",\"params\":{\"job\":" JOB "},\"id\":1}\n");
+}
 
 static void update_by_library(void)
 {

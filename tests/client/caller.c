@@ -31,7 +31,7 @@ int save(void) { return persist_job_save(c, persist_text("{\"id\":\"j\"}"), NULL
 
 void *kept(void *memory)
 {
-	static void *all[256];
+	static void *volatile all[256];
 	static unsigned count;
 	ck_assert_uint_lt(count, 256);
 	return all[count++] = memory;

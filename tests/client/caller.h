@@ -1,5 +1,5 @@
-/* caller: a program with one client, and what it expects of its calls. Each function fails the running test where the
- * expectation does not hold. */
+/* caller: a program with one client, and what it expects of its calls. Each function fails the running test
+ * where the expectation does not hold. */
 #pragma once
 #include "client/persist.h"
 #include "tests/client/fake.h"

@@ -35,7 +35,8 @@ static void submit(const char *method, struct seen *s)
 	ck_assert_msg(code == 0, "%s", e.message);
 }
 
-/* As a loop of events does it: nothing but this descriptor. How often it woke; ends where *times is reached. */
+/* As a loop of events does it: nothing but this descriptor. How often it woke; ends where *times is reached.
+ */
 static int turn_until(const int *times, int wanted, int most_ms)
 {
 	int woken = 0;
@@ -205,7 +206,8 @@ START_TEST(an_idle_client_lets_its_loop_sleep)
 	ck_assert_int_le(turn_until(&never, 1, 250), 2);
 	fake_go();
 	sleep_ms(30);
-	ck_assert_int_le(turn_until(&never, 1, 250), 3); /* the connection has ended: seen once, and nothing to do */
+	ck_assert_int_le(turn_until(&never, 1, 250),
+	                 3); /* the connection has ended: seen once, and nothing to do */
 	played();
 }
 END_TEST
@@ -228,7 +230,8 @@ static void submit_more(persist_client *client, persist_result *result, const pe
 	struct seen *s = arg;
 	note(client, result, error, s);
 	if (s->times < 5)
-		ck_assert_int_eq(persist_submit(client, "job.save", persist_text("{\"job\":{}}"), submit_more, s, NULL), 0);
+		ck_assert_int_eq(
+			persist_submit(client, "job.save", persist_text("{\"job\":{}}"), submit_more, s, NULL), 0);
 }
 
 START_TEST(a_callback_may_submit_the_next_call)
@@ -280,7 +283,8 @@ END_TEST
 
 static persist_pending *started;
 
-static void wait_for_started(persist_client *client, persist_result *result, const persist_error *error, void *arg)
+static void wait_for_started(persist_client *client, persist_result *result, const persist_error *error,
+                             void *arg)
 {
 	ck_assert_int_eq(persist_wait(started, NULL, NULL), PERSIST_E_MISUSE);
 	note(client, result, error, arg);
@@ -291,7 +295,8 @@ START_TEST(a_pending_call_survives_being_waited_for_in_a_callback)
 	struct seen s = {0};
 	PLAY("accept", "line", "line", "answer 0 0", "sleep 50", "answer 1 1");
 	opened();
-	ck_assert_int_eq(persist_submit(c, "job.save", persist_text("{\"job\":{}}"), wait_for_started, &s, &e), 0);
+	ck_assert_int_eq(persist_submit(c, "job.save", persist_text("{\"job\":{}}"), wait_for_started, &s, &e),
+	                 0);
 	started = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
 	turn_until(&s.times, 1, 8000);
 	expect_answered(&s, "0");
@@ -404,13 +409,14 @@ END_TEST
 
 START_TEST(a_process_without_descriptors_left_is_told_so)
 {
-	struct rlimit few = {.rlim_max = 64};
+	struct rlimit few, before;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
 	PLAY("pause", "accept", "serve");
 	opened();
 	persist_set_patience(c, 0);
 	int lowest_free = dup(0);
 	close(lowest_free);
-	few.rlim_cur = (rlim_t)lowest_free;
+	few = (struct rlimit){.rlim_cur = (rlim_t)lowest_free, .rlim_max = before.rlim_max};
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	ck_assert_int_eq(persist_fd(c), -1);
 	ck_assert_int_eq(errno, EMFILE);
@@ -418,8 +424,7 @@ START_TEST(a_process_without_descriptors_left_is_told_so)
 	int code = save();
 	expect_error(code, PERSIST_E_NO_DAEMON, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_int_eq(e.system_error, EMFILE);
-	few.rlim_cur = 64;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	persist_set_timeout(c, 8000);
 	fake_go();
 	ck_assert_int_ge(persist_fd(c), 0);

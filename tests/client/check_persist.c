@@ -1,5 +1,5 @@
-/* libpersist and the real daemon: every function of persist.h once as it is meant, the daemon's limits, and a daemon
- * that is killed and started anew under load. */
+/* libpersist and the real daemon: every function of persist.h once as it is meant, the daemon's limits, and a
+ * daemon that is killed and started anew under load. */
 #include "tests/client/caller.h"
 #include <jansson.h>
 #include <pthread.h>
@@ -52,7 +52,8 @@ static void save_job(const char *id, const char *status)
 START_TEST(a_job_is_saved_read_listed_counted_and_deleted)
 {
 	int64_t n = -1;
-	done(persist_job_save(c, persist_text("{\"id\":\"a\",\"type\":\"backtest\",\"status\":\"running\"}"), NULL, &r, &e));
+	done(persist_job_save(c, persist_text("{\"id\":\"a\",\"type\":\"backtest\",\"status\":\"running\"}"),
+	                      NULL, &r, &e));
 	ck_assert_str_eq(member("id"), "a");
 	ck_assert_str_eq(member("status"), "running");
 	drop();
@@ -86,7 +87,8 @@ START_TEST(an_unknown_id_is_an_error_that_says_so)
 	ck_assert_str_eq(e.kind, "not_found");
 	expect_error(persist_run_get(c, "none", NULL, &r, &e), PERSIST_NOT_FOUND, PERSIST_DID_NOT_HAPPEN);
 	expect_error(persist_artifact_read(c, "none", &r, &e), PERSIST_NOT_FOUND, PERSIST_DID_NOT_HAPPEN);
-	expect_error(persist_job_update_progress(c, "none", 1, 2, NULL, NULL, &e), PERSIST_NOT_FOUND, PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_job_update_progress(c, "none", 1, 2, NULL, NULL, &e), PERSIST_NOT_FOUND,
+	             PERSIST_DID_NOT_HAPPEN);
 }
 END_TEST
 
@@ -94,25 +96,30 @@ START_TEST(a_save_at_a_revision_is_refused_once_somebody_else_was_faster)
 {
 	persist_save_options only_new = {.fields = "revision", .check_revision = true};
 	done(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &only_new, &r, &e));
-	persist_save_options at_seen = {.check_revision = true, .if_revision = strtoll(member("revision"), NULL, 10)};
+	persist_save_options at_seen = {.check_revision = true,
+	                                .if_revision = strtoll(member("revision"), NULL, 10)};
 	drop();
-	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &only_new, &r, &e), PERSIST_CONFLICT, PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &only_new, &r, &e), PERSIST_CONFLICT,
+	             PERSIST_DID_NOT_HAPPEN);
 	done(persist_job_save(c, persist_text("{\"id\":\"a\",\"status\":\"running\"}"), &at_seen, NULL, &e));
-	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &at_seen, &r, &e), PERSIST_CONFLICT, PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &at_seen, &r, &e), PERSIST_CONFLICT,
+	             PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.field, "if_revision");
 }
 END_TEST
 
 START_TEST(what_the_daemon_refuses_is_named_with_its_field_and_a_hint)
 {
-	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\",\"status\":\"succeeded\"}"), NULL, &r, &e), PERSIST_INVALID_PARAMS,
-	             PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\",\"status\":\"succeeded\"}"), NULL, &r, &e),
+	             PERSIST_INVALID_PARAMS, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.field, "job.status");
 	ck_assert_str_ne(e.expected, "");
 	ck_assert_str_ne(e.hint, "");
-	expect_error(persist_job_list(c, &(persist_list){.kind = "x"}, &r, &e), PERSIST_INVALID_PARAMS, PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_job_list(c, &(persist_list){.kind = "x"}, &r, &e), PERSIST_INVALID_PARAMS,
+	             PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.field, "kind");
-	expect_error(persist_call(c, "job.sav", persist_none(), &r, &e), PERSIST_METHOD_NOT_FOUND, PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_call(c, "job.sav", persist_none(), &r, &e), PERSIST_METHOD_NOT_FOUND,
+	             PERSIST_DID_NOT_HAPPEN);
 	ck_assert_ptr_nonnull(strstr(e.hint, "job.save"));
 }
 END_TEST
@@ -147,8 +154,10 @@ END_TEST
 START_TEST(ended_jobs_are_cleaned_up)
 {
 	int64_t n = -1;
-	done(persist_job_save(c, persist_text("{\"id\":\"old\",\"status\":\"completed\",\"completed_at\":\"2020-01-01T00:00:00Z\"}"), NULL,
-	                      NULL, &e));
+	done(persist_job_save(
+		c,
+		persist_text("{\"id\":\"old\",\"status\":\"completed\",\"completed_at\":\"2020-01-01T00:00:00Z\"}"),
+		NULL, NULL, &e));
 	save_job("new", "completed");
 	done(persist_job_cleanup(c, 30, true, &n, &e));
 	ck_assert_int_eq(n, 1);
@@ -165,9 +174,13 @@ START_TEST(a_run_is_saved_found_listed_counted_and_deleted)
 {
 	int64_t n = -1;
 	persist_save_options fields = {.fields = "id,kind"};
-	expect_result(persist_run_save(c, persist_text("{\"run_id\":\"bt-1\",\"kind\":\"Back Test\",\"meta\":{\"job\":\"a\"}}"), &fields, &r,
-	                               &e), "{\"id\":\"bt-1\",\"kind\":\"back_test\"}");
-	json_t *tree = json_pack("{s:s, s:s, s:s, s:{s:i}}", "run_id", "bt-1", "kind", "k", "status", "running", "meta", "n", 1);
+	expect_result(persist_run_save(
+					  c,
+					  persist_text("{\"run_id\":\"bt-1\",\"kind\":\"Back Test\",\"meta\":{\"job\":\"a\"}}"),
+					  &fields, &r, &e),
+	              "{\"id\":\"bt-1\",\"kind\":\"back_test\"}");
+	json_t *tree = json_pack("{s:s, s:s, s:s, s:{s:i}}", "run_id", "bt-1", "kind", "k", "status", "running",
+	                         "meta", "n", 1);
 	fields.fields = "status,meta";
 	expect_result(persist_run_save(c, persist_json(tree), &fields, &r, &e),
 	              "{\"status\":\"running\",\"meta\":{\"job\":\"a\",\"n\":1}}");
@@ -222,8 +235,8 @@ END_TEST
 START_TEST(a_tree_comes_back_as_it_went_in)
 {
 	json_t *payload = json_pack("{s:f, s:f, s:I, s:I, s:o, s:s}", "tenth", 0.1, "small", 1e-7, "most",
-	                            (json_int_t)INT64_MAX, "least", (json_int_t)INT64_MIN, "nul", json_stringn("a\0b", 3),
-	                            "text", "\"ä\n😀");
+	                            (json_int_t)INT64_MAX, "least", (json_int_t)INT64_MIN, "nul",
+	                            json_stringn("a\0b", 3), "text", "\"ä\n😀");
 	json_t *job = json_pack("{s:s, s:O}", "id", "a", "payload", payload);
 	done(persist_job_save(c, persist_json(job), NULL, &r, &e));
 	ck_assert(json_equal(json_object_get(persist_result_json(r), "payload"), payload));
@@ -302,7 +315,8 @@ START_TEST(pipelined_saves_are_all_done_and_a_read_behind_them_sees_them)
 	enum { MANY = 500 };
 	persist_pending *p[MANY];
 	for (int i = 0; i < MANY; i++)
-		ck_assert_ptr_nonnull(p[i] = persist_start(c, "job.save", persist_text("{\"job\":{\"type\":\"custom\"}}"), &e));
+		ck_assert_ptr_nonnull(
+			p[i] = persist_start(c, "job.save", persist_text("{\"job\":{\"type\":\"custom\"}}"), &e));
 	int64_t n;
 	done(persist_job_count(c, NULL, &n, &e));
 	ck_assert_int_eq(n, MANY);
@@ -316,7 +330,8 @@ START_TEST(a_batch_gives_each_call_its_outcome)
 	persist_batch *b = persist_batch_new(c);
 	ck_assert_int_eq(persist_batch_add(b, "job.save", persist_text("{\"job\":{\"id\":\"a\"}}"), &e), 0);
 	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text("{\"id\":\"none\"}"), &e), 1);
-	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text("{\"id\":\"a\",\"fields\":[\"id\"]}"), &e), 2);
+	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text("{\"id\":\"a\",\"fields\":[\"id\"]}"), &e),
+	                 2);
 	done(persist_batch_run(b, &e));
 	done(persist_batch_result(b, 0, NULL, &e));
 	expect_error(persist_batch_result(b, 1, &r, &e), PERSIST_NOT_FOUND, PERSIST_DID_NOT_HAPPEN);
@@ -347,7 +362,8 @@ START_TEST(a_change_over_the_daemons_limit_is_refused_and_the_next_call_goes_wel
 	enum { SIZE = 17 << 20 };
 	char *job = padded("{\"id\":\"a\",\"payload\":{\"x\":\"", SIZE, "\"}}");
 	persist_pending *small = persist_start(c, "job.save", persist_text("{\"job\":{\"id\":\"small\"}}"), &e);
-	expect_error(persist_job_save(c, persist_text(job), NULL, &r, &e), PERSIST_TOO_LARGE, PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_job_save(c, persist_text(job), NULL, &r, &e), PERSIST_TOO_LARGE,
+	             PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.kind, "too_large");
 	done(persist_wait(small, NULL, &e));
 	expect_result(persist_job_get(c, "small", "id", &r, &e), "{\"id\":\"small\"}");
@@ -410,8 +426,8 @@ START_TEST(a_call_that_comes_before_the_daemon_waits_for_it)
 }
 END_TEST
 
-/* One client's record of what it was told. Each id is saved once, as one that must not exist yet: a save that was
- * carried out twice would be a conflict. */
+/* One client's record of what it was told. Each id is saved once, as one that must not exist yet: a save that
+ * was carried out twice would be a conflict. */
 enum { WRITERS = 4, SAVES_MAX = 20000, WINDOW = 16 };
 
 struct writer {
@@ -432,7 +448,8 @@ static void learn(struct writer *w, int which, persist_pending *p)
 		w->told[which] = ACKNOWLEDGED;
 	else
 		w->told[which] = why.outcome == PERSIST_UNKNOWN ? UNKNOWN : DID_NOT;
-	ck_assert_msg(code == 0 || code == PERSIST_E_CONNECTION || code == PERSIST_OUTCOME_UNKNOWN, "%d: %s", code, why.message);
+	ck_assert_msg(code == 0 || code == PERSIST_E_CONNECTION || code == PERSIST_OUTCOME_UNKNOWN, "%d: %s",
+	              code, why.message);
 }
 
 static void *write_jobs(void *arg)
@@ -441,9 +458,11 @@ static void *write_jobs(void *arg)
 	char params[128];
 	persist_pending *p[WINDOW];
 	persist_client *own = persist_open(d->socket);
+	persist_set_patience(own, -1); /* however long a start takes on a busy machine */
 	while (!stop && w->count + WINDOW <= SAVES_MAX) {
 		for (int i = 0; i < WINDOW; i++) {
-			snprintf(params, sizeof params, "{\"job\":{\"id\":\"w%d-%d\"},\"if_revision\":0,\"fields\":[\"id\"]}", w->number,
+			snprintf(params, sizeof params,
+			         "{\"job\":{\"id\":\"w%d-%d\"},\"if_revision\":0,\"fields\":[\"id\"]}", w->number,
 			         w->count + i);
 			ck_assert_ptr_nonnull(p[i] = persist_start(own, "job.save", persist_text(params), NULL));
 		}

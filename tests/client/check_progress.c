@@ -1,4 +1,5 @@
-/* Fire-and-forget progress: in its order, never failing because of the daemon, never waiting, never growing. */
+/* Fire-and-forget progress: in its order, never failing because of the daemon, never waiting, never growing.
+ */
 #include "tests/client/caller.h"
 #include <jansson.h>
 #include <math.h>
@@ -137,7 +138,8 @@ START_TEST(a_daemon_that_does_not_read_does_not_hold_up_a_loop_and_gets_the_newe
 		snprintf(id, sizeof id, "job-%d", i % JOBS);
 		ck_assert_int_eq(last_value(id), i);
 	}
-	ck_assert_uint_lt(fake_count("job.update_progress"), REPORTS / 4); /* what fits into a socket, and the newest */
+	ck_assert_uint_lt(fake_count("job.update_progress"),
+	                  REPORTS / 4); /* what fits into a socket, and the newest */
 }
 END_TEST
 
@@ -282,7 +284,8 @@ START_TEST(what_the_daemon_would_refuse_unheard_is_refused_here)
 	free(long_id);
 	expect_error(persist_job_progress(c, "j", NAN, 1, NULL, &e), PERSIST_E_ARGUMENT, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_ptr_nonnull(strstr(e.field, "current"));
-	expect_error(persist_job_progress(c, "j", 1, INFINITY, NULL, &e), PERSIST_E_ARGUMENT, PERSIST_DID_NOT_HAPPEN);
+	expect_error(persist_job_progress(c, "j", 1, INFINITY, NULL, &e), PERSIST_E_ARGUMENT,
+	             PERSIST_DID_NOT_HAPPEN);
 	ck_assert_ptr_nonnull(strstr(e.field, "total"));
 	expect_error(persist_job_progress(c, "j", -1, 1, NULL, &e), PERSIST_E_ARGUMENT, PERSIST_DID_NOT_HAPPEN);
 	expect_error(persist_job_progress(c, "j", 1, 1, "\xff", &e), PERSIST_E_ARGUMENT, PERSIST_DID_NOT_HAPPEN);

@@ -81,7 +81,8 @@ static int misuse_in_child(persist_pending *p)
 	return 0;
 }
 
-static void must_not_be_called(persist_client *client, persist_result *result, const persist_error *error, void *arg)
+static void must_not_be_called(persist_client *client, persist_result *result, const persist_error *error,
+                               void *arg)
 {
 	(void)client;
 	(void)result;
@@ -103,7 +104,8 @@ START_TEST(a_child_is_refused_says_nothing_and_leaves_the_parents_connection_alo
 	opened();
 	ck_assert_int_ge(persist_fd(c), 0);
 	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
-	ck_assert_int_eq(persist_submit(c, "job.save", persist_text("{\"job\":{}}"), must_not_be_called, &called, &e), 0);
+	ck_assert_int_eq(
+		persist_submit(c, "job.save", persist_text("{\"job\":{}}"), must_not_be_called, &called, &e), 0);
 	fake_await(2);
 	pid_t child = fork();
 	if (child == 0) {

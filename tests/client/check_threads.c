@@ -1,4 +1,5 @@
-/* persist.h's rules for threads. Built, the library included, with -fsanitize=thread, which fails what races. */
+/* persist.h's rules for threads. Built, the library included, with -fsanitize=thread, which fails what races.
+ */
 #include "client/persist.h"
 #include "tests/integration/daemon.h"
 #include <pthread.h>
@@ -6,8 +7,8 @@
 #include <string.h>
 #include <threads.h>
 
-/* The sanitizer knows pthread_once() and not this, which would look like no synchronisation at all. In glibc both are
- * the same. */
+/* The sanitizer knows pthread_once() and not this, which would look like no synchronisation at all. In glibc
+ * both are the same. */
 void call_once(once_flag *flag, void (*function)(void))
 {
 	pthread_once((pthread_once_t *)flag, function);

@@ -1,4 +1,5 @@
-/* JSON that goes in and comes out, as text and as trees: the same value, or an error that names what is wrong. */
+/* JSON that goes in and comes out, as text and as trees: the same value, or an error that names what is
+ * wrong. */
 #include "proto/fault.h"
 #include "tests/client/caller.h"
 #include <jansson.h>
@@ -32,8 +33,8 @@ static void expect_argument(int code, const char *field, const char *expected)
 	expect_error(code, PERSIST_E_ARGUMENT, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.kind, "argument");
 	ck_assert_msg(strncmp(e.field, field, strlen(field)) == 0, "field %s instead of %s", e.field, field);
-	ck_assert_msg(strstr(e.expected, expected) || strstr(e.message, expected), "'%s' is in neither: %s; %s", expected,
-	              e.expected, e.message);
+	ck_assert_msg(strstr(e.expected, expected) || strstr(e.message, expected), "'%s' is in neither: %s; %s",
+	              expected, e.expected, e.message);
 }
 
 /* ---- trees */
@@ -61,9 +62,22 @@ static json_t *tree_of(int which)
 }
 
 static const char *const texts[] = {
-	"0.1", "1e-07", "9223372036854775807", "-9223372036854775808", "5.0", "1e+22", "5e-324", "1.7976931348623157e+308",
-	"\"a\\u0000b\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001 ä € 😀\"", "\"\"", "{\"z\":1,\"a\":null,\"m\":false,\"list\":[]}", "[]", "{}",
-	"-0.0", "[true,[null,{\"o\":{}}]]",
+	"0.1",
+	"1e-07",
+	"9223372036854775807",
+	"-9223372036854775808",
+	"5.0",
+	"1e+22",
+	"5e-324",
+	"1.7976931348623157e+308",
+	"\"a\\u0000b\"",
+	"\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001 ä € 😀\"",
+	"\"\"",
+	"{\"z\":1,\"a\":null,\"m\":false,\"list\":[]}",
+	"[]",
+	"{}",
+	"-0.0",
+	"[true,[null,{\"o\":{}}]]",
 };
 
 START_TEST(a_tree_goes_out_as_the_shortest_text_that_reads_back)
@@ -96,7 +110,8 @@ END_TEST
 
 START_TEST(a_result_becomes_the_tree_that_the_daemon_meant)
 {
-	PLAY("accept", "line", "answer 0 {\"big\":9223372036854775807,\"tenth\":0.1,\"nul\":\"a\\u0000b\",\"text\":\"\\u00e4\\n\","
+	PLAY("accept", "line",
+	     "answer 0 {\"big\":9223372036854775807,\"tenth\":0.1,\"nul\":\"a\\u0000b\",\"text\":\"\\u00e4\\n\","
 	     "\"list\":[1,{}]}");
 	opened();
 	ck_assert_int_eq(get(), 0);
@@ -131,7 +146,10 @@ END_TEST
 START_TEST(members_of_a_result_are_read_without_a_tree)
 {
 	size_t len;
-	PLAY("accept", "line", "answer 0 {\"id\":\"j\\u00e4\",\"revision\":12,\"next_cursor\":null,\"inner\":{\"id\":\"other\"},\"l\":[ 1 ]}");
+	PLAY("accept", "line",
+	     "answer 0 "
+	     "{\"id\":\"j\\u00e4\",\"revision\":12,\"next_cursor\":null,\"inner\":{\"id\":\"other\"},\"l\":[ 1 "
+	     "]}");
 	opened();
 	ck_assert_int_eq(get(), 0);
 	const char *id = persist_result_member(r, "id");
@@ -154,14 +172,19 @@ END_TEST
 START_TEST(line_breaks_in_a_text_do_not_break_the_line)
 {
 	served();
-	expect_result(persist_job_save(c, persist_text("\n{\r\n\t\"id\" :\n\"a\\nb\",\r\"payload\": {}\n}\n"), NULL, &r, &e),
+	expect_result(persist_job_save(c, persist_text("\n{\r\n\t\"id\" :\n\"a\\nb\",\r\"payload\": {}\n}\n"),
+	                               NULL, &r, &e),
 	              "{\"served\":0}");
-	expect_result(persist_call(c, "job.get", persist_text("\n{\"id\":\n\"j\"}\n\n"), &r, &e), "{\"served\":1}");
-	expect_result(persist_run_save(c, persist_text("\r\n{\n\"kind\"\n:\n\"k\"\n}\n"), NULL, &r, &e), "{\"served\":2}");
+	expect_result(persist_call(c, "job.get", persist_text("\n{\"id\":\n\"j\"}\n\n"), &r, &e),
+	              "{\"served\":1}");
+	expect_result(persist_run_save(c, persist_text("\r\n{\n\"kind\"\n:\n\"k\"\n}\n"), NULL, &r, &e),
+	              "{\"served\":2}");
 	played();
 	ck_assert_uint_eq(fake_count(""), 3);
 	json_t *request = json_loads(fake_line(0), 0, NULL);
-	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(json_object_get(request, "params"), "job"), "id")), "a\nb");
+	ck_assert_str_eq(
+		json_string_value(json_object_get(json_object_get(json_object_get(request, "params"), "job"), "id")),
+		"a\nb");
 	json_decref(request);
 }
 END_TEST
@@ -170,7 +193,8 @@ START_TEST(numbers_in_a_text_go_out_as_they_were_written)
 {
 	PLAY("accept", "line", "say {\"jsonrpc\":\"2.0\",\"result\":0,\"id\":1}\n"); /* the first call's id */
 	opened();
-	expect_result(persist_call(c, "x.y", persist_text("[1.10, 1e5, 12345678901234567890123, 1.0]"), &r, &e), "0");
+	expect_result(persist_call(c, "x.y", persist_text("[1.10, 1e5, 12345678901234567890123, 1.0]"), &r, &e),
+	              "0");
 	ck_assert_str_eq(params_of(0), "[1.10, 1e5, 12345678901234567890123, 1.0]");
 	played();
 }
@@ -188,8 +212,18 @@ END_TEST
 START_TEST(a_text_that_is_no_json_is_refused_by_name_and_nothing_is_sent)
 {
 	static const char *const broken[] = {
-		"", " ", "{", "{\"id\":}", "{\"id\":1,}", "{'id':1}", "[1]]", "{\"id\":NaN}", "{\"id\":\"\xff\"}", "{\"id\":\"a\nb\"}",
-		"{\"id\":1,\"id\":2}", "{\"id\":\"\\ud800\"}",
+		"",
+		" ",
+		"{",
+		"{\"id\":}",
+		"{\"id\":1,}",
+		"{'id':1}",
+		"[1]]",
+		"{\"id\":NaN}",
+		"{\"id\":\"\xff\"}",
+		"{\"id\":\"a\nb\"}",
+		"{\"id\":1,\"id\":2}",
+		"{\"id\":\"\\ud800\"}",
 	};
 	served();
 	expect_argument(persist_job_save(c, persist_text(broken[_i]), NULL, &r, &e), "job", "");
@@ -291,7 +325,8 @@ START_TEST(texts_that_are_not_utf8_are_refused_by_their_parameter)
 	expect_argument(persist_job_list(c, &(persist_list){.status = bad}, &r, &e), "status", "UTF-8");
 	expect_argument(persist_job_list(c, &(persist_list){.cursor = bad}, &r, &e), "cursor", "UTF-8");
 	expect_argument(persist_job_update_progress(c, "j", 1, 2, bad, NULL, &e), "message", "UTF-8");
-	expect_argument(persist_job_save(c, persist_text("{}"), &(persist_save_options){.fields = bad}, &r, &e), "fields", "UTF-8");
+	expect_argument(persist_job_save(c, persist_text("{}"), &(persist_save_options){.fields = bad}, &r, &e),
+	                "fields", "UTF-8");
 	json_t *tree = json_pack("{s:o}", "payload", json_object());
 	json_object_set_new(json_object_get(tree, "payload"), "n", json_stringn_nocheck("\xff", 1));
 	expect_argument(persist_job_save(c, persist_json(tree), NULL, &r, &e), "job.payload.n", "");
@@ -321,13 +356,21 @@ END_TEST
 START_TEST(filters_and_fields_with_commas_become_lists)
 {
 	served();
-	persist_list filter = {.status = "running,pending", .type = "backtest", .limit = 5, .offset = 2, .fields = "id"};
+	persist_list filter = {
+		.status = "running,pending", .type = "backtest", .limit = 5, .offset = 2, .fields = "id"};
 	ck_assert_int_eq(persist_job_list(c, &filter, NULL, &e), 0);
-	ck_assert_str_eq(params_of(0), "{\"status\":[\"running\",\"pending\"],\"type\":\"backtest\",\"limit\":5,\"offset\":2,\"fields\":[\"id\"]}");
-	filter = (persist_list){.kind = "a", .run_id = "r", .after = "2026-01-01T00:00:00Z", .before = "b", .cursor = "c", .order = "id"};
+	ck_assert_str_eq(params_of(0), "{\"status\":[\"running\",\"pending\"],\"type\":\"backtest\",\"limit\":5,"
+	                               "\"offset\":2,\"fields\":[\"id\"]}");
+	filter = (persist_list){.kind = "a",
+	                        .run_id = "r",
+	                        .after = "2026-01-01T00:00:00Z",
+	                        .before = "b",
+	                        .cursor = "c",
+	                        .order = "id"};
 	ck_assert_int_eq(persist_run_list(c, &filter, NULL, &e), 0);
-	ck_assert_str_eq(params_of(1), "{\"kind\":\"a\",\"run_id\":\"r\",\"updated_after\":\"2026-01-01T00:00:00Z\",\"updated_before\":\"b\","
-	                 "\"cursor\":\"c\",\"order\":\"id\"}");
+	ck_assert_str_eq(params_of(1), "{\"kind\":\"a\",\"run_id\":\"r\",\"updated_after\":\"2026-01-01T00:00:"
+	                               "00Z\",\"updated_before\":\"b\","
+	                               "\"cursor\":\"c\",\"order\":\"id\"}");
 	ck_assert_int_eq(persist_artifact_list(c, NULL, NULL, &e), 0);
 	played();
 }
@@ -353,8 +396,9 @@ END_TEST
 START_TEST(callf_packs_parameters)
 {
 	served();
-	expect_result(persist_callf(c, "job.list", &r, &e, "{s:s, s:i, s:f}", "status", "running", "limit", 10, "x", 0.1),
-	              "{\"served\":0}");
+	expect_result(
+		persist_callf(c, "job.list", &r, &e, "{s:s, s:i, s:f}", "status", "running", "limit", 10, "x", 0.1),
+		"{\"served\":0}");
 	ck_assert_str_eq(params_of(0), "{\"status\":\"running\",\"limit\":10,\"x\":0.1}");
 	expect_result(persist_callf(c, "job.list", &r, &e, "[s?]", NULL), "{\"served\":1}");
 	ck_assert_str_eq(params_of(1), "[null]");

@@ -158,7 +158,8 @@ static void answer(const char *rest, const char *format)
 static json_t *reply_to(json_t *request, unsigned number)
 {
 	json_t *id = json_object_get(request, "id");
-	return id ? json_pack("{s:s, s:{s:i}, s:O}", "jsonrpc", "2.0", "result", "served", (int)number, "id", id) : NULL;
+	return id ? json_pack("{s:s, s:{s:i}, s:O}", "jsonrpc", "2.0", "result", "served", (int)number, "id", id)
+	          : NULL;
 }
 
 static void answer_last(void)
@@ -336,7 +337,8 @@ void fake_await(unsigned count)
 	until.tv_sec += SECONDS;
 	pthread_mutex_lock(&lock);
 	while (line_count < count)
-		ck_assert_msg(pthread_cond_timedwait(&taken, &lock, &until) == 0, "%u lines came instead of %u", line_count, count);
+		ck_assert_msg(pthread_cond_timedwait(&taken, &lock, &until) == 0, "%u lines came instead of %u",
+		              line_count, count);
 	pthread_mutex_unlock(&lock);
 }
 
