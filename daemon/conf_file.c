@@ -91,7 +91,7 @@ bool conf_read(const char *path, bool named, conf_take *take, void *context, boo
 	                    .file = fopen(path, "re")};
 	*read = r.file != NULL;
 	if (!r.file) {
-		if (!named && (errno == ENOENT || errno == EACCES || errno == ENOTDIR))
+		if (!named && (errno == ENOENT || errno == ENOTDIR))
 			return true;
 		snprintf(why, why_size, "%s cannot be read: %s", path, strerror(errno));
 		return false;

@@ -89,6 +89,10 @@ static bool must_wait(struct conn *c)
 		counters(c)->paused_queued += c->reading;
 		return true;
 	}
+	if (queued(c) && c->session.user && c->session.user->bytes > l->user_bytes) { /* its own write wakes it */
+		counters(c)->paused_queued += c->reading;
+		return true;
+	}
 	if (c->session.calls >= l->calls) {
 		counters(c)->paused_calls += c->reading;
 		return true;

@@ -10,6 +10,7 @@ struct import {
 	struct call *call;
 	struct store *store;
 	int64_t now;
+	uint64_t revision;  /* that the next record gets: the first pass judges the very texts that the second one stores */
 	bool replace;
 	struct buf text;    /* the record, canonical */
 	struct buf object;  /* an artifact as it came, without its payload */
@@ -79,7 +80,7 @@ static bool payload_free(const struct import *in, struct fault *fault)
 }
 
 /* Reads the record at `place` of its list into `text`. */
-static bool read_record(struct import *in, enum table_id t, struct span object, size_t place,
+static bool read_record(struct import *in, enum table_id t, struct span object, size_t place, bool storing,
                         struct fault *fault)
 {
 	size_t at;
@@ -87,9 +88,9 @@ static bool read_record(struct import *in, enum table_id t, struct span object, 
 	in->has_payload = false;
 	if (t == TABLE_ARTIFACTS && scan_kind(object) == SCAN_OBJECT)
 		object = take_payload(in, object);
-	if (record_read(&in->text, t, object, store_next_revision(in->store), true, in->now, fault, &at) &&
-	    record_fits(in->call, t, in->text.len, fault) &&
-	    (!in->has_payload || exists(in, t) || payload_free(in, fault)))
+	if (record_read(&in->text, t, object, in->revision, true, in->now, fault, &at) &&
+	    (storing || (record_fits(in->call, t, in->text.len, fault) &&
+	                 (!in->has_payload || exists(in, t) || payload_free(in, fault)))))
 		return true;
 	char field[sizeof fault->field];
 	snprintf(field, sizeof field, "%s[%zu]%s%.80s", spec_table_name(t), place, fault->field[0] ? "." : "",
@@ -118,12 +119,13 @@ static bool each_record(struct import *in, enum table_id t, struct span list, bo
 	size_t place = 0;
 	*count = 0;
 	for (struct scan_iter it = scan_elements(list); scan_next_element(&it, &object); place++) {
-		if (!read_record(in, t, object, place, fault))
+		if (!read_record(in, t, object, place, store, fault))
 			return false;
 		if (!wanted(in, t))
 			continue;
 		if (store)
 			put(in, t);
+		in->revision++;
 		++*count;
 	}
 	return true;
@@ -141,6 +143,7 @@ static bool pass(struct import *in, const struct params *p, bool store, struct f
 {
 	struct buf *counts = &in->call->text;
 	counts->len = 0;
+	in->revision = store_next_revision(in->store);
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		size_t count;
 		if (!each_record(in, (enum table_id)t, p->at[places[t]].text, store, &count, fault))

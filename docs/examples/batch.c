@@ -16,8 +16,8 @@ int main(int argc, char **argv)
 	persist_error e;
 
 	persist_batch *b = persist_batch_new(c);
-	int run = persist_batch_add(b, "run.create_or_update",
-	                            persist_text("{\"run_id\":\"b-1\",\"kind\":\"sweep\"}"), &e);
+	const char *sweep = "{\"run_id\":\"b-1\",\"kind\":\"sweep\"}";
+	int run = persist_batch_add(b, "run.create_or_update", persist_text(sweep), &e);
 	int missing = persist_batch_add(b, "run.get", persist_text("{\"run_id\":\"b-2\"}"), &e);
 	int count = persist_batch_add(b, "run.count", persist_text("{\"kind\":\"sweep\"}"), &e);
 	if (run < 0 || missing < 0 || count < 0 || persist_batch_run(b, &e) != 0)

@@ -17,8 +17,8 @@ int main(int argc, char **argv)
 	persist_result *r = NULL;
 	persist_error e;
 
-	json_t *run = json_pack("{s:s, s:s, s:s, s:{s:s}}", "run_id", "bt-1", "kind", "backtest", "status",
-	                        "running", "meta", "job_id", "nightly");
+	json_t *run = json_pack("{s:s, s:s, s:s, s:{s:s}}", "run_id", "bt-1", "kind", "backtest",
+	                        "status", "running", "meta", "job_id", "nightly");
 	int code = persist_run_save(c, persist_json(run), NULL, NULL, &e);
 	json_decref(run);
 	if (code != 0)

@@ -55,14 +55,12 @@ static void call_raw(const char *line)
 
 /* ---- the same, both ways */
 
-#define JOB                                                                                                  \
-	"{\"id\":\"bench\",\"type\":\"backtest\",\"status\":\"running\",\"payload\":{\"factor_name\":\"value\"," \
-	"\"top_n\":20,"                                                                                          \
-	"\"costs\":{\"commission\":0.0015,\"slippage_bps\":2.5},\"universe\":[\"AKBNK\",\"SISE\",\"ASELS\","     \
-	"\"THYAO\"]}}"
-#define PROGRESS                                                                                             \
-	"\"method\":\"job.update_progress\",\"params\":{\"id\":\"bench\",\"progress\":{\"current\":7,\"total\":" \
-	"9,\"message\":\"at work\"}}"
+#define JOB \
+	JSON({"id":"bench","type":"backtest","status":"running","payload":{"factor_name":"value","top_n":20, \
+	      "costs":{"commission":0.0015,"slippage_bps":2.5},"universe":["AKBNK","SISE","ASELS","THYAO"]}})
+#define PROGRESS \
+	"\"method\":\"job.update_progress\",\"params\":" \
+	JSON({"id":"bench","progress":{"current":7,"total":9,"message":"at work"}})
 
 static void done(int code, const persist_error *e)
 {

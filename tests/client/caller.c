@@ -27,7 +27,7 @@ void played(void)
 }
 
 int get(void) { return persist_job_get(c, "j", NULL, &r, &e); }
-int save(void) { return persist_job_save(c, persist_text("{\"id\":\"j\"}"), NULL, &r, &e); }
+int save(void) { return persist_job_save(c, persist_text(JSON({"id":"j"})), NULL, &r, &e); }
 
 void *kept(void *memory)
 {

@@ -23,9 +23,9 @@ __attribute__((format(printf, 1, 2))) static const char *saying(const char *form
 
 START_TEST(a_reply_in_pieces_of_one_byte_is_one_reply)
 {
-	PLAY("accept", "line", "drip {\"jsonrpc\":\"2.0\",\"result\":{\"id\":\"ä\\u00e4\"},\"id\":$0}\n");
+	PLAY("accept", "line", "drip " RESULT($0, {"id":"ä\u00e4"}) "\n");
 	opened();
-	expect_result(get(), "{\"id\":\"ä\\u00e4\"}");
+	expect_result(get(), JSON({"id":"ä\u00e4"}));
 	played();
 }
 END_TEST
@@ -44,10 +44,10 @@ END_TEST
 START_TEST(two_replies_in_one_piece_are_two)
 {
 	PLAY("accept", "line", "line",
-	     "say {\"jsonrpc\":\"2.0\",\"result\":0,\"id\":$0}\n{\"jsonrpc\":\"2.0\",\"result\":1,\"id\":$1}\n");
+	     "say " RESULT($0, 0) "\n" RESULT($1, 1) "\n");
 	opened();
-	persist_pending *first = persist_start(c, "job.get", persist_text("{\"id\":\"a\"}"), &e);
-	persist_pending *second = persist_start(c, "job.get", persist_text("{\"id\":\"b\"}"), &e);
+	persist_pending *first = persist_start(c, "job.get", persist_text(JSON({"id":"a"})), &e);
+	persist_pending *second = persist_start(c, "job.get", persist_text(JSON({"id":"b"})), &e);
 	expect_result(persist_wait(first, &r, &e), "0");
 	expect_result(persist_wait(second, &r, &e), "1");
 	played();
@@ -60,7 +60,7 @@ START_TEST(replies_out_of_order_reach_their_calls)
 	PLAY("accept", "line", "line", "line", "line", "answer 3 30", "answer 1 10", "answer 0 0", "answer 2 20");
 	opened();
 	for (int i = 0; i < 4; i++)
-		ck_assert_ptr_nonnull(p[i] = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e));
+		ck_assert_ptr_nonnull(p[i] = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e));
 	expect_result(persist_wait(p[2], &r, &e), "20");
 	expect_result(persist_wait(p[0], &r, &e), "0");
 	expect_result(persist_wait(p[3], &r, &e), "30");
@@ -71,8 +71,8 @@ END_TEST
 
 START_TEST(replies_that_nobody_waits_for_are_passed_over)
 {
-	PLAY("accept", "line", "say {\"jsonrpc\":\"2.0\",\"result\":1,\"id\":987654321}\n",
-	     "say {\"jsonrpc\":\"2.0\",\"result\":1,\"id\":\"one\"}\n{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32001,\"message\":\"no\"},\"id\":-5}\n",
+	PLAY("accept", "line", "say " RESULT(987654321, 1) "\n",
+	     "say " RESULT("one", 1) "\n" FAULT(-5, {"code":-32001,"message":"no"}) "\n",
 	     "answer 0 7", "answer 0 8", "line", "answer 1 9");
 	opened();
 	expect_result(save(), "7");
@@ -103,7 +103,7 @@ START_TEST(a_change_that_was_sent_and_not_answered_is_unknown_and_not_repeated)
 	opened();
 	expect_error(save(), PERSIST_E_CONNECTION, PERSIST_UNKNOWN);
 	ck_assert_str_eq(e.kind, "connection");
-	expect_result(get(), "{\"served\":1}");
+	expect_result(get(), JSON({"served":1}));
 	played();
 	ck_assert_uint_eq(fake_count("job.save"), 1);
 }
@@ -113,7 +113,7 @@ START_TEST(a_read_that_was_not_answered_is_sent_again)
 {
 	PLAY("accept", "line", "close", "accept", "line", "close", "accept", "serve");
 	opened();
-	expect_result(get(), "{\"served\":2}");
+	expect_result(get(), JSON({"served":2}));
 	played();
 	ck_assert_uint_eq(fake_count("job.get"), 3);
 }
@@ -146,14 +146,14 @@ START_TEST(a_connection_that_ended_while_idle_costs_no_call)
 END_TEST
 
 /* Of a fresh client, whose first call has the id 1. */
-static const char a_reply[] = "{\"jsonrpc\":\"2.0\",\"result\":{\"id\":\"j\"},\"id\":1}";
+static const char a_reply[] = RESULT(1, {"id":"j"});
 
 START_TEST(a_reply_that_is_cut_at_any_byte_is_no_reply)
 {
 	PLAY("accept", "line", saying("%.*s", _i, a_reply), "close", "accept", "serve");
 	opened();
 	expect_error(save(), PERSIST_E_CONNECTION, PERSIST_UNKNOWN);
-	expect_result(get(), "{\"served\":1}");
+	expect_result(get(), JSON({"served":1}));
 	played();
 	ck_assert_uint_eq(fake_count("job.save"), 1);
 }
@@ -161,17 +161,17 @@ END_TEST
 
 START_TEST(a_read_whose_reply_is_cut_is_sent_again)
 {
-	PLAY("accept", "line", saying("{\"jsonrpc\":\"2.0\",\"result\":{\"id\":\"j\"},\"id\":$0"), "close",
+	PLAY("accept", "line", "say {\"jsonrpc\":\"2.0\",\"result\":{\"id\":\"j\"},\"id\":$0", "close",
 	     "accept", "serve");
 	opened();
-	expect_result(get(), "{\"served\":1}");
+	expect_result(get(), JSON({"served":1}));
 	played();
 }
 END_TEST
 
 START_TEST(a_reply_that_lacks_only_its_newline_at_the_end_counts)
 {
-	PLAY("accept", "line", saying(RESULT($0, 5)), "close");
+	PLAY("accept", "line", "say " RESULT($0, 5), "close");
 	opened();
 	expect_result(save(), "5");
 	played();
@@ -183,12 +183,12 @@ START_TEST(what_was_answered_before_the_connection_ended_is_known)
 	persist_pending *p[3];
 	PLAY("accept", "line", "line", "line", "answer 1 11", "close", "accept", "serve");
 	opened();
-	p[0] = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
-	p[1] = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	p[0] = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
+	p[1] = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	p[2] = persist_start(c, "job.list", persist_none(), &e);
 	expect_error(persist_wait(p[0], &r, &e), PERSIST_E_CONNECTION, PERSIST_UNKNOWN);
 	expect_result(persist_wait(p[1], &r, &e), "11");
-	expect_result(persist_wait(p[2], &r, &e), "{\"served\":3}");
+	expect_result(persist_wait(p[2], &r, &e), JSON({"served":3}));
 	played();
 }
 END_TEST
@@ -197,7 +197,7 @@ START_TEST(a_large_change_of_which_half_was_sent_did_not_happen_and_is_done_once
 {
 	PLAY("accept", "read 400000", "close", "accept", "serve");
 	opened();
-	expect_result(persist_job_save(c, large_job(), NULL, &r, &e), "{\"served\":0}");
+	expect_result(persist_job_save(c, large_job(), NULL, &r, &e), JSON({"served":0}));
 	played();
 	ck_assert_uint_eq(fake_count("\"large\""), 1);
 }
@@ -207,13 +207,13 @@ START_TEST(what_stands_behind_a_half_sent_change_is_sent_behind_it_again)
 {
 	PLAY("accept", "read 400000", "close", "accept", "serve");
 	opened();
-	persist_pending *large = persist_start(c, "job.save", persist_text("{\"job\":{\"id\":\"first\"}}"), &e);
+	persist_pending *large = persist_start(c, "job.save", persist_text(JSON({"job":{"id":"first"}})), &e);
 	persist_pending *second = persist_start(c, "job.save", large_params(), &e);
-	persist_pending *third = persist_start(c, "job.delete", persist_text("{\"id\":\"third\"}"), &e);
+	persist_pending *third = persist_start(c, "job.delete", persist_text(JSON({"id":"third"})), &e);
 	expect_error(persist_wait(large, &r, &e), PERSIST_E_CONNECTION,
 	             PERSIST_UNKNOWN); /* that one was wholly sent */
-	expect_result(persist_wait(second, &r, &e), "{\"served\":0}");
-	expect_result(persist_wait(third, &r, &e), "{\"served\":1}");
+	expect_result(persist_wait(second, &r, &e), JSON({"served":0}));
+	expect_result(persist_wait(third, &r, &e), JSON({"served":1}));
 	played();
 	ck_assert_uint_eq(fake_count("\"third\""), 1);
 }
@@ -229,25 +229,17 @@ static void expect_nonsense(const char *said)
 	expect_error(save(), PERSIST_E_PROTOCOL, PERSIST_UNKNOWN);
 	ck_assert_str_eq(e.kind, "protocol");
 	expect_error(get(), PERSIST_E_PROTOCOL, PERSIST_DID_NOT_HAPPEN);
-	expect_result(get(), "{\"served\":2}"); /* on a connection of its own */
+	expect_result(get(), JSON({"served":2})); /* on a connection of its own */
 	played();
 }
 
 static const char *const nonsense[] = {
-	"HTTP/1.1 400 Bad Request",
-	"{",
-	"{}",
-	"[1]",
-	"true",
-	"\"text\"",
-	"{\"jsonrpc\":\"2.0\",\"id\":$0}",
-	"{\"jsonrpc\":\"2.0\",\"result\":1,\"result\":2,\"id\":$0}",
-	"{\"jsonrpc\":\"1.0\",\"result\":1,\"id\":$0}",
-	"{\"jsonrpc\":\"2.0\",\"error\":\"no\",\"id\":$0}",
-	"{\"jsonrpc\":\"2.0\",\"result\":1,\"id\":[$0]}",
-	"{\"jsonrpc\":\"2.0\",\"result\":\"\xff\",\"id\":$0}",
-	RESULT($0, NaN),
-	"{\"jsonrpc\":\"2.0\",\"result\":1,\"error\":{\"code\":1,\"message\":\"\"},\"id\":$0}",
+	"HTTP/1.1 400 Bad Request", "{", "{}", "[1]", "true", "\"text\"",
+	JSON({"jsonrpc":"2.0","id":$0}),
+	JSON({"jsonrpc":"2.0","result":1,"result":2,"id":$0}),
+	JSON({"jsonrpc":"1.0","result":1,"id":$0}),
+	JSON({"jsonrpc":"2.0","result":1,"error":{"code":1,"message":""},"id":$0}),
+	FAULT($0, "no"), RESULT([$0], 1), RESULT($0, NaN), "{\"jsonrpc\":\"2.0\",\"result\":\"\xff\",\"id\":$0}",
 };
 
 START_TEST(what_is_no_reply_is_named_and_ends_the_connection)
@@ -274,7 +266,7 @@ START_TEST(a_reply_over_the_maximum_is_refused_and_the_next_call_goes_well)
 	opened();
 	persist_set_reply_max(c, 65536);
 	expect_error(save(), PERSIST_E_TOO_LARGE, PERSIST_UNKNOWN);
-	expect_result(get(), "{\"served\":1}");
+	expect_result(get(), JSON({"served":1}));
 	played();
 	free(too_long);
 }
@@ -334,7 +326,7 @@ START_TEST(a_change_that_did_not_wholly_leave_in_its_time_did_not_happen_and_nev
 	opened();
 	expect_timeout(save_large, PERSIST_DID_NOT_HAPPEN);
 	fake_go();
-	expect_result(get(), "{\"served\":0}");
+	expect_result(get(), JSON({"served":0}));
 	played();
 	ck_assert_uint_eq(fake_count("\"large\""), 0);
 }
@@ -373,7 +365,7 @@ START_TEST(a_timeout_counts_from_the_start_of_a_call_not_from_waiting_for_it)
 	opened();
 	persist_set_timeout(c, 1000);
 	long long began = clock_ms();
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	sleep_ms(900);
 	expect_error(persist_wait(p, &r, &e), PERSIST_E_TIMEOUT, PERSIST_UNKNOWN);
 	ck_assert_int_lt(clock_ms() - began, 1800);
@@ -402,12 +394,10 @@ static void expect_refusal(const char *error)
 
 START_TEST(every_part_of_an_error_reaches_the_caller)
 {
-	expect_refusal(
-		"{\"code\":-32602,\"message\":\"job.payload.n is \\u00e4 "
-	    "\\\"no\\\"\",\"data\":{\"kind\":\"invalid_params\","
-		"\"field\":\"job.payload.n\",\"expected\":\"a number\",\"hint\":\"try 1\",\"removed\":12}}");
+	expect_refusal(JSON({"code":-32602,"message":"job.payload.n is \u00e4 no","data":{"kind":"invalid_params",
+	                     "field":"job.payload.n","expected":"a number","hint":"try 1","removed":12}}));
 	expect_error(save(), PERSIST_INVALID_PARAMS, PERSIST_DID_NOT_HAPPEN);
-	ck_assert_str_eq(e.message, "job.payload.n is ä \"no\"");
+	ck_assert_str_eq(e.message, "job.payload.n is ä no");
 	ck_assert_str_eq(e.kind, "invalid_params");
 	ck_assert_str_eq(e.field, "job.payload.n");
 	ck_assert_str_eq(e.expected, "a number");
@@ -420,7 +410,7 @@ END_TEST
 
 START_TEST(an_error_without_more_than_its_code_has_its_kind)
 {
-	expect_refusal("{\"code\":-32002,\"message\":\"changed\"}");
+	expect_refusal(JSON({"code":-32002,"message":"changed"}));
 	expect_error(save(), PERSIST_CONFLICT, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.kind, "conflict");
 	ck_assert_str_eq(e.field, "");
@@ -431,7 +421,7 @@ END_TEST
 
 START_TEST(a_disk_that_failed_in_the_middle_leaves_a_change_unknown)
 {
-	expect_refusal("{\"code\":-32009,\"message\":\"perhaps\",\"data\":{\"kind\":\"outcome_unknown\"}}");
+	expect_refusal(JSON({"code":-32009,"message":"perhaps","data":{"kind":"outcome_unknown"}}));
 	expect_error(save(), PERSIST_OUTCOME_UNKNOWN, PERSIST_UNKNOWN);
 	played();
 }
@@ -439,7 +429,7 @@ END_TEST
 
 START_TEST(an_error_of_a_newer_daemon_keeps_its_number_and_its_kind)
 {
-	expect_refusal("{\"code\":-32042,\"message\":\"new\",\"data\":{\"kind\":\"brand_new\",\"more\":[1]}}");
+	expect_refusal(JSON({"code":-32042,"message":"new","data":{"kind":"brand_new","more":[1]}}));
 	expect_error(save(), -32042, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.kind, "brand_new");
 	played();
@@ -450,7 +440,7 @@ START_TEST(an_error_with_an_impossible_code_is_still_an_error)
 {
 	static const char *const codes[] = {"0", "\"no\"", "1e99", "99999999999999999999", "7", "null"};
 	char error[96];
-	snprintf(error, sizeof error, "{\"code\":%s,\"message\":\"odd\"}", codes[_i]);
+	snprintf(error, sizeof error, JSON({"code":%s,"message":"odd"}), codes[_i]);
 	expect_refusal(error);
 	int code = save();
 	ck_assert_msg(code < 0 || code == PERSIST_E_PROTOCOL, "%d", code); /* no other code of this side */
@@ -469,7 +459,7 @@ START_TEST(long_texts_of_errors_are_cut_between_characters)
 	message[2000] = hint[2000] = '\0';
 	char error[8000];
 	snprintf(error, sizeof error,
-	         "{\"code\":-32602,\"message\":\"x%s\",\"data\":{\"kind\":\"%s\",\"hint\":\"%s\"}}", message,
+	         JSON({"code":-32602,"message":"x%s","data":{"kind":"%s","hint":"%s"}}), message,
 	         hint, hint);
 	expect_refusal(error);
 	expect_error(save(), PERSIST_INVALID_PARAMS, PERSIST_DID_NOT_HAPPEN);
@@ -487,7 +477,7 @@ START_TEST(an_error_that_names_no_call_ends_the_one_that_is_on_its_way)
 	     "serve");
 	opened();
 	expect_error(save(), PERSIST_PARSE_ERROR, PERSIST_DID_NOT_HAPPEN);
-	expect_result(save(), "{\"served\":1}");
+	expect_result(save(), JSON({"served":1}));
 	played();
 }
 END_TEST
@@ -498,9 +488,9 @@ START_TEST(a_line_that_was_too_large_ends_the_large_call_and_not_the_small_ones)
 	     "say " FAULT(null, {"code":-32004,"message":"too long","data":{"kind":"too_large"}}) "\n",
 	     "answer 2 2", "answer 0 0");
 	opened();
-	persist_pending *first = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *first = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	persist_pending *second = persist_start(c, "job.save", large_params(), &e);
-	persist_pending *third = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *third = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	expect_result(persist_wait(first, &r, &e), "0");
 	expect_error(persist_wait(second, &r, &e), PERSIST_TOO_LARGE, PERSIST_DID_NOT_HAPPEN);
 	expect_result(persist_wait(third, &r, &e), "2");
@@ -514,7 +504,7 @@ START_TEST(a_change_that_a_stopping_daemon_refused_is_done_by_the_next_one_once)
 {
 	PLAY("accept", "line", "refuse 0 -32007", "close", "deaf", "sleep 150", "listen", "accept", "serve");
 	opened();
-	expect_result(save(), "{\"served\":1}");
+	expect_result(save(), JSON({"served":1}));
 	played();
 	ck_assert_uint_eq(fake_count("job.save"), 2); /* the refused one, and this */
 }
@@ -524,9 +514,9 @@ START_TEST(a_stopping_daemon_still_answers_what_it_took_before)
 {
 	PLAY("accept", "line", "line", "refuse 1 -32007", "answer 0 \"done\"", "close", "accept", "serve");
 	opened();
-	persist_pending *first = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
-	persist_pending *second = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
-	expect_result(persist_wait(second, &r, &e), "{\"served\":2}");
+	persist_pending *first = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
+	persist_pending *second = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
+	expect_result(persist_wait(second, &r, &e), JSON({"served":2}));
 	expect_result(persist_wait(first, &r, &e), "\"done\"");
 	played();
 }
@@ -606,7 +596,7 @@ START_TEST(a_daemon_that_starts_meanwhile_gets_the_call)
 {
 	PLAY("deaf", "sleep 300", "listen", "accept", "serve");
 	opened();
-	expect_result(save(), "{\"served\":0}");
+	expect_result(save(), JSON({"served":0}));
 	played();
 }
 END_TEST
@@ -621,7 +611,7 @@ START_TEST(one_attempt_is_one_attempt_each_time)
 		expect_error(save(), PERSIST_E_NO_DAEMON, PERSIST_DID_NOT_HAPPEN);
 	fake_go();
 	sleep_ms(100);
-	expect_result(save(), "{\"served\":0}"); /* though the backoff of the failures would go on for longer */
+	expect_result(save(), JSON({"served":0})); /* though the backoff of the failures would go on for longer */
 	played();
 }
 END_TEST
@@ -631,10 +621,10 @@ START_TEST(a_daemon_that_has_not_come_to_accept_us_is_waited_for)
 	fake_full();
 	opened();
 	persist_set_patience(c, 0); /* somebody is there: that is no absence */
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	ck_assert_ptr_nonnull(p);
 	fake_make_room();
-	expect_result(persist_wait(p, &r, &e), "{\"served\":0}");
+	expect_result(persist_wait(p, &r, &e), JSON({"served":0}));
 	played();
 }
 END_TEST
@@ -664,10 +654,9 @@ START_TEST(a_path_that_cannot_be_a_socket_is_the_first_calls_error)
 }
 END_TEST
 
-#define CONNECTION_LIMIT                                                                                     \
-	"say {\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32005,\"message\":\"the daemon has 1 connections "        \
-	"open\",\"data\":"                                                                                       \
-	"{\"kind\":\"limit\",\"hint\":\"raise max_connections\"}},\"id\":null}\n"
+#define CONNECTION_LIMIT \
+	"say " FAULT(null, {"code":-32005,"message":"one connection is open", \
+	                    "data":{"kind":"limit","hint":"raise max_connections"}}) "\n"
 
 START_TEST(a_connection_that_is_refused_for_too_many_did_not_take_the_call)
 {
@@ -676,7 +665,7 @@ START_TEST(a_connection_that_is_refused_for_too_many_did_not_take_the_call)
 	expect_error(save(), PERSIST_LIMIT, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.kind, "limit");
 	ck_assert_str_eq(e.hint, "raise max_connections");
-	expect_result(save(), "{\"served\":0}"); /* on the next connection */
+	expect_result(save(), JSON({"served":0})); /* on the next connection */
 	played();
 }
 END_TEST
@@ -685,11 +674,11 @@ START_TEST(a_refused_connection_that_had_taken_the_lines_did_none_of_them)
 {
 	PLAY("accept", "line", "line", CONNECTION_LIMIT, "close", "accept", "serve");
 	opened();
-	persist_pending *first = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
-	persist_pending *second = persist_start(c, "job.get", persist_text("{\"id\":\"x\"}"), &e);
+	persist_pending *first = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
+	persist_pending *second = persist_start(c, "job.get", persist_text(JSON({"id":"x"})), &e);
 	expect_error(persist_wait(first, &r, &e), PERSIST_LIMIT, PERSIST_DID_NOT_HAPPEN);
 	expect_error(persist_wait(second, &r, &e), PERSIST_LIMIT, PERSIST_DID_NOT_HAPPEN);
-	expect_result(save(), "{\"served\":2}");
+	expect_result(save(), JSON({"served":2}));
 	played();
 }
 END_TEST
@@ -700,19 +689,20 @@ static persist_batch *batch_of(const char *const *methods)
 {
 	persist_batch *b = persist_batch_new(c);
 	for (int i = 0; methods[i]; i++)
-		ck_assert_int_eq(persist_batch_add(b, methods[i], persist_text("{\"id\":\"x\"}"), &e), i);
+		ck_assert_int_eq(persist_batch_add(b, methods[i], persist_text(JSON({"id":"x"})), &e), i);
 	return b;
 }
 
 START_TEST(a_batch_is_one_line_and_its_replies_find_their_places)
 {
 	PLAY("accept", "line",
-	     "say [" RESULT(2, "second") "," FAULT(3, {"code":-32001,"message":"none"}) "," RESULT(1, "first") "]\n");
+	     "say [" RESULT(2, "second") "," FAULT(3, {"code":-32001,"message":"none"}) "," RESULT(1, "first")
+	     "]\n");
 	opened();
 	persist_batch *b = batch_of(ARGS("job.save", "job.delete", "job.get"));
 	ck_assert_int_eq(persist_batch_run(b, &e), 0);
-	ck_assert_ptr_nonnull(
-		strstr(fake_line(0), "\"id\":1")); /* ids of a fresh client, which the script answers */
+	/* the ids of a fresh client are those that the script answers */
+	ck_assert_ptr_nonnull(strstr(fake_line(0), "\"id\":1"));
 	ck_assert_int_eq(persist_batch_result(b, 0, &r, &e), 0);
 	ck_assert_str_eq(persist_result_text(r, NULL), "\"first\"");
 	ck_assert_int_eq(persist_batch_result(b, 1, &r, &e), 0);
@@ -749,7 +739,7 @@ START_TEST(a_batch_that_is_refused_as_a_whole_did_not_happen)
 	expect_error(persist_batch_run(b, &e), PERSIST_LIMIT, PERSIST_DID_NOT_HAPPEN);
 	for (int i = 0; i < 3; i++)
 		expect_error(persist_batch_result(b, i, &r, &e), PERSIST_LIMIT, PERSIST_DID_NOT_HAPPEN);
-	expect_result(save(), "{\"served\":1}");
+	expect_result(save(), JSON({"served":1}));
 	persist_batch_free(b);
 	played();
 }
@@ -763,7 +753,7 @@ START_TEST(a_batch_of_changes_that_was_not_answered_is_unknown_and_not_repeated)
 	expect_error(persist_batch_run(b, &e), PERSIST_E_CONNECTION, PERSIST_UNKNOWN);
 	expect_error(persist_batch_result(b, 1, &r, &e), PERSIST_E_CONNECTION, PERSIST_UNKNOWN);
 	ck_assert_int_eq(persist_batch_result(b, 0, &r, &e), PERSIST_E_CONNECTION);
-	expect_result(get(), "{\"served\":1}");
+	expect_result(get(), JSON({"served":1}));
 	persist_batch_free(b);
 	played();
 	ck_assert_uint_eq(fake_count("job.save"), 1);
@@ -778,7 +768,7 @@ START_TEST(a_batch_of_reads_that_was_not_answered_is_sent_again)
 	ck_assert_int_eq(persist_batch_run(b, &e), 0);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(persist_batch_result(b, i, &r, &e), 0);
-		ck_assert_str_eq(persist_result_text(r, NULL), "{\"served\":1}");
+		ck_assert_str_eq(persist_result_text(r, NULL), JSON({"served":1}));
 	}
 	r = NULL;
 	persist_batch_free(b);
@@ -791,7 +781,7 @@ START_TEST(a_batch_beside_other_calls_keeps_their_replies_apart)
 	PLAY("accept", "line", "line", "say [" RESULT($1, "b0") "]\n",
 	     "answer 0 \"single\"");
 	opened();
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	persist_batch *b = batch_of(ARGS("job.save"));
 	ck_assert_int_eq(persist_batch_run(b, &e), 0);
 	ck_assert_int_eq(persist_batch_result(b, 0, &r, &e), 0);
@@ -830,7 +820,7 @@ START_TEST(an_empty_batch_is_no_line)
 	persist_batch *b = persist_batch_new(c);
 	ck_assert_int_eq(persist_batch_run(b, &e), 0);
 	persist_batch_free(b);
-	expect_result(get(), "{\"served\":0}");
+	expect_result(get(), JSON({"served":0}));
 	played();
 }
 END_TEST
@@ -841,8 +831,8 @@ START_TEST(notifications_are_sent_in_their_place_and_never_answered)
 {
 	PLAY("accept", "serve");
 	opened();
-	ck_assert_int_eq(persist_notify(c, "job.delete", persist_text("{\"id\":\"n\"}"), &e), 0);
-	expect_result(get(), "{\"served\":1}");
+	ck_assert_int_eq(persist_notify(c, "job.delete", persist_text(JSON({"id":"n"})), &e), 0);
+	expect_result(get(), JSON({"served":1}));
 	played();
 	ck_assert_ptr_nonnull(strstr(fake_line(0), "job.delete"));
 	ck_assert_ptr_null(strstr(strstr(fake_line(0), "job.delete"), "\"id\":1"));
@@ -853,7 +843,7 @@ START_TEST(a_cancelled_calls_answer_disturbs_nobody)
 {
 	PLAY("accept", "line", "line", "answer 0 \"unwanted\"", "answer 1 \"wanted\"");
 	opened();
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	persist_cancel(p);
 	expect_result(save(), "\"wanted\"");
 	played();
@@ -864,7 +854,7 @@ START_TEST(a_client_that_is_closed_ends_what_is_waited_for_later)
 {
 	PLAY("accept", "line", "pause");
 	opened();
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	fake_await(1);
 	persist_close(c);
 	c = NULL;
@@ -879,7 +869,7 @@ START_TEST(a_client_that_is_closed_before_anything_was_sent_did_nothing)
 {
 	fake_nowhere();
 	opened();
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	persist_close(c);
 	c = NULL;
 	expect_error(persist_wait(p, &r, &e), PERSIST_E_CANCELLED, PERSIST_DID_NOT_HAPPEN);

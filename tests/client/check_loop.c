@@ -31,7 +31,7 @@ static void note(persist_client *client, persist_result *result, const persist_e
 
 static void submit(const char *method, struct seen *s)
 {
-	int code = persist_submit(c, method, persist_text("{\"id\":\"j\"}"), note, s, &e);
+	int code = persist_submit(c, method, persist_text(JSON({"id":"j"})), note, s, &e);
 	ck_assert_msg(code == 0, "%s", e.message);
 }
 
@@ -126,7 +126,7 @@ START_TEST(a_daemon_that_comes_later_is_found_by_the_descriptor_alone)
 	int fd = persist_fd(c);
 	submit("job.save", &s);
 	int woken = turn_until(&s.times, 1, 8000);
-	expect_answered(&s, "{\"served\":0}");
+	expect_answered(&s, JSON({"served":0}));
 	ck_assert_int_lt(woken, 40);
 	ck_assert_int_eq(persist_fd(c), fd);
 	played();
@@ -177,7 +177,7 @@ START_TEST(the_descriptor_stays_the_same_while_the_connection_changes)
 	turn_until(&s[1].times, 1, 100);
 	submit("job.save", &s[1]);
 	turn_until(&s[1].times, 1, 8000);
-	expect_answered(&s[1], "{\"served\":2}");
+	expect_answered(&s[1], JSON({"served":2}));
 	ck_assert_int_eq(persist_fd(c), fd);
 	played();
 }
@@ -219,7 +219,7 @@ START_TEST(a_slow_reader_gets_a_large_change_by_the_descriptor_alone)
 	opened();
 	ck_assert_int_eq(persist_submit(c, "job.save", large_params(), note, &s, &e), 0);
 	int woken = turn_until(&s.times, 1, 8000);
-	expect_answered(&s, "{\"served\":0}");
+	expect_answered(&s, JSON({"served":0}));
 	ck_assert_int_lt(woken, 5000);
 	played();
 }
@@ -230,8 +230,7 @@ static void submit_more(persist_client *client, persist_result *result, const pe
 	struct seen *s = arg;
 	note(client, result, error, s);
 	if (s->times < 5)
-		ck_assert_int_eq(
-			persist_submit(client, "job.save", persist_text("{\"job\":{}}"), submit_more, s, NULL), 0);
+		ck_assert_int_eq(persist_submit(client, "job.save", persist_none(), submit_more, s, NULL), 0);
 }
 
 START_TEST(a_callback_may_submit_the_next_call)
@@ -239,10 +238,10 @@ START_TEST(a_callback_may_submit_the_next_call)
 	struct seen s = {0};
 	PLAY("accept", "serve");
 	opened();
-	ck_assert_int_eq(persist_submit(c, "job.save", persist_text("{\"job\":{}}"), submit_more, &s, &e), 0);
+	ck_assert_int_eq(persist_submit(c, "job.save", persist_text(JSON({"job":{}})), submit_more, &s, &e), 0);
 	turn_until(&s.times, 5, 8000);
 	ck_assert_int_eq(s.times, 5);
-	ck_assert_str_eq(s.text, "{\"served\":4}");
+	ck_assert_str_eq(s.text, JSON({"served":4}));
 	played();
 }
 END_TEST
@@ -256,11 +255,11 @@ static void use_all(persist_client *client, persist_result *result, const persis
 	ck_assert_ptr_null(got);
 	ck_assert_int_eq(persist_ping(client, NULL), PERSIST_E_MISUSE);
 	persist_batch *b = persist_batch_new(client);
-	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text("{\"id\":\"j\"}"), NULL), 0);
+	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text(JSON({"id":"j"})), NULL), 0);
 	ck_assert_int_eq(persist_batch_run(b, NULL), PERSIST_E_MISUSE);
 	persist_batch_free(b);
 	ck_assert_int_eq(persist_job_progress(client, "j", 1, 2, NULL, NULL), 0);
-	ck_assert_int_eq(persist_notify(client, "job.delete", persist_text("{\"id\":\"j\"}"), NULL), 0);
+	ck_assert_int_eq(persist_notify(client, "job.delete", persist_text(JSON({"id":"j"})), NULL), 0);
 	ck_assert_int_ge(persist_fd(client), 0);
 	note(client, result, error, arg);
 }
@@ -270,10 +269,10 @@ START_TEST(what_waits_is_refused_in_a_callback_and_all_else_works)
 	struct seen s = {0};
 	PLAY("accept", "serve");
 	opened();
-	ck_assert_int_eq(persist_submit(c, "job.save", persist_text("{\"job\":{}}"), use_all, &s, &e), 0);
+	ck_assert_int_eq(persist_submit(c, "job.save", persist_text(JSON({"job":{}})), use_all, &s, &e), 0);
 	turn_until(&s.times, 1, 8000);
-	expect_answered(&s, "{\"served\":0}");
-	expect_result(save(), "{\"served\":3}");
+	expect_answered(&s, JSON({"served":0}));
+	expect_result(save(), JSON({"served":3}));
 	played();
 	ck_assert_uint_eq(fake_count("job.update_progress"), 1);
 	ck_assert_uint_eq(fake_count("job.delete"), 1);
@@ -295,9 +294,9 @@ START_TEST(a_pending_call_survives_being_waited_for_in_a_callback)
 	struct seen s = {0};
 	PLAY("accept", "line", "line", "answer 0 0", "sleep 50", "answer 1 1");
 	opened();
-	ck_assert_int_eq(persist_submit(c, "job.save", persist_text("{\"job\":{}}"), wait_for_started, &s, &e),
+	ck_assert_int_eq(persist_submit(c, "job.save", persist_text(JSON({"job":{}})), wait_for_started, &s, &e),
 	                 0);
-	started = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	started = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	turn_until(&s.times, 1, 8000);
 	expect_answered(&s, "0");
 	expect_result(persist_wait(started, &r, &e), "1");
@@ -316,7 +315,7 @@ START_TEST(a_result_that_is_taken_outlives_its_callback_and_its_client)
 	struct seen s = {0};
 	PLAY("accept", "serve");
 	opened();
-	ck_assert_int_eq(persist_submit(c, "job.get", persist_text("{\"id\":\"j\"}"), take, &s, &e), 0);
+	ck_assert_int_eq(persist_submit(c, "job.get", persist_text(JSON({"id":"j"})), take, &s, &e), 0);
 	turn_until(&s.times, 1, 8000);
 	persist_close(c);
 	c = NULL;
@@ -331,8 +330,8 @@ START_TEST(a_blocking_call_calls_back_what_was_answered_meanwhile)
 	PLAY("accept", "serve");
 	opened();
 	submit("job.save", &s);
-	expect_result(save(), "{\"served\":1}");
-	expect_answered(&s, "{\"served\":0}");
+	expect_result(save(), JSON({"served":1}));
+	expect_answered(&s, JSON({"served":0}));
 	played();
 }
 END_TEST
@@ -371,7 +370,7 @@ START_TEST(thousands_of_calls_at_once_are_all_called_back_once)
 	PLAY("accept", "serve");
 	opened();
 	for (int i = 0; i < CALLS_MAX; i++)
-		ck_assert_int_eq(persist_submit(c, "job.save", persist_text("{\"job\":{}}"), count, &times, &e), 0);
+		ck_assert_int_eq(persist_submit(c, "job.save", persist_text(JSON({"job":{}})), count, &times, &e), 0);
 	turn_until(&times, CALLS_MAX, 8000);
 	ck_assert_int_eq(times, CALLS_MAX);
 	turn_until(&times, CALLS_MAX + 1, 50);
@@ -428,7 +427,7 @@ START_TEST(a_process_without_descriptors_left_is_told_so)
 	persist_set_timeout(c, 8000);
 	fake_go();
 	ck_assert_int_ge(persist_fd(c), 0);
-	expect_result(save(), "{\"served\":0}");
+	expect_result(save(), JSON({"served":0}));
 	played();
 }
 END_TEST

@@ -43,7 +43,7 @@ static void drop(void)
 static void save_job(const char *id, const char *status)
 {
 	char job[128];
-	snprintf(job, sizeof job, "{\"id\":\"%s\",\"type\":\"backtest\",\"status\":\"%s\"}", id, status);
+	snprintf(job, sizeof job, JSON({"id":"%s","type":"backtest","status":"%s"}), id, status);
 	done(persist_job_save(c, persist_text(job), NULL, NULL, &e));
 }
 
@@ -52,22 +52,22 @@ static void save_job(const char *id, const char *status)
 START_TEST(a_job_is_saved_read_listed_counted_and_deleted)
 {
 	int64_t n = -1;
-	done(persist_job_save(c, persist_text("{\"id\":\"a\",\"type\":\"backtest\",\"status\":\"running\"}"),
+	done(persist_job_save(c, persist_text(JSON({"id":"a","type":"backtest","status":"running"})),
 	                      NULL, &r, &e));
 	ck_assert_str_eq(member("id"), "a");
 	ck_assert_str_eq(member("status"), "running");
 	drop();
 	save_job("b", "pending");
-	expect_result(persist_job_get(c, "a", "id,status", &r, &e), "{\"id\":\"a\",\"status\":\"running\"}");
+	expect_result(persist_job_get(c, "a", "id,status", &r, &e), JSON({"id":"a","status":"running"}));
 	persist_list filter = {.status = "running,pending", .fields = "id", .order = "id", .limit = 1};
 	done(persist_job_list(c, &filter, &r, &e));
-	ck_assert_str_eq(member("jobs"), "[{\"id\":\"a\"}]");
+	ck_assert_str_eq(member("jobs"), JSON([{"id":"a"}]));
 	ck_assert_str_eq(member("total"), "2");
 	char *cursor = strdup(member("next_cursor"));
 	drop();
 	filter.cursor = cursor;
 	done(persist_job_list(c, &filter, &r, &e));
-	ck_assert_str_eq(member("jobs"), "[{\"id\":\"b\"}]");
+	ck_assert_str_eq(member("jobs"), JSON([{"id":"b"}]));
 	drop();
 	done(persist_job_count(c, NULL, &n, &e));
 	ck_assert_int_eq(n, 2);
@@ -95,14 +95,14 @@ END_TEST
 START_TEST(a_save_at_a_revision_is_refused_once_somebody_else_was_faster)
 {
 	persist_save_options only_new = {.fields = "revision", .check_revision = true};
-	done(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &only_new, &r, &e));
+	done(persist_job_save(c, persist_text(JSON({"id":"a"})), &only_new, &r, &e));
 	persist_save_options at_seen = {.check_revision = true,
 	                                .if_revision = strtoll(member("revision"), NULL, 10)};
 	drop();
-	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &only_new, &r, &e), PERSIST_CONFLICT,
+	expect_error(persist_job_save(c, persist_text(JSON({"id":"a"})), &only_new, &r, &e), PERSIST_CONFLICT,
 	             PERSIST_DID_NOT_HAPPEN);
-	done(persist_job_save(c, persist_text("{\"id\":\"a\",\"status\":\"running\"}"), &at_seen, NULL, &e));
-	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\"}"), &at_seen, &r, &e), PERSIST_CONFLICT,
+	done(persist_job_save(c, persist_text(JSON({"id":"a","status":"running"})), &at_seen, NULL, &e));
+	expect_error(persist_job_save(c, persist_text(JSON({"id":"a"})), &at_seen, &r, &e), PERSIST_CONFLICT,
 	             PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.field, "if_revision");
 }
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(what_the_daemon_refuses_is_named_with_its_field_and_a_hint)
 {
-	expect_error(persist_job_save(c, persist_text("{\"id\":\"a\",\"status\":\"succeeded\"}"), NULL, &r, &e),
+	expect_error(persist_job_save(c, persist_text(JSON({"id":"a","status":"succeeded"})), NULL, &r, &e),
 	             PERSIST_INVALID_PARAMS, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.field, "job.status");
 	ck_assert_str_ne(e.expected, "");
@@ -134,7 +134,7 @@ START_TEST(progress_is_set_and_seen)
 	ck_assert_double_eq(percentage, 0);
 	done(persist_job_progress(c, "a", 0.1, 0.4, "fired", &e));
 	expect_result(persist_job_get(c, "a", "progress", &r, &e),
-	              "{\"progress\":{\"current\":0.1,\"total\":0.4,\"message\":\"fired\",\"percentage\":25.0}}");
+	              JSON({"progress":{"current":0.1,"total":0.4,"message":"fired","percentage":25.0}}));
 }
 END_TEST
 
@@ -154,10 +154,8 @@ END_TEST
 START_TEST(ended_jobs_are_cleaned_up)
 {
 	int64_t n = -1;
-	done(persist_job_save(
-		c,
-		persist_text("{\"id\":\"old\",\"status\":\"completed\",\"completed_at\":\"2020-01-01T00:00:00Z\"}"),
-		NULL, NULL, &e));
+	persist_value old = persist_text(JSON({"id":"old","status":"failed","completed_at":"2020-01-01T00:00:00Z"}));
+	done(persist_job_save(c, old, NULL, NULL, &e));
 	save_job("new", "completed");
 	done(persist_job_cleanup(c, 30, true, &n, &e));
 	ck_assert_int_eq(n, 1);
@@ -174,20 +172,17 @@ START_TEST(a_run_is_saved_found_listed_counted_and_deleted)
 {
 	int64_t n = -1;
 	persist_save_options fields = {.fields = "id,kind"};
-	expect_result(persist_run_save(
-					  c,
-					  persist_text("{\"run_id\":\"bt-1\",\"kind\":\"Back Test\",\"meta\":{\"job\":\"a\"}}"),
-					  &fields, &r, &e),
-	              "{\"id\":\"bt-1\",\"kind\":\"back_test\"}");
+	persist_value run = persist_text(JSON({"run_id":"bt-1","kind":"Back Test","meta":{"job":"a"}}));
+	expect_result(persist_run_save(c, run, &fields, &r, &e), JSON({"id":"bt-1","kind":"back_test"}));
 	json_t *tree = json_pack("{s:s, s:s, s:s, s:{s:i}}", "run_id", "bt-1", "kind", "k", "status", "running",
 	                         "meta", "n", 1);
 	fields.fields = "status,meta";
 	expect_result(persist_run_save(c, persist_json(tree), &fields, &r, &e),
-	              "{\"status\":\"running\",\"meta\":{\"job\":\"a\",\"n\":1}}");
+	              JSON({"status":"running","meta":{"job":"a","n":1}}));
 	json_decref(tree);
-	expect_result(persist_run_find_by_meta(c, "job", "a", "id", &r, &e), "{\"id\":\"bt-1\"}");
+	expect_result(persist_run_find_by_meta(c, "job", "a", "id", &r, &e), JSON({"id":"bt-1"}));
 	done(persist_run_list(c, &(persist_list){.kind = "back test", .fields = "id"}, &r, &e));
-	ck_assert_str_eq(member("runs"), "[{\"id\":\"bt-1\"}]");
+	ck_assert_str_eq(member("runs"), JSON([{"id":"bt-1"}]));
 	drop();
 	done(persist_run_count(c, &(persist_list){.status = "running"}, &n, &e));
 	ck_assert_int_eq(n, 1);
@@ -199,13 +194,13 @@ END_TEST
 START_TEST(an_artifact_is_saved_read_listed_and_deleted)
 {
 	int64_t n = -1;
-	done(persist_run_save(c, persist_text("{\"run_id\":\"r\",\"kind\":\"k\"}"), NULL, NULL, &e));
+	done(persist_run_save(c, persist_text(JSON({"run_id":"r","kind":"k"})), NULL, NULL, &e));
 	done(persist_artifact_save(c, "r", "equity", persist_text("{\"tail\":[0.93,\n3.1]}"), &r, &e));
 	char *id = strdup(member("id"));
 	ck_assert_str_eq(member("size_bytes"), "19");
 	drop();
 	done(persist_artifact_read(c, id, &r, &e));
-	ck_assert_str_eq(member("payload"), "{\"tail\":[0.93,3.1]}");
+	ck_assert_str_eq(member("payload"), JSON({"tail":[0.93,3.1]}));
 	drop();
 	done(persist_artifact_list(c, &(persist_list){.run_id = "r"}, &r, &e));
 	ck_assert_str_eq(member("total"), "1");
@@ -279,7 +274,7 @@ START_TEST(a_batch_takes_what_is_nested_as_deep_as_the_daemon_takes_it)
 	int code = 0;
 	for (int depth = 110; depth < 135 && code >= 0; depth++) {
 		char *text = nested(depth), *params;
-		ck_assert_int_gt(asprintf(&params, "{\"job\":%s}", text), 0);
+		ck_assert_int_gt(asprintf(&params, JSON({"job":%s}), text), 0);
 		persist_batch *b = persist_batch_new(c);
 		code = persist_batch_add(b, "job.save", persist_text(params), &e);
 		if (code >= 0) {
@@ -302,7 +297,7 @@ START_TEST(a_large_record_goes_both_ways)
 	done(persist_job_get(c, "a", "payload", &r, &e));
 	size_t got;
 	persist_result_text(r, &got);
-	ck_assert_uint_eq(got, SIZE + strlen("{\"payload\":{\"x\":\"\"}}"));
+	ck_assert_uint_eq(got, SIZE + strlen(JSON({"payload":{"x":""}})));
 	drop();
 	free(job);
 }
@@ -314,9 +309,10 @@ START_TEST(pipelined_saves_are_all_done_and_a_read_behind_them_sees_them)
 {
 	enum { MANY = 500 };
 	persist_pending *p[MANY];
-	for (int i = 0; i < MANY; i++)
-		ck_assert_ptr_nonnull(
-			p[i] = persist_start(c, "job.save", persist_text("{\"job\":{\"type\":\"custom\"}}"), &e));
+	for (int i = 0; i < MANY; i++) {
+		p[i] = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
+		ck_assert_ptr_nonnull(p[i]);
+	}
 	int64_t n;
 	done(persist_job_count(c, NULL, &n, &e));
 	ck_assert_int_eq(n, MANY);
@@ -328,15 +324,15 @@ END_TEST
 START_TEST(a_batch_gives_each_call_its_outcome)
 {
 	persist_batch *b = persist_batch_new(c);
-	ck_assert_int_eq(persist_batch_add(b, "job.save", persist_text("{\"job\":{\"id\":\"a\"}}"), &e), 0);
-	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text("{\"id\":\"none\"}"), &e), 1);
-	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text("{\"id\":\"a\",\"fields\":[\"id\"]}"), &e),
+	ck_assert_int_eq(persist_batch_add(b, "job.save", persist_text(JSON({"job":{"id":"a"}})), &e), 0);
+	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text(JSON({"id":"none"})), &e), 1);
+	ck_assert_int_eq(persist_batch_add(b, "job.get", persist_text(JSON({"id":"a","fields":["id"]})), &e),
 	                 2);
 	done(persist_batch_run(b, &e));
 	done(persist_batch_result(b, 0, NULL, &e));
 	expect_error(persist_batch_result(b, 1, &r, &e), PERSIST_NOT_FOUND, PERSIST_DID_NOT_HAPPEN);
 	done(persist_batch_result(b, 2, &r, &e));
-	ck_assert_str_eq(persist_result_text(r, NULL), "{\"id\":\"a\"}");
+	ck_assert_str_eq(persist_result_text(r, NULL), JSON({"id":"a"}));
 	r = NULL; /* the batch's */
 	persist_batch_free(b);
 }
@@ -347,7 +343,7 @@ START_TEST(a_batch_over_the_daemons_limit_is_refused_as_a_whole)
 	enum { OVER = 16385 };
 	persist_batch *b = persist_batch_new(c);
 	for (int i = 0; i < OVER; i++)
-		ck_assert_int_eq(persist_batch_add(b, "job.save", persist_text("{\"job\":{}}"), &e), i);
+		ck_assert_int_eq(persist_batch_add(b, "job.save", persist_text(JSON({"job":{}})), &e), i);
 	expect_error(persist_batch_run(b, &e), PERSIST_LIMIT, PERSIST_DID_NOT_HAPPEN);
 	expect_error(persist_batch_result(b, OVER - 1, &r, &e), PERSIST_LIMIT, PERSIST_DID_NOT_HAPPEN);
 	persist_batch_free(b);
@@ -361,12 +357,12 @@ START_TEST(a_change_over_the_daemons_limit_is_refused_and_the_next_call_goes_wel
 {
 	enum { SIZE = 17 << 20 };
 	char *job = padded("{\"id\":\"a\",\"payload\":{\"x\":\"", SIZE, "\"}}");
-	persist_pending *small = persist_start(c, "job.save", persist_text("{\"job\":{\"id\":\"small\"}}"), &e);
+	persist_pending *small = persist_start(c, "job.save", persist_text(JSON({"job":{"id":"small"}})), &e);
 	expect_error(persist_job_save(c, persist_text(job), NULL, &r, &e), PERSIST_TOO_LARGE,
 	             PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.kind, "too_large");
 	done(persist_wait(small, NULL, &e));
-	expect_result(persist_job_get(c, "small", "id", &r, &e), "{\"id\":\"small\"}");
+	expect_result(persist_job_get(c, "small", "id", &r, &e), JSON({"id":"small"}));
 	free(job);
 }
 END_TEST
@@ -385,13 +381,13 @@ START_TEST(one_connection_too_many_is_refused_and_served_once_there_is_room)
 	daemon_restart(d, ARGS("--max-connections", "1"));
 	wait_for_room(c);
 	persist_client *other = persist_open(d->socket);
-	ck_assert_int_eq(persist_job_save(other, persist_text("{\"id\":\"a\"}"), NULL, NULL, &e), PERSIST_LIMIT);
+	ck_assert_int_eq(persist_job_save(other, persist_text(JSON({"id":"a"})), NULL, NULL, &e), PERSIST_LIMIT);
 	ck_assert_int_eq(e.outcome, PERSIST_DID_NOT_HAPPEN);
 	expect_error(persist_job_get(c, "a", NULL, &r, &e), PERSIST_NOT_FOUND, PERSIST_DID_NOT_HAPPEN);
 	persist_close(c);
 	c = NULL;
 	wait_for_room(other);
-	done(persist_job_save(other, persist_text("{\"id\":\"a\"}"), NULL, NULL, &e));
+	done(persist_job_save(other, persist_text(JSON({"id":"a"})), NULL, NULL, &e));
 	persist_close(other);
 }
 END_TEST
@@ -405,7 +401,7 @@ START_TEST(a_daemon_that_restarts_while_a_client_is_idle_goes_unnoticed)
 	save_job("b", "pending");
 	daemon_kill(d);
 	daemon_start(d, NULL);
-	expect_result(persist_job_get(c, "b", "id", &r, &e), "{\"id\":\"b\"}");
+	expect_result(persist_job_get(c, "b", "id", &r, &e), JSON({"id":"b"}));
 }
 END_TEST
 
@@ -462,7 +458,7 @@ static void *write_jobs(void *arg)
 	while (!stop && w->count + WINDOW <= SAVES_MAX) {
 		for (int i = 0; i < WINDOW; i++) {
 			snprintf(params, sizeof params,
-			         "{\"job\":{\"id\":\"w%d-%d\"},\"if_revision\":0,\"fields\":[\"id\"]}", w->number,
+			         JSON({"job":{"id":"w%d-%d"},"if_revision":0,"fields":["id"]}), w->number,
 			         w->count + i);
 			ck_assert_ptr_nonnull(p[i] = persist_start(own, "job.save", persist_text(params), NULL));
 		}

@@ -55,9 +55,9 @@ START_TEST(progress_keeps_its_place_between_calls)
 	PLAY("accept", "serve");
 	opened();
 	report_well("j", 1);
-	expect_result(save(), "{\"served\":1}");
+	expect_result(save(), JSON({"served":1}));
 	report_well("j", 2);
-	expect_result(get(), "{\"served\":3}");
+	expect_result(get(), JSON({"served":3}));
 	played();
 	ck_assert_int_eq(value_of(0, id), 1);
 	ck_assert_ptr_nonnull(strstr(fake_line(1), "job.save"));
@@ -150,7 +150,7 @@ START_TEST(calls_made_while_the_socket_is_full_keep_their_place_between_progress
 	opened();
 	for (int i = 1; i <= REPORTS; i++)
 		report_well("j", i);
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{\"id\":\"between\"}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{"id":"between"}})), &e);
 	for (int i = REPORTS + 1; i <= 2 * REPORTS; i++)
 		report_well("j", i);
 	fake_go();
@@ -219,7 +219,7 @@ START_TEST(a_stopping_daemon_fails_no_report)
 {
 	PLAY("accept", "line", "refuse 0 -32007", "pause", "close", "accept", "serve");
 	opened();
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	fake_await(1);
 	sleep_ms(30);
 	persist_process(c); /* learns that the daemon stops */

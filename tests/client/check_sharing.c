@@ -27,7 +27,7 @@ START_TEST(a_second_thread_is_refused_and_the_first_ones_call_goes_on)
 	expect_error(save(), PERSIST_E_MISUSE, PERSIST_DID_NOT_HAPPEN);
 	ck_assert_str_eq(e.kind, "misuse");
 	expect_error(persist_job_progress(c, "j", 1, 2, NULL, &e), PERSIST_E_MISUSE, PERSIST_DID_NOT_HAPPEN);
-	ck_assert_ptr_null(persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e));
+	ck_assert_ptr_null(persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e));
 	ck_assert_int_eq(e.code, PERSIST_E_MISUSE);
 	ck_assert_int_eq(persist_process(c), -PERSIST_E_MISUSE);
 	fake_go();
@@ -45,14 +45,14 @@ START_TEST(a_client_made_by_a_thread_that_has_ended_is_of_use)
 	pthread_t thread;
 	PLAY("accept", "serve");
 	opened();
-	expect_result(save(), "{\"served\":0}");
+	expect_result(save(), JSON({"served":0}));
 	int code = -1;
 	pthread_create(&thread, NULL, save_in_thread, &code);
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(code, 0);
 	pthread_create(&thread, NULL, nothing, NULL);
 	pthread_join(thread, NULL);
-	expect_result(save(), "{\"served\":2}");
+	expect_result(save(), JSON({"served":2}));
 	played();
 }
 END_TEST
@@ -64,7 +64,7 @@ static int misuse_in_child(persist_pending *p)
 {
 	persist_error why;
 	persist_result *got;
-	if (persist_call(c, "job.save", persist_text("{\"job\":{}}"), &got, &why) != PERSIST_E_MISUSE || got ||
+	if (persist_call(c, "job.save", persist_text(JSON({"job":{}})), &got, &why) != PERSIST_E_MISUSE || got ||
 	    why.outcome != PERSIST_DID_NOT_HAPPEN)
 		return 1;
 	if (persist_job_progress(c, "j", 1, 2, NULL, NULL) != PERSIST_E_MISUSE)
@@ -103,9 +103,8 @@ START_TEST(a_child_is_refused_says_nothing_and_leaves_the_parents_connection_alo
 	PLAY("accept", "line", "line", "pause", "answer 0 10", "answer 1 11", "serve");
 	opened();
 	ck_assert_int_ge(persist_fd(c), 0);
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
-	ck_assert_int_eq(
-		persist_submit(c, "job.save", persist_text("{\"job\":{}}"), must_not_be_called, &called, &e), 0);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
+	ck_assert_int_eq(persist_submit(c, "job.save", persist_none(), must_not_be_called, &called, &e), 0);
 	fake_await(2);
 	pid_t child = fork();
 	if (child == 0) {
@@ -115,7 +114,7 @@ START_TEST(a_child_is_refused_says_nothing_and_leaves_the_parents_connection_alo
 	expect_child(child, 0);
 	fake_go();
 	expect_result(persist_wait(p, &r, &e), "10");
-	expect_result(get(), "{\"served\":2}");
+	expect_result(get(), JSON({"served":2}));
 	ck_assert_int_eq(called, 1);
 	played();
 	ck_assert_uint_eq(fake_count(""), 3);
@@ -126,7 +125,7 @@ START_TEST(a_child_that_closes_before_anything_was_sent_sends_nothing)
 {
 	PLAY("deaf", "pause", "listen", "accept", "serve");
 	opened();
-	persist_pending *p = persist_start(c, "job.save", persist_text("{\"job\":{}}"), &e);
+	persist_pending *p = persist_start(c, "job.save", persist_text(JSON({"job":{}})), &e);
 	ck_assert_int_eq(persist_job_progress(c, "j", 1, 2, NULL, &e), 0);
 	fake_go();
 	sleep_ms(100);
@@ -136,7 +135,7 @@ START_TEST(a_child_that_closes_before_anything_was_sent_sends_nothing)
 		_exit(0);
 	}
 	expect_child(child, 0);
-	expect_result(persist_wait(p, &r, &e), "{\"served\":0}");
+	expect_result(persist_wait(p, &r, &e), JSON({"served":0}));
 	ck_assert_int_eq(persist_ping(c, &e), 0);
 	played();
 	ck_assert_uint_eq(fake_count("job.save"), 1);
@@ -164,7 +163,7 @@ START_TEST(a_parents_loop_does_not_spin_on_what_a_child_still_holds_open)
 			persist_process(c);
 	}
 	ck_assert_int_lt(woken, 10);
-	expect_result(save(), "{\"served\":1}");
+	expect_result(save(), JSON({"served":1}));
 	played();
 	expect_child(child, 0);
 }
@@ -179,7 +178,7 @@ START_TEST(a_child_may_open_a_client_of_its_own)
 	if (child == 0) {
 		persist_close(c);
 		persist_client *own = persist_open(fake_socket);
-		int code = persist_job_save(own, persist_text("{\"id\":\"child\"}"), NULL, NULL, NULL);
+		int code = persist_job_save(own, persist_text(JSON({"id":"child"})), NULL, NULL, NULL);
 		persist_close(own);
 		_exit(code == 0 ? 0 : 1);
 	}

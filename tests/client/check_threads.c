@@ -49,7 +49,7 @@ static void use_pipeline(persist_client *own)
 	persist_error e;
 	persist_pending *p[4];
 	for (int i = 0; i < 4; i++)
-		p[i] = persist_start(own, "job.save", persist_text("{\"job\":{\"payload\":{\"x\":0.1}}}"), &e);
+		p[i] = persist_start(own, "job.save", persist_text(JSON({"job":{"payload":{"x":0.1}}})), &e);
 	for (int i = 3; i >= 0; i--)
 		done(persist_wait(p[i], NULL, &e), &e);
 }
@@ -58,7 +58,7 @@ static void use_batch(persist_client *own, const char *id)
 {
 	persist_error e;
 	char params[64];
-	snprintf(params, sizeof params, "{\"id\":\"%s\"}", id);
+	snprintf(params, sizeof params, JSON({"id":"%s"}), id);
 	persist_batch *b = persist_batch_new(own);
 	persist_batch_add(b, "job.get", persist_text(params), &e);
 	persist_batch_add(b, "job.list", persist_none(), &e);
@@ -74,7 +74,7 @@ static void *use_own(void *arg)
 	char job[64], id[32];
 	persist_client *own = persist_open(d->socket);
 	snprintf(id, sizeof id, "job-%d", w->number);
-	snprintf(job, sizeof job, "{\"id\":\"%s\",\"status\":\"running\"}", id);
+	snprintf(job, sizeof job, JSON({"id":"%s","status":"running"}), id);
 	for (int i = 0; i < ROUNDS; i++) {
 		done(persist_job_save(own, persist_text(job), NULL, NULL, &e), &e);
 		done(persist_job_progress(own, id, i + 0.1, ROUNDS, "at work", &e), &e);

@@ -19,6 +19,10 @@
 #pragma once
 #include <stddef.h>
 
+/* Replies as JSON, instead of strings full of backslashes: RESULT($0, {"id":"j"}), without a newline. */
+#define RESULT(id, ...) "{\"jsonrpc\":\"2.0\",\"result\":" #__VA_ARGS__ ",\"id\":" #id "}"
+#define FAULT(id, ...) "{\"jsonrpc\":\"2.0\",\"error\":" #__VA_ARGS__ ",\"id\":" #id "}"
+
 #define PLAY(...) fake_play((const char *const[]){__VA_ARGS__, NULL})
 
 extern char fake_socket[96]; /* where it listens */

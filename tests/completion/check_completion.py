@@ -210,8 +210,9 @@ class Words(Asking):
         self.assertLess(time.monotonic() - begun, AT_ONCE)
 
     def test_nonsense_is_answered_with_nothing_worse_than_nothing(self) -> None:
-        pieces = ["job", "list", "save", "help", "call", "", "-", "--", "=", "--=", "--status", "--status=", ",", ".", "a.b",
-                  "--fields", "--color", "-s", NOWHERE, "-nq", "-x", "@", "--no-", "\t", "\n", "é", "\udcff", ":files"]
+        pieces = ["job", "list", "save", "help", "call", "", "-", "--", "=", "--=", "--status", "--status=", ",", ".",
+                  "a.b", "--fields", "--color", "-s", NOWHERE, "-nq", "-x", "@", "--no-", "\t", "\n", "é", ":files",
+                  "\udcff"]
         chance = random.Random(7)
         for _ in range(150):
             self.ask(*chance.choices(pieces, k=chance.randint(0, 6)))

@@ -224,6 +224,30 @@ START_TEST(one_user_s_unread_replies_cannot_take_the_memory_of_the_others)
 }
 END_TEST
 
+START_TEST(one_user_s_unread_errors_do_not_keep_the_others_from_reading)
+{
+	if (!is_root())
+		return;
+	enum { CONNECTIONS = 30, REQUESTS = 8000 };
+	start(ARGS("--socket-mode", "0666", "--role-none", "65534", "--max-user-bytes", "1M", "--max-in-flight", "4M"));
+	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"}\n";
+	for (int i = 0; i < CONNECTIONS; i++) {
+		struct client *greedy = open_as(OTHER_USER, 0);
+		for (int k = 0; k < REQUESTS; k++)
+			if (client_push(greedy, line, sizeof line - 1, 20) < sizeof line - 1)
+				break;
+	}
+	struct client *root = client_open(d);
+	for (int k = 0; k < 50; k++) {
+		client_call(root, "job.list", NULL);
+		client_call(root, "server.ping", NULL);
+		sleep_ms(5);
+	}
+	long long held = whole_at(client_call(root, "server.stats", NULL), "backpressure.queued_bytes");
+	ck_assert_int_lt(held, 4 << 20);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rights");
@@ -236,5 +260,6 @@ int main(void)
 	tcase_add_test(tcase, a_bad_file_at_a_reload_keeps_the_settings_and_says_the_line);
 	tcase_add_test(tcase, one_user_cannot_take_all_connections);
 	tcase_add_test(tcase, one_user_s_unread_replies_cannot_take_the_memory_of_the_others);
+	tcase_add_test(tcase, one_user_s_unread_errors_do_not_keep_the_others_from_reading);
 	return integration_run(suite);
 }

@@ -175,6 +175,28 @@ START_TEST(a_dry_import_counts_and_stores_nothing)
 }
 END_TEST
 
+START_TEST(an_import_whose_last_record_is_too_large_stores_none_of_it)
+{
+	daemon_restart(d, ARGS("--max-reply", "16384"));
+	bool taken = false, refused = false;
+	for (int size = 12000; size < 12100; size++) { /* around the limit, where the digits of a revision decide */
+		json_t *reply;
+		struct client *mine = client_open(d);
+		client_say(mine, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.import\",\"params\":{\"mode\":\"replace\",\"jobs\":["
+		           "{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":\"c\"},{\"id\":\"d\"},{\"id\":\"e\"},{\"id\":\"f\"},{\"id\":\"g\"},{\"id\":\"h\"},"
+		           "{\"id\":\"i\"},{\"id\":\"large\",\"error\":\"%0*d\"}]}}", size, 0);
+		reply = client_reply(mine);
+		long long stored = whole_at(client_call(mine, "job.count", NULL), "total");
+		ck_assert_int_eq(stored, has_value_at(reply, "result") ? 10 : 0);
+		taken |= stored == 10;
+		refused |= stored == 0;
+		client_call(mine, "job.delete", JSON({"ids":["a","b","c","d","e","f","g","h","i","large"]}));
+		client_close(mine);
+	}
+	ck_assert(taken && refused);
+}
+END_TEST
+
 static const char import_artifact[] = JSON({
 	"runs":[{"id":"r","kind":"k","artifact_id":"equity_r_0123456789"}],
 	"artifacts":[{"id":"equity_r_0123456789","run_id":"r","kind":"equity","created_at":"2020-01-01T00:00:00",
@@ -261,6 +283,7 @@ int main(void)
 	tcase_add_test(import, imported_records_keep_their_times_and_unknown_fields);
 	tcase_add_test(import, import_skips_what_exists_unless_told_to_replace_it);
 	tcase_add_test(import, an_import_with_one_bad_record_imports_nothing);
+	tcase_add_test(import, an_import_whose_last_record_is_too_large_stores_none_of_it);
 	tcase_add_test(import, a_dry_import_counts_and_stores_nothing);
 	tcase_add_test(import, an_artifact_is_imported_with_its_payload);
 	tcase_add_test(import, an_imported_payload_never_replaces_one_that_is_there);

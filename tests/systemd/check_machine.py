@@ -50,24 +50,20 @@ machine = None
 
 def setUpModule():
     global machine
+    if not list(DEBS.glob("persistd_*.deb")):
+        raise AssertionError(f"there are no packages in {DEBS}: ./dev deb makes them")
     try:
         machine = Machine()
     except Unavailable as why:
         print(f"no machine can be booted here: {why}", file=sys.stderr)
         raise unittest.SkipTest(str(why)) from None
+    unittest.addModuleCleanup(machine.close)
     (machine.root / "debs").mkdir()
-    if not list(DEBS.glob("persistd_*.deb")):
-        raise AssertionError(f"there are no packages in {DEBS}: ./dev deb makes them")
     for deb in DEBS.glob("*.deb"):
         if "dbgsym" not in deb.name:
             (machine.root / "debs" / deb.name).write_bytes(deb.read_bytes())
     (machine.root / "writer.py").write_text(WRITER)
     machine.sh("useradd -m alice; useradd -m bob; useradd -m carol")
-
-
-def tearDownModule():
-    if machine:
-        machine.close()
 
 
 def ctl(*arguments, user=None, check=True):
@@ -186,7 +182,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(machine.sh(f"{user} systemctl --user is-active persistd.service").strip(), "active")
         self.assertEqual(machine.sh(f"stat -c '%U %a' /run/user/{uid}/persistd/persistd.sock").strip(), "alice 600")
         machine.sh(f"{user} systemctl --user stop persistd.socket persistd.service; systemctl stop user@{uid}.service")
-        self.assertIn('"own"', machine.sh("cat $(find /home/alice -name jobs.json)"))
+        self.assertIn('"own"', machine.sh("cat /home/alice/.local/state/persistd/jobs.json"))
 
     def test_8_a_removal_keeps_what_was_stored_and_a_purge_takes_it_away(self):
         machine.sh("apt-get remove -y -q persistd >/dev/null 2>&1")

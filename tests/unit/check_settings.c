@@ -150,6 +150,27 @@ START_TEST(the_user_s_own_file_is_read_where_none_is_named)
 }
 END_TEST
 
+START_TEST(a_file_that_cannot_be_read_is_no_file_that_is_not_there)
+{
+	if (geteuid() != 0)
+		return;
+	unsetenv("PERSISTD_CONFIG");
+	char dir[384];
+	scratch_path(&scratch, "persistd", dir, sizeof dir);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	scratch_write(&scratch, "persistd/persistd.conf", SPAN("[roles]\nrole_none = root\n"));
+	setenv("XDG_CONFIG_HOME", scratch.path, 1);
+	ck_assert_int_eq(chmod(scratch.path, 0711) | chmod(dir, 0711), 0);
+	scratch_path(&scratch, "persistd/persistd.conf", dir, sizeof dir);
+	ck_assert_int_eq(chmod(dir, 0600), 0);
+	ck_assert_int_eq(seteuid(65534), 0);
+	bool taken = PARSE("--check");
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert(!taken);
+	ck_assert_int_eq(status, 64);
+}
+END_TEST
+
 START_TEST(files_are_written_as_systemd_s_are)
 {
 	configure("# a comment\n; another\n\n[daemon]\r\n  log_level = debug  \nsocket=/a\\\n/b\n"
@@ -288,6 +309,7 @@ int main(void)
 	tcase_add_test(tcase, help_and_version_end_with_status_0);
 	tcase_add_test(tcase, the_flag_wins_over_the_environment_and_that_over_the_file);
 	tcase_add_test(tcase, the_user_s_own_file_is_read_where_none_is_named);
+	tcase_add_test(tcase, a_file_that_cannot_be_read_is_no_file_that_is_not_there);
 	tcase_add_test(tcase, files_are_written_as_systemd_s_are);
 	tcase_add_test(tcase, an_empty_list_forgets_what_the_lines_before_have_said);
 	tcase_add_test(tcase, what_is_wrong_in_a_file_is_said_with_its_line);
