@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import marshal
 import os
+import threading
 import weakref
 from types import TracebackType
 from typing import Any, Dict, Iterable, Optional, Tuple, Type, Union
@@ -63,12 +64,16 @@ class JobStore:
         self._maker = models.Maker(job_class)
         self._shared = shared
         self._used: Dict[str, _Used] = {}
+        self._lock = threading.RLock()  # of _used and of bringing objects up to date: loops of several threads do it
 
     # ---- the methods of the class that this replaces
 
     async def save(self, job: Any) -> Any:
         """Stores the whole job, and returns it with what the daemon filled in: an id and times that it had not."""
-        record = await self.client.call("job.save", {"job": models.to_record(job)})
+        sent = models.to_record(job)
+        if sent.get("progress", self) is None and not _can_be_held(job):
+            del sent["progress"]  # nobody could set it to what was reported: what is stored stays
+        record = await self.client.call("job.save", {"job": sent})
         filled = self._fill(job, record)
         self._use(filled, record)
         return filled
@@ -115,7 +120,11 @@ class JobStore:
         for loops: it waits for nothing, and neither an unknown id nor a daemon that is away is an error. Calls that
         are made later see it."""
         report = progress_.of(current if progress is None else progress, total, message)
-        self.client._driver().report(progress_.checked_id(job_id), report)
+        try:
+            ident = progress_.checked_id(job_id)
+        except InvalidParams:
+            return  # no job can have such an id
+        self.client._driver().report(ident, report)
         used = self._used.get(job_id) if self._shared else None
         job = used.ref() if used is not None else None
         if job is not None:
@@ -162,8 +171,11 @@ class JobStore:
         return self._maker.job(record)
 
     def _use(self, job: Any, record: Dict[str, Any]) -> None:
-        if not self._shared:
-            return
+        if self._shared:
+            with self._lock:
+                self._hold(job, record)
+
+    def _hold(self, job: Any, record: Dict[str, Any]) -> None:
         ident = record["id"]
         used = self._used.get(ident)
         if used is not None and used.ref() is job:
@@ -183,6 +195,10 @@ class JobStore:
 
     def _object(self, record: Dict[str, Any]) -> Any:
         """The job of a record: the object in use, brought up to date, or a new one."""
+        with self._lock:
+            return self._held_object(record)
+
+    def _held_object(self, record: Dict[str, Any]) -> Any:
         used = self._used.get(record["id"])
         job = used.ref() if used is not None else None
         if used is None or job is None:
@@ -190,6 +206,8 @@ class JobStore:
             self._use(job, record)
             return job
         seen = marshal.loads(used.seen)
+        if record.get("revision", 0) < seen.get("revision", 0):
+            return job  # an answer that another thread's save has overtaken
         changed = [name for name in models.FIELDS if name != "id" and record.get(name) != seen.get(name)]
         if changed:
             self._bring_up_to_date(job, changed, seen, record)
@@ -202,6 +220,14 @@ class JobStore:
         for name in changed:
             if has.get(name) == was.get(name):  # else it was changed here and not saved yet
                 _set(job, name, now[name])
+
+
+def _can_be_held(job: Any) -> bool:
+    try:
+        weakref.ref(job)
+    except TypeError:
+        return False
+    return True
 
 
 def _set(job: Any, name: str, value: Any) -> bool:

@@ -187,6 +187,33 @@ class TestShared(StoreCase):
         self.assertIs(await self.store.get("deleted"), job)
 
 
+class TestOvertaken(StoreCase):
+    async def test_an_answer_that_a_save_has_overtaken_takes_nothing_back(self) -> None:
+        job = Job(id="overtaken", payload={"n": 1})
+        await self.store.save(job)
+        old = await self.store.client.call("job.get", {"id": "overtaken"})
+        job.payload = {"n": 2}
+        await self.store.save(job)
+        self.assertIs(self.store._object(old), job)  # as another thread's list, answered before the save
+        self.assertEqual(job.payload, {"n": 2})
+        job.metadata = {"m": 1}
+        await self.store.save(job)
+        self.assertEqual((await self.store.client.call("job.get", {"id": "overtaken"}))["payload"], {"n": 2})
+
+    async def test_progress_survives_the_last_save_of_an_object_that_cannot_be_held(self) -> None:
+        job: Dict[str, Any] = {"id": "unheld", "type": "custom", "status": "running", "progress": None}
+        await self.store.save(job)
+        await self.store.update_progress("unheld", 5, 5, "done")
+        job["status"] = "completed"
+        await self.store.save(job)
+        stored = await self.store.client.call("job.get", {"id": "unheld"})
+        self.assertEqual(stored["progress"]["current"], 5)
+
+    async def test_progress_of_an_id_that_no_job_can_have_does_nothing(self) -> None:
+        for ident in ("\u00e9", "a b", "", "x" * 200):
+            await self.store.update_progress(ident, 1, 2)
+
+
 class TestTimes(StoreCase):
     async def test_times_of_a_job_can_always_be_subtracted(self) -> None:
         naive, aware = Job(id="naive"), Job(id="aware", created_at=datetime.datetime.now(UTC))
