@@ -14,6 +14,7 @@ enum {
 	LONG_LINE = 64 << 10,         /* an unfinished line above this counts against limits.unfinished */
 	SLICE_CALLS = 128,            /* begun in one go before other connections have their turn */
 	SLICE_MICROS = 1000,
+	SLOW_LINE = 4096,             /* above this reading alone may take a while: the clock is looked at */
 };
 
 struct conn {
@@ -135,6 +136,8 @@ static bool conn_step(struct conn *c)
 	switch (frame_next(&c->frame, &line)) {
 	case FRAME_LINE:
 		c->bundle = dispatch_line(c->all->service, &c->origin, line);
+		if (line.len > SLOW_LINE)
+			service_look(c->all->service);
 		return true;
 	case FRAME_TOO_LONG:
 		line_too_long(c);
@@ -220,10 +223,10 @@ static void read_on(struct conn *c, bool on)
 /* Goes on with what the connection has sent, for a slice of time, then lets others have theirs. */
 static void conn_run(struct conn *c)
 {
-	uint64_t begun = service_micros();
+	uint64_t begun = service_look(c->all->service);
 	bool more = true;
 	for (int i = 0; more && !must_wait(c); i++) {
-		if (i >= SLICE_CALLS || service_micros() - begun > SLICE_MICROS) {
+		if (i >= SLICE_CALLS || c->all->service->clock - begun > SLICE_MICROS) {
 			mark_runnable(c);
 			read_on(c, false);
 			return;

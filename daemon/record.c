@@ -93,6 +93,8 @@ static bool read_keys(enum table_id t, struct span text, const struct members *m
 	return keys->end != STAMP_NONE || read_time(m->value[k->updated], &keys->end);
 }
 
+static uint8_t whole_percentage(struct span progress);
+
 struct record *record_new(enum table_id t, struct span text, struct record_keys *keys)
 {
 	if (text.len > UINT32_MAX)
@@ -112,6 +114,7 @@ struct record *record_new(enum table_id t, struct span text, struct record_keys 
 	if (t == TABLE_JOBS) {
 		r->progress_at = (uint32_t)(m.value[JOB_PROGRESS].at - r->text);
 		r->progress_len = (uint32_t)m.value[JOB_PROGRESS].len;
+		r->percentage = whole_percentage(m.value[JOB_PROGRESS]);
 	}
 	return r;
 }
@@ -236,6 +239,20 @@ void progress_bare(struct buf *out, struct span progress)
 	members_close(out, start);
 }
 
+static uint8_t whole_percentage(struct span progress)
+{
+	struct span value[PROGRESS_FIELDS] = {0};
+	double current, total;
+	if (scan_kind(progress) == SCAN_OBJECT)
+		progress_read(progress, value);
+	if (value[PROGRESS_PERCENTAGE].at || !read_number(value[PROGRESS_CURRENT], &current) ||
+	    !read_number(value[PROGRESS_TOTAL], &total))
+		return PERCENTAGE_READ;
+	double percentage = progress_percentage(current, total);
+	bool whole = percentage >= 0 && percentage <= 100 && percentage == (double)(uint8_t)percentage;
+	return whole ? (uint8_t)percentage : PERCENTAGE_READ;
+}
+
 /* The stored progress as it is sent. What is odd (files may hold anything) goes out as it is. */
 static void send_stored_progress(struct buf *out, struct span stored)
 {
@@ -325,8 +342,15 @@ void record_send(struct buf *out, enum table_id t, const struct record *r, const
 		return;
 	}
 	buf_room(out, r->len + (live ? live->len : 0) + 64);
-	buf_add(out, r->text, r->progress_at);
-	send_progress(out, progress, live);
+	if (!live && r->percentage != PERCENTAGE_READ) {
+		buf_add(out, r->text, r->progress_at + progress.len - 1);
+		buf_text(out, ",\"percentage\":");
+		buf_uint(out, r->percentage);
+		buf_text(out, ".0}");
+	} else {
+		buf_add(out, r->text, r->progress_at);
+		send_progress(out, progress, live);
+	}
 	buf_add(out, progress.at + progress.len, r->len - r->progress_at - r->progress_len);
 }
 

@@ -19,9 +19,13 @@ struct record {
 	uint32_t progress_at;  /* jobs: offset and length of the value of "progress" in text */
 	uint32_t progress_len;
 	uint8_t id_len;
+	/* jobs: of the stored progress, where it is a whole number up to 100, as it mostly is: lists need not read
+	 * the progress then. Else PERCENTAGE_READ. */
+	uint8_t percentage;
 	char text[];           /* the id is at text + RECORD_ID_AT */
 };
 
+enum { PERCENTAGE_READ = 255 };
 enum { RECORD_ID_AT = 7 }; /* strlen("{\"id\":\"") */
 
 /* What a record is found by: read off its text once, when it is made. The spans point into the record's text

@@ -456,7 +456,6 @@ static void close_all(struct server *s)
 	uv_loop_close(&s->loop);
 	listener_close(&s->listener);
 	state_dir_close(&s->dirs, &s->disk);
-	ident_free();
 }
 
 int server_run(struct settings *settings)

@@ -60,6 +60,7 @@ struct service {
 	int64_t started_at;      /* microseconds since 1970 */
 	uint64_t started_micros; /* monotonic */
 	uint64_t load_micros;
+	uint64_t clock; /* monotonic microseconds when somebody last looked; at each reply at the latest */
 	struct { /* by retention, since the start */
 		struct sweep_counts removed;
 		uint64_t sweeps;
@@ -71,3 +72,4 @@ struct service {
 };
 
 uint64_t service_micros(void); /* monotonic */
+uint64_t service_look(struct service *s); /* at the clock; what it says */

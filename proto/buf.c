@@ -30,7 +30,7 @@ void buf_trim(struct buf *b, size_t keep)
 	b->cap = keep;
 }
 
-static void grow(struct buf *b, size_t more)
+void buf_grow(struct buf *b, size_t more)
 {
 	size_t cap = b->cap < BUF_FIRST / 2 ? BUF_FIRST : b->cap * 2;
 
@@ -39,37 +39,6 @@ static void grow(struct buf *b, size_t more)
 		cap = b->len + more;
 	b->at = mem_resize(b->at, cap);
 	b->cap = cap;
-}
-
-char *buf_room(struct buf *b, size_t more)
-{
-	if (b->cap - b->len < more || !b->at)
-		grow(b, more);
-	return b->at + b->len;
-}
-
-void buf_add(struct buf *b, const void *at, size_t len)
-{
-	if (len == 0)
-		return;
-	memcpy(buf_room(b, len), at, len);
-	b->len += len;
-}
-
-void buf_span(struct buf *b, struct span s)
-{
-	buf_add(b, s.at, s.len);
-}
-
-void buf_char(struct buf *b, char c)
-{
-	*buf_room(b, 1) = c;
-	b->len++;
-}
-
-void buf_text(struct buf *b, const char *text)
-{
-	buf_add(b, text, strlen(text));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -5,6 +5,7 @@
 #pragma once
 #include "proto/span.h"
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
 	char *at;
@@ -14,12 +15,35 @@ struct buf {
 void buf_free(struct buf *b);                       /* frees and zeroes */
 /* gives memory back when cap is above `keep`; the content must fit */
 void buf_trim(struct buf *b, size_t keep);
+void buf_grow(struct buf *b, size_t more);          /* buf_room's slow part */
+
 /* at least `more` writable bytes after len; does not change len */
-char *buf_room(struct buf *b, size_t more);
-void buf_add(struct buf *b, const void *at, size_t len);
-void buf_span(struct buf *b, struct span s);
-void buf_char(struct buf *b, char c);
-void buf_text(struct buf *b, const char *text);     /* NUL-terminated */
+static inline char *buf_room(struct buf *b, size_t more)
+{
+	if (__builtin_expect(b->cap - b->len < more || !b->at, 0))
+		buf_grow(b, more);
+	return b->at + b->len;
+}
+
+static inline void buf_add(struct buf *b, const void *at, size_t len)
+{
+	if (len == 0)
+		return;
+	memcpy(buf_room(b, len), at, len);
+	b->len += len;
+}
+
+static inline void buf_span(struct buf *b, struct span s) { buf_add(b, s.at, s.len); }
+
+static inline void buf_char(struct buf *b, char c)
+{
+	*buf_room(b, 1) = c;
+	b->len++;
+}
+
+/* NUL-terminated; of a literal the length is known when this is compiled */
+static inline void buf_text(struct buf *b, const char *text) { buf_add(b, text, strlen(text)); }
+
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *format, ...);
 void buf_int(struct buf *b, int64_t n);
 void buf_uint(struct buf *b, uint64_t n);

@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <threads.h>
 
+/* Each is one class of bytes and how many there may be, of any byte by itself: that is what lets allow() ask
+ * PCRE2 for what it needs to know once, so that checking an id is a walk over its bytes. */
 static const char *const patterns[IDENT_COUNT] = {
 	[IDENT_JOB] = "[A-Za-z0-9_-]{1,160}",
 	[IDENT_JOB_TYPE] = "[a-z0-9_]{1,64}",
@@ -17,66 +18,52 @@ static const char *const patterns[IDENT_COUNT] = {
 	[IDENT_ARTIFACT] = "[a-z0-9_]{1,180}",
 };
 
-static pcre2_code *compiled[IDENT_COUNT];
+static struct allowed {
+	bool byte[256];
+	size_t longest; /* 0: ident_init has not run */
+} allowed[IDENT_COUNT];
 
-/* What a match writes to belongs to one thread;
- * each makes its own at its first check and drops it when it ends. */
-static once_flag scratch_once = ONCE_FLAG_INIT;
-static tss_t scratch_key;
-
-static void scratch_free(void *match)
+static bool matches(const pcre2_code *code, pcre2_match_data *match, const char *text, size_t len)
 {
-	pcre2_match_data_free(match);
+	return pcre2_match(code, (PCRE2_SPTR)text, len, 0, 0, match, NULL) >= 0;
 }
 
-static void scratch_init(void)
+static void allow(struct allowed *to, const pcre2_code *code, pcre2_match_data *match)
 {
-	int failed = tss_create(&scratch_key, scratch_free);
+	char text[IDENT_MAX + 1];
 
-	assert(failed == thrd_success);
-}
-
-static pcre2_match_data *scratch(void)
-{
-	pcre2_match_data *match = tss_get(scratch_key);
-
-	if (!match) {
-		match = pcre2_match_data_create(1, NULL);
-		if (!match || tss_set(scratch_key, match) != thrd_success)
-			abort();
+	for (int c = 0; c < 256; c++) {
+		text[0] = (char)c;
+		to->byte[c] = matches(code, match, text, 1);
 	}
-	return match;
+	memset(text, 'a', sizeof(text));
+	size_t longest = 1;
+	while (longest < sizeof(text) && matches(code, match, text, longest + 1))
+		longest++;
+	assert(to->byte['a'] && longest <= IDENT_MAX);
+	to->longest = longest;
 }
 
 void ident_init(void)
 {
-	call_once(&scratch_once, scratch_init);
 	for (int i = 0; i < IDENT_COUNT; i++) {
 		char text[64];
 		int error;
 		PCRE2_SIZE where;
 
-		if (compiled[i])
+		if (allowed[i].longest > 0)
 			continue;
 		snprintf(text, sizeof(text), "\\A(?:%s)\\z", patterns[i]);
-		compiled[i] = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-		                            PCRE2_NEVER_UTF | PCRE2_NEVER_UCP, &error, &where, NULL);
-		assert(compiled[i]);
-		/* where a sandbox forbids writable code the interpreter does the same, slower:
-		 * no failure to report */
-		pcre2_jit_compile(compiled[i], PCRE2_JIT_COMPLETE);
+		pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
+		                                 PCRE2_NEVER_UTF | PCRE2_NEVER_UCP, &error, &where, NULL);
+		pcre2_match_data *match = pcre2_match_data_create(1, NULL);
+		if (!match)
+			abort();
+		assert(code);
+		allow(&allowed[i], code, match);
+		pcre2_match_data_free(match);
+		pcre2_code_free(code);
 	}
-}
-
-void ident_free(void)
-{
-	for (int i = 0; i < IDENT_COUNT; i++) {
-		pcre2_code_free(compiled[i]);
-		compiled[i] = NULL;
-	}
-	call_once(&scratch_once, scratch_init);
-	pcre2_match_data_free(tss_get(scratch_key));
-	tss_set(scratch_key, NULL);
 }
 
 const char *ident_pattern(enum ident i)
@@ -87,10 +74,15 @@ const char *ident_pattern(enum ident i)
 
 bool ident_check(enum ident i, struct span text)
 {
-	assert(i < IDENT_COUNT && compiled[i]);
-	if (text.len == 0 || text.len > IDENT_MAX)
+	const struct allowed *a = &allowed[i];
+
+	assert(i < IDENT_COUNT && a->longest > 0);
+	if (text.len == 0 || text.len > a->longest)
 		return false;
-	return pcre2_match(compiled[i], (PCRE2_SPTR)text.at, text.len, 0, 0, scratch(), NULL) >= 0;
+	bool good = true;
+	for (size_t at = 0; at < text.len; at++)
+		good &= a->byte[(unsigned char)text.at[at]];
+	return good;
 }
 
 /* The [a-z0-9] that the character at the front of `text` becomes, 0 if it separates. Two characters outside

@@ -1,8 +1,8 @@
 /* ident: the allowlists of every id, type and kind, and how a kind is sanitised.
  *
- * Patterns are PCRE2, compiled once at ident_init with JIT, anchored with \A and \z, so that neither a
- * newline at the end nor a NUL inside slips through. ident_init must have run before the rest, which then may
- * be called by one thread at a time per process's loop and by tests; ident_check itself is thread-safe. */
+ * Patterns are PCRE2, anchored with \A and \z, so that neither a newline at the end nor a NUL inside slips
+ * through. ident_init asks them once which bytes and lengths they take. It must have run before the rest, which
+ * any thread may call. */
 #pragma once
 #include "proto/span.h"
 
@@ -16,7 +16,6 @@ enum ident {
 enum { IDENT_KIND_MAX = 64, IDENT_ARTIFACT_MAX = 180, IDENT_MAX = 180 };
 
 void ident_init(void); /* again: harmless */
-void ident_free(void);
 const char *ident_pattern(enum ident i); /* as people read it, without anchors */
 bool ident_check(enum ident i, struct span text);
 

@@ -409,9 +409,11 @@ static bool object_check(const struct spec_field *f, struct span value, const ch
 		if (field->ours || (scan_kind(member) == SCAN_NULL && !field->nullable))
 			continue;
 		seen |= UINT32_C(1) << i;
+		if (field_check(field, member, field->name, fault))
+			continue;
+		/* again, for the fault: the way to the field is written only where it is needed */
 		snprintf(member_path, sizeof member_path, "%s.%s", path, field->name);
-		if (!field_check(field, member, member_path, fault))
-			return false;
+		return field_check(field, member, member_path, fault);
 	}
 	return fields_required(f->fields, seen, path, fault);
 }
@@ -510,13 +512,14 @@ static bool many_read(const struct spec_param *p, const struct spec_field *f, st
 	struct span element;
 	size_t i = 0;
 	for (struct scan_iter it = scan_elements(out->text); scan_next_element(&it, &element); i++) {
-		char path[PATH_MAX_LEN];
-		snprintf(path, sizeof path, "%s[%zu]", p->name, i);
 		if (i == SPEC_FILTER_MAX)
 			return refuse_param(p, fault);
 		struct param one = {0};
-		if (!value_read(f, element, path, scratch, &one, fault))
-			return false;
+		if (!value_read(f, element, p->name, scratch, &one, fault)) {
+			char path[PATH_MAX_LEN];
+			snprintf(path, sizeof path, "%s[%zu]", p->name, i);
+			return value_read(f, element, path, scratch, &one, fault);
+		}
 		list_add(out, one.string);
 	}
 	return i > 0 || refuse_param(p, fault);

@@ -1,4 +1,5 @@
 #include "proto/scan.h"
+#include "proto/block.h"
 #include "proto/mem.h"
 #include "proto/swar.h"
 
@@ -314,7 +315,8 @@ enum { NAMES_FIRST = 32, NAMES_LINEAR = 16, NAMES_TABLE_FIRST = 128 };
 struct name {
 	const char *raw;
 	uint64_t len : 47, escaped : 1, level : 16;
-	uint32_t hash;
+	uint32_t key;  /* of its length and a few of its bytes: most names differ in that */
+	uint32_t hash; /* once it is in the table */
 	uint32_t slot; /* 1 + its place in the table, 0: not in it */
 };
 
@@ -382,7 +384,7 @@ static struct span name_text(const struct name *name, struct buf *scratch)
 
 static bool names_same(struct names *names, const struct name *a, const struct name *b)
 {
-	if (a->hash != b->hash || a->level != b->level)
+	if (a->key != b->key || a->level != b->level)
 		return false;
 	if (!a->escaped && !b->escaped)
 		return a->len == b->len && memcmp(a->raw, b->raw, a->len) == 0;
@@ -399,9 +401,28 @@ static uint32_t names_slot(struct names *names, const struct name *name)
 	uint32_t mask = names->table_size - 1;
 	uint32_t slot = (name->hash ^ (uint32_t)name->level * 0x9e3779b1u) & mask;
 
-	while (names->table[slot] != 0 && !names_same(names, &names->at[names->table[slot] - 1], name))
-		slot = (slot + 1) & mask;
+	for (; names->table[slot] != 0; slot = (slot + 1) & mask) {
+		const struct name *other = &names->at[names->table[slot] - 1];
+		if (other->hash == name->hash && names_same(names, other, name))
+			break;
+	}
 	return slot;
+}
+
+static uint32_t name_key(struct span text)
+{
+	const unsigned char *at = (const unsigned char *)text.at;
+
+	if (text.len == 0)
+		return 0;
+	return (uint32_t)text.len << 24 | (uint32_t)at[0] << 16 | (uint32_t)at[text.len / 2] << 8 | at[text.len - 1];
+}
+
+static void name_hash(struct names *names, struct name *name)
+{
+	names->decoded.len = 0;
+	struct span text = name_text(name, &names->decoded);
+	name->hash = (uint32_t)XXH3_64bits_withSeed(text.at, text.len, names->seed);
 }
 
 static void names_put(struct names *names, uint32_t index)
@@ -435,8 +456,11 @@ static bool names_add_to_many(struct names *names, uint32_t index)
 
 	while (names->table_size < 2 * (names->table_used + NAMES_LINEAR + 1))
 		names_grow_table(names);
-	for (; from < index; from++)
+	for (; from < index; from++) {
+		name_hash(names, &names->at[from]);
 		names_put(names, from);
+	}
+	name_hash(names, &names->at[index]);
 	if (names->table[names_slot(names, &names->at[index])] != 0)
 		return false;
 	names_put(names, index);
@@ -455,7 +479,6 @@ static bool names_add(struct names *names, struct span raw, bool escaped, unsign
 		names->decoded.len = 0;
 		text = name_text(&name, &names->decoded);
 	}
-	name.hash = (uint32_t)XXH3_64bits_withSeed(text.at, text.len, names->seed);
 	if (index == names->cap) {
 		struct name *more = mem_alloc((size_t)names->cap * 2 * sizeof(*more));
 		memcpy(more, names->at, (size_t)names->len * sizeof(*more));
@@ -464,12 +487,13 @@ static bool names_add(struct names *names, struct span raw, bool escaped, unsign
 		names->at = more;
 		names->cap *= 2;
 	}
+	name.key = name_key(text);
 	names->at[index] = name;
 	names->len++;
 	if (index >= NAMES_LINEAR && names->at[index - NAMES_LINEAR].level == level)
 		return names_add_to_many(names, index);
 	for (uint32_t i = index; i > 0 && names->at[i - 1].level == level; i--) {
-		if (names->at[i - 1].hash == name.hash && names_same(names, &names->at[i - 1], &name))
+		if (names->at[i - 1].key == name.key && names_same(names, &names->at[i - 1], &name))
 			return false;
 	}
 	return true;
@@ -826,23 +850,22 @@ static const char *skip_string(const char *p, const char *end)
 	}
 }
 
-/* Counting brackets is enough: in checked text they match. */
+/* Counting brackets is enough: in checked text they match. Those in strings do not count; what is a string is
+ * known for a whole block at once. */
 static const char *skip_container(const char *p, const char *end)
 {
+	struct block_state state = {0};
 	size_t level = 0;
 
-	while (p < end) {
-		if (*p == '"') {
-			p = skip_string(p, end);
-			if (!p)
-				return NULL;
-			continue;
+	for (; p < end; p += BLOCK_BYTES) {
+		struct block b = block_read(p, (size_t)(end - p), &state);
+		uint64_t brackets = b.opens | b.closes;
+		for (; brackets; brackets &= brackets - 1) {
+			if (b.opens & brackets & -brackets)
+				level++;
+			else if (--level == 0)
+				return p + __builtin_ctzll(brackets) + 1;
 		}
-		if (is(*p, OPEN))
-			level++;
-		else if (is(*p, CLOSE) && --level == 0)
-			return p + 1;
-		p++;
 	}
 	return NULL;
 }
@@ -994,16 +1017,13 @@ static const char *find_backslash(struct span s)
 	return s.len == 0 ? NULL : memchr(s.at, '\\', s.len);
 }
 
-bool scan_name_is(struct span raw_name, const char *name)
+bool scan_escaped_name_is(struct span raw_name, const char *name)
 {
 	const char *p = raw_name.at, *end = raw_name.at + raw_name.len;
 	size_t left = strlen(name);
 
-	/* nearly always the first byte tells; no escape is shorter than what it stands for */
-	if (raw_name.len < left || (left > 0 && *p != '\\' && *p != *name))
-		return false;
 	if (!find_backslash(raw_name))
-		return span_is(raw_name, (struct span){name, left});
+		return false;
 	while (p < end) {
 		char out[4] = {*p};
 		size_t len = 1;

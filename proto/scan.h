@@ -61,7 +61,18 @@ bool scan_next_element(struct scan_iter *it, struct span *value);
 
 /* linear; false: no such member */
 bool scan_member(struct span object, const char *name, struct span *value);
-bool scan_name_is(struct span raw_name, const char *name);                  /* resolves escapes in raw_name */
+bool scan_escaped_name_is(struct span raw_name, const char *name);          /* scan_name_is's slow part */
+/* resolves escapes in raw_name */
+static inline bool scan_name_is(struct span raw_name, const char *name)
+{
+	/* nearly always the length or the first byte tells; no escape is shorter than what it stands for */
+	size_t len = strlen(name);
+	if (raw_name.len == len)
+		return len == 0 || (raw_name.at[0] == name[0] && memcmp(raw_name.at, name, len) == 0 &&
+		                    !memchr(name, '\\', len));
+	return raw_name.len > len && (raw_name.at[0] == name[0] || raw_name.at[0] == '\\') &&
+	       scan_escaped_name_is(raw_name, name);
+}
 size_t scan_count(struct span container);                                   /* members or elements */
 
 /* The string's text. Without escapes it points into `value`; else it is decoded into `scratch` (appended: the

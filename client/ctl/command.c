@@ -403,6 +403,5 @@ enum exit_status command_main(int argc, char **argv)
 		free(words.rest);
 	}
 	commands_free(&all);
-	ident_free();
 	return print_flush() == EXIT_OK || status != EXIT_OK ? status : EXIT_FAILED;
 }

@@ -573,6 +573,5 @@ int main(int argc, char **argv)
 	compare(TABLE_JOBS, job_rows, count);
 	compare(TABLE_RUNS, run_rows, count);
 	buf_free(&reply);
-	ident_free();
 	return EXIT_SUCCESS;
 }

@@ -60,7 +60,6 @@ static void teardown(void)
 {
 	given_free(&i.given);
 	commands_free(&all);
-	ident_free();
 }
 
 static enum exit_status params_of(char **words, struct buf *out, char **complaint)

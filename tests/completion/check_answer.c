@@ -42,7 +42,6 @@ static void setup(void)
 static void teardown(void)
 {
 	commands_free(&all);
-	ident_free();
 }
 
 /* Words with a blank between them; a blank at the end begins an empty one. */

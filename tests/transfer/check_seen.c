@@ -75,6 +75,5 @@ int main(void)
 	tcase_add_test(ids, an_artifacts_id_tells_its_kind_where_a_class_made_it);
 	suite_add_tcase(suite, ids);
 	int status = unit_run(suite);
-	ident_free();
 	return status;
 }

@@ -76,7 +76,6 @@ static void teardown(void)
 	disk_dir_close(&faulty.disk, &state);
 	faulty_disk_done(&faulty);
 	scratch_remove(&scratch);
-	ident_free();
 }
 
 static void step(void)

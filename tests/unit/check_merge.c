@@ -30,7 +30,6 @@ static void teardown(void)
 	disk_dir_close(&faulty.disk, &journal);
 	faulty_disk_done(&faulty);
 	scratch_remove(&scratch);
-	ident_free();
 }
 
 #define PUT(t, name, value) {TABLE_##t, SPAN(name), SPAN("{\"id\":\"" name "\",\"v\":" #value "}")}

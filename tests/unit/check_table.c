@@ -97,7 +97,6 @@ static void close_table(void)
 {
 	table_free(table);
 	table = NULL;
-	ident_free();
 }
 
 /* ---- records */

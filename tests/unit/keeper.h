@@ -411,7 +411,6 @@ static inline void keeper_unmake(struct keeper *k)
 	kept_clear(&k->kept);
 	faulty_disk_done(&k->faulty);
 	scratch_remove(&k->scratch);
-	ident_free();
 }
 
 /* ---- changes and commits */
