@@ -117,7 +117,7 @@ static void take_answers(persist_batch *b, struct span answers)
 
 	while (scan_next_element(&it, &one)) {
 		struct part key = {0};
-		if (rpc_read(one, &m, &fault) != RPC_REPLY || !m.id.at)
+		if (rpc_read(one, NULL, &m, &fault) != RPC_REPLY || !m.id.at)
 			continue;
 		if (scan_number(m.id, &key.id, &real) != SCAN_INT)
 			continue;

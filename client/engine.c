@@ -538,7 +538,7 @@ static bool take_replies(struct engine *e, struct span line)
 	double real;
 
 	while (scan_next_element(&it, &element)) {
-		if (rpc_read(element, &m, &fault) != RPC_REPLY)
+		if (rpc_read(element, NULL, &m, &fault) != RPC_REPLY)
 			return false;
 		if (id < 0 && m.id.at && scan_number(m.id, &id, &real) == SCAN_INT)
 			batch = find_batch(e, id);
@@ -562,7 +562,7 @@ static bool take_reply(struct engine *e, struct span line)
 	struct fault fault;
 	persist_error error;
 
-	if (rpc_read(line, &m, &fault) != RPC_REPLY || (m.error.at && !failure_read(&error, m.error)))
+	if (rpc_read(line, NULL, &m, &fault) != RPC_REPLY || (m.error.at && !failure_read(&error, m.error)))
 		return false;
 	if (m.error.at && (!m.id.at || scan_kind(m.id) == SCAN_NULL))
 		return take_nameless(e, &error);

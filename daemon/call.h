@@ -62,6 +62,7 @@ struct call {
 	bool holds_reply;              /* `held` goes out if the batch commits, else the call is judged again, */
 	bool judged_once;              /* where that is still possible */
 	bool waited;                   /* for its connection's mutations: not again, they may be later ones */
+	const struct scan_outline *outline; /* of the line that is being judged; NULL: none */
 	struct buf id, params, held;   /* kept texts */
 	uint64_t arrived;              /* monotonic microseconds */
 	uint64_t bytes;                /* counted in its session and its user */

@@ -146,6 +146,8 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	static struct buf scratch;
 	static struct params params;
 	enum order order = order_of(c->method);
+	const struct scan_outline *outline = c->outline;
+	c->outline = NULL; /* the line goes when this returns */
 	if (!role_allows(c, fault))
 		return OUTCOME_FAILED;
 	if ((order == READS || order == SEES_LISTS) && !c->waited && call_has_own_pending(c)) {
@@ -159,7 +161,7 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	scratch.len = 0;
 	buf_trim(&scratch, 1 << 16);
 	if (!has_memory(c->service, c, order, fault) ||
-	    !params_read(&spec_methods[c->method], text, &params, &scratch, fault))
+	    !params_read(&spec_methods[c->method], text, outline, &params, &scratch, fault))
 		return OUTCOME_FAILED;
 	return handlers[c->method](c, &params, result, fault);
 }
@@ -183,11 +185,11 @@ static void refuse(struct service *s, struct origin *o, const struct rpc_message
 }
 
 static void dispatch_request(struct service *s, struct origin *o, struct span request, const char *base,
-                             size_t number_at)
+                             size_t number_at, const struct scan_outline *outline)
 {
 	struct rpc_message m;
 	struct fault fault;
-	enum rpc_shape shape = rpc_read(request, &m, &fault);
+	enum rpc_shape shape = rpc_read(request, outline, &m, &fault);
 	if (shape == RPC_REPLY) {
 		fault_set(&fault, FAULT_INVALID_REQUEST, "this is a reply, not a request: there is no \"method\"");
 		shape = RPC_INVALID;
@@ -212,8 +214,9 @@ static void dispatch_request(struct service *s, struct origin *o, struct span re
 		refuse(s, o, &m, shape, &fault);
 		return;
 	}
-	call_run(call_new(s, o, (enum method)(method - spec_methods), judge, m.id, shape == RPC_NOTIFICATION),
-	         m.params);
+	struct call *c = call_new(s, o, (enum method)(method - spec_methods), judge, m.id, shape == RPC_NOTIFICATION);
+	c->outline = outline;
+	call_run(c, m.params);
 }
 
 static void refuse_line(struct service *s, struct origin *o, enum scan_result result,
@@ -337,9 +340,9 @@ bool bundle_step(struct bundle *b)
 		          "the replies of this batch fill a line already (limit %llu bytes); this call was not begun",
 		          (unsigned long long)b->service->limits.reply);
 		fault_hint(&fault, "send fewer calls in a batch");
-		refuse(b->service, &b->origin, &m, rpc_read(request, &m, &(struct fault){0}), &fault);
+		refuse(b->service, &b->origin, &m, rpc_read(request, NULL, &m, &(struct fault){0}), &fault);
 	} else {
-		dispatch_request(b->service, &b->origin, request, b->text.at, b->number_at);
+		dispatch_request(b->service, &b->origin, request, b->text.at, b->number_at, NULL);
 	}
 	return true;
 }
@@ -356,8 +359,9 @@ void dispatch_detach(struct session *s)
 struct bundle *dispatch_line(struct service *s, struct origin *o, struct span line)
 {
 	struct scan_report report;
+	struct scan_outline outline;
 	s->counters.lines++;
-	enum scan_result result = scan_check(line, SCAN_DEPTH_WIRE, &report);
+	enum scan_result result = scan_check_outlined(line, SCAN_DEPTH_WIRE, &report, &outline);
 	if (result != SCAN_OK) {
 		refuse_line(s, o, result, &report);
 		return NULL;
@@ -367,7 +371,7 @@ struct bundle *dispatch_line(struct service *s, struct origin *o, struct span li
 		start++;
 	struct span value = {line.at + start, line.len - start};
 	if (value.at[0] != '[') {
-		dispatch_request(s, o, value, line.at, report.number_at);
+		dispatch_request(s, o, value, line.at, report.number_at, &outline);
 		return NULL;
 	}
 	struct fault fault;

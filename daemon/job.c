@@ -44,7 +44,10 @@ static bool merge_value(struct merge *m, enum job_field i)
 	}
 	members_put_name(m->out, field);
 	size_t start = m->out->len;
-	scan_canonical(m->out, m->sent.value[i]);
+	if (m->sent.canonical >> i & 1)
+		buf_span(m->out, m->sent.value[i]);
+	else
+		scan_canonical(m->out, m->sent.value[i]);
 	struct span value = {m->out->at + start, m->out->len - start};
 	/* what is stored may be odd, if it comes from a file: sent back it stays, so that get,
 	 * edit, save works */
@@ -225,13 +228,13 @@ static bool merge_fields(struct merge *m, struct span id, bool is_new, uint64_t 
 }
 
 bool job_merge(struct buf *out, const struct record *old, const struct live *live, struct span object,
-               struct span id, int64_t now, uint64_t revision, struct fault *fault)
+               const struct scan_outline *outline, struct span id, int64_t now, uint64_t revision, struct fault *fault)
 {
 	struct merge m = {.out = out, .now = now, .fault = fault};
-	bool read = members_read(TABLE_JOBS, object, &m.sent);
+	bool read = members_read(TABLE_JOBS, object, outline, &m.sent);
 	assert(read);
 	if (old) {
-		read = members_read(TABLE_JOBS, record_text(old), &m.stored);
+		read = members_read(TABLE_JOBS, record_text(old), NULL, &m.stored);
 		assert(read);
 	}
 	if (live)

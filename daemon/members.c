@@ -24,18 +24,19 @@ int members_field(const struct spec_field *fields, struct span raw_name, int gue
 	return field_find(fields, raw_name);
 }
 
-bool members_read(enum table_id t, struct span object, struct members *m)
+bool members_read(enum table_id t, struct span object, const struct scan_outline *outline, struct members *m)
 {
 	const struct spec_field *fields = spec_fields(t);
 	*m = (struct members){0};
 	if (scan_kind(object) != SCAN_OBJECT)
 		return false;
-	struct scan_iter it = scan_members(object), before = it;
+	struct scan_iter it = scan_members_outlined(object, outline), before = it;
 	struct span name, value;
 	for (int guess = 0; scan_next_member(&it, &name, &value); before = it) {
 		int field = members_field(fields, name, guess);
 		if (field >= 0) {
 			m->value[field] = value;
+			m->canonical |= (uint32_t)it.canonical << field;
 			guess = field + 1;
 		} else if (!m->has_unknown) {
 			m->has_unknown = true;

@@ -9,6 +9,7 @@
 
 struct members {
 	struct span value[SPEC_FIELDS_MAX]; /* by field; absent: the object has no such member */
+	uint32_t canonical;                 /* bit i: value[i] is known to be */
 	/* stands before the first member that is no field, where there is one */
 	struct scan_iter unknown;
 	bool has_unknown;
@@ -16,7 +17,8 @@ struct members {
 };
 
 /* False: no object, or (text that nobody has checked) not JSON. */
-bool members_read(enum table_id t, struct span object, struct members *m);
+/* `outline` (NULL: none) is of a text that has the object in it. */
+bool members_read(enum table_id t, struct span object, const struct scan_outline *outline, struct members *m);
 /* As field_find, and faster where the guess (a place in the list, its end included) is right. */
 int members_field(const struct spec_field *fields, struct span raw_name, int guess);
 

@@ -16,11 +16,15 @@ static const struct list_places count_places = {
 };
 
 /* The client's id, or a new one in `made` where it gave none (null counts as none). */
-static bool job_id(struct span object, char made[37], struct span *id, struct buf *scratch,
+static bool job_id(const struct params *p, char made[37], struct span *id, struct buf *scratch,
                    struct fault *fault)
 {
-	struct span value;
-	if (!scan_member(object, "id", &value) || scan_kind(value) == SCAN_NULL) {
+	struct scan_iter it = scan_members_outlined(p->at[JOB_SAVE_JOB].text, p->outline);
+	struct span name, value;
+	bool found = false;
+	while (!found && scan_next_member(&it, &name, &value))
+		found = scan_name_is(name, "id");
+	if (!found || scan_kind(value) == SCAN_NULL) {
 		ident_uuid4(made);
 		*id = span_of(made);
 		return true;
@@ -43,12 +47,12 @@ enum outcome method_job_save(struct call *c, const struct params *p, struct buf 
 	struct span id, object = p->at[JOB_SAVE_JOB].text;
 	const struct live *live = NULL;
 	scratch.len = text.len = 0;
-	if (!job_id(object, made, &id, &scratch, fault))
+	if (!job_id(p, made, &id, &scratch, fault))
 		return OUTCOME_FAILED;
 	const struct record *newest = store_latest(store, TABLE_JOBS, id, &live);
 	if (!revision_matches(&p->at[JOB_SAVE_IF_REVISION], newest, fault))
 		return OUTCOME_FAILED;
-	if (!job_merge(&text, newest, live, object, id, store_now(store), store_next_revision(store), fault) ||
+	if (!job_merge(&text, newest, live, object, p->outline, id, store_now(store), store_next_revision(store), fault) ||
 	    !record_fits(c, TABLE_JOBS, text.len, fault))
 		return OUTCOME_FAILED;
 	store_put(store, TABLE_JOBS, buf_as_span(&text));

@@ -104,7 +104,7 @@ struct record *record_new(enum table_id t, struct span text, struct record_keys 
 	if (text.len)
 		memcpy(r->text, text.at, text.len);
 	struct members m;
-	if (!members_read(t, record_text(r), &m) || !read_keys(t, record_text(r), &m, keys) ||
+	if (!members_read(t, record_text(r), NULL, &m) || !read_keys(t, record_text(r), &m, keys) ||
 	    !read_revision(m.value[keyed[t].revision], &r->revision) ||
 	    (t == TABLE_JOBS && !m.value[JOB_PROGRESS].at)) {
 		free(r);
@@ -138,7 +138,7 @@ void record_unref(struct record *r)
 bool record_keys(enum table_id t, const struct record *r, struct record_keys *keys)
 {
 	struct members m;
-	return members_read(t, record_text(r), &m) && read_keys(t, record_text(r), &m, keys);
+	return members_read(t, record_text(r), NULL, &m) && read_keys(t, record_text(r), &m, keys);
 }
 
 bool record_field(enum table_id t, const struct record *r, int field, struct span *value)
@@ -307,7 +307,7 @@ static void send_fields(struct buf *out, enum table_id t, const struct record *r
 	const struct spec_field *spec = spec_fields(t);
 	size_t start = out->len;
 	struct members m;
-	bool read = members_read(t, record_text(r), &m);
+	bool read = members_read(t, record_text(r), NULL, &m);
 	assert(read); /* record_new has read it, too */
 	for (int i = 0; spec[i].name; i++) {
 		if (fields != RECORD_ALL && !(fields & UINT32_C(1) << i))
@@ -498,7 +498,7 @@ bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t 
 	size_t start = out->len;
 	if (!check_object(t, object, fault, at))
 		return false;
-	bool read = members_read(t, object, &r.members);
+	bool read = members_read(t, object, NULL, &r.members);
 	assert(read && revision > 0);
 	for (int i = 0; fields[i].name; i++) {
 		if ((t == TABLE_ARTIFACTS && i == ARTIFACT_PATH) || read_field(&r, i, fault))

@@ -572,7 +572,7 @@ static bool bind_named(const struct spec_method *m, struct span params, struct p
                        struct fault *fault)
 {
 	struct span name, value;
-	for (struct scan_iter it = scan_members(params); scan_next_member(&it, &name, &value);) {
+	for (struct scan_iter it = scan_members_outlined(params, out->outline); scan_next_member(&it, &name, &value);) {
 		unsigned i = 0;
 		while (i < m->param_count && !scan_name_is(name, m->params[i].name))
 			i++;
@@ -688,9 +688,10 @@ static bool rules_hold(const struct spec_method *m, const struct params *in, str
 	return true;
 }
 
-bool params_read(const struct spec_method *m, struct span params, struct params *out, struct buf *scratch,
-                 struct fault *fault)
+bool params_read(const struct spec_method *m, struct span params, const struct scan_outline *outline,
+                 struct params *out, struct buf *scratch, struct fault *fault)
 {
+	out->outline = outline;
 	if (!bind_all(m, params, out, fault) || !required_bound(m, out, fault))
 		return false;
 	scratch_reserve(m, out, scratch);

@@ -6,6 +6,7 @@
 #pragma once
 #include "proto/spec.h"
 #include "proto/buf.h"
+#include "proto/scan.h"
 #include "proto/stamp.h"
 
 struct param {
@@ -23,6 +24,7 @@ struct param {
 
 struct params {
 	struct param at[SPEC_PARAMS_MAX];
+	const struct scan_outline *outline; /* as it was given */
 };
 
 /* Refuses a number that cannot be held, by the path to it. `number_at` is what scan_check reported for the
@@ -31,11 +33,12 @@ struct params {
  * itself. Call it before params_read, which only looks at the numbers that are parameters. */
 bool params_numbers_held(struct span params, size_t number_at, struct fault *fault);
 
-/* `params` absent, an object or an array: checked JSON (depth, grammar, duplicates). True: `out` is filled.
+/* `params` absent, an object or an array: checked JSON (depth, grammar, duplicates), of which `outline` (NULL:
+ * none) was made. True: `out` is filled.
  * What is a whole record (job.save's job, server.import's lists) is only looked at as far as being an object:
  * its fields are judged beside the stored record, by field_find and field_check. */
-bool params_read(const struct spec_method *m, struct span params, struct params *out, struct buf *scratch,
-                 struct fault *fault);
+bool params_read(const struct spec_method *m, struct span params, const struct scan_outline *outline,
+                 struct params *out, struct buf *scratch, struct fault *fault);
 
 /* One value of a record against its field's row. `path` is what the fault names ("job.status"). The value is
  * not null, or null is a value of the field. */

@@ -1,5 +1,4 @@
 #include "proto/rpc.h"
-#include "proto/scan.h"
 
 enum member { JSONRPC, METHOD, PARAMS, ID, RESULT, ERROR, MEMBER_COUNT };
 
@@ -8,9 +7,10 @@ static const char *const member_names[MEMBER_COUNT] = {
 	[ERROR] = "error",
 };
 
-static void read_members(struct span object, struct span values[MEMBER_COUNT])
+static void read_members(struct span object, const struct scan_outline *outline,
+                         struct span values[MEMBER_COUNT])
 {
-	struct scan_iter it = scan_members(object);
+	struct scan_iter it = scan_members_outlined(object, outline);
 	struct span name, value;
 
 	while (scan_next_member(&it, &name, &value)) {
@@ -82,7 +82,8 @@ static enum rpc_shape read_call(struct span values[MEMBER_COUNT], struct rpc_mes
 	return m->id.at ? RPC_CALL : RPC_NOTIFICATION;
 }
 
-enum rpc_shape rpc_read(struct span object, struct rpc_message *m, struct fault *fault)
+enum rpc_shape rpc_read(struct span object, const struct scan_outline *outline, struct rpc_message *m,
+                        struct fault *fault)
 {
 	struct span values[MEMBER_COUNT] = {{0}};
 
@@ -92,7 +93,7 @@ enum rpc_shape rpc_read(struct span object, struct rpc_message *m, struct fault 
 		fault_expected(fault, "an object with jsonrpc, method, params and id");
 		return RPC_INVALID;
 	}
-	read_members(object, values);
+	read_members(object, outline, values);
 	if (values[ID].at && !is_id(values[ID]))
 		return invalid(fault, ID, "cannot be echoed", "a string, a number or null");
 	m->id = values[ID];

@@ -2,6 +2,7 @@
 #pragma once
 #include "proto/fault.h"
 #include "proto/buf.h"
+#include "proto/scan.h"
 
 enum rpc_shape {
 	RPC_CALL,
@@ -17,8 +18,9 @@ struct rpc_message {
 	struct span result, error; /* RPC_REPLY: raw values */
 };
 
-/* `object` is one checked JSON value (not a batch). */
-enum rpc_shape rpc_read(struct span object, struct rpc_message *m, struct fault *fault);
+/* `object` is one checked JSON value (not a batch), `outline` what the check noted (NULL: nothing). */
+enum rpc_shape rpc_read(struct span object, const struct scan_outline *outline, struct rpc_message *m,
+                        struct fault *fault);
 
 /* Replies: rpc_begin_result, then exactly one JSON value, then rpc_end. `id` absent: null.
  * No newline is added. */

@@ -295,6 +295,34 @@ static bool whole_of(const struct number *n, int64_t *whole)
 	return true;
 }
 
+/* True: the number is written as buf_real would. Python's repr is the shortest decimal that reads back to the
+ * same double. A double tells apart all decimals of at most 15 digits, so a decimal of that many, without a
+ * superfluous zero, is the shortest of its double: a shorter one that reads back to the same would be a
+ * second decimal of at most 15 digits. What is left to see is that repr would not use an exponent, which it
+ * does from 1e16 up and below 1e-4. */
+static bool is_canonical_real(const struct number *n)
+{
+	const char *point = n->digits + n->whole;
+
+	if (n->exponent || n->whole > 15 || n->fraction > 18)
+		return false;
+	if (n->end[-1] == '0' && n->fraction > 1)
+		return false;
+	if (*n->digits != '0')
+		return n->whole + n->fraction <= 15;
+	size_t zeros = 0;
+	while (zeros < n->fraction && point[1 + zeros] == '0')
+		zeros++;
+	return zeros == n->fraction || (zeros <= 3 && n->fraction - zeros <= 15);
+}
+
+static bool is_canonical_number(const struct number *n)
+{
+	if (is_real(n))
+		return is_canonical_real(n);
+	return *n->start != '-' || *n->digits != '0';
+}
+
 static bool can_be_held(const struct number *n)
 {
 	int64_t whole;
@@ -308,16 +336,16 @@ static bool can_be_held(const struct number *n)
 	return isfinite(real_of(n));
 }
 
-#define NAME_LEN_MAX (((uint64_t)1 << 47) - 1)
-
 enum { NAMES_FIRST = 32, NAMES_LINEAR = 16, NAMES_TABLE_FIRST = 128 };
 
 struct name {
 	const char *raw;
-	uint64_t len : 47, escaped : 1, level : 16;
+	size_t len;
 	uint32_t key;  /* of its length and a few of its bytes: most names differ in that */
 	uint32_t hash; /* once it is in the table */
 	uint32_t slot; /* 1 + its place in the table, 0: not in it */
+	uint16_t level;
+	bool escaped;
 };
 
 /* The names of all objects that are open, innermost last; the level tells whose they are. An object of few
@@ -467,33 +495,36 @@ static bool names_add_to_many(struct names *names, uint32_t index)
 	return true;
 }
 
-/* False: the object of this level has the name already. */
-static bool names_add(struct names *names, struct span raw, bool escaped, unsigned level)
+static void names_make_room(struct names *names)
 {
-	struct name name = {.raw = raw.at, .len = raw.len & NAME_LEN_MAX, .escaped = escaped,
-	                    .level = level & 0xffff};
-	uint32_t index = names->len;
-	struct span text = raw;
+	struct name *more = mem_alloc((size_t)names->cap * 2 * sizeof(*more));
 
+	memcpy(more, names->at, (size_t)names->len * sizeof(*more));
+	if (names->at != names->first)
+		free(names->at);
+	names->at = more;
+	names->cap *= 2;
+}
+
+/* False: the object of this level has the name already. */
+static inline bool names_add(struct names *names, struct span raw, bool escaped, unsigned level)
+{
+	uint32_t index = names->len;
+
+	if (index == names->cap)
+		names_make_room(names);
+	struct name *name = &names->at[index];
+	*name = (struct name){.raw = raw.at, .len = raw.len, .level = (uint16_t)level, .escaped = escaped};
 	if (escaped) {
 		names->decoded.len = 0;
-		text = name_text(&name, &names->decoded);
+		raw = name_text(name, &names->decoded);
 	}
-	if (index == names->cap) {
-		struct name *more = mem_alloc((size_t)names->cap * 2 * sizeof(*more));
-		memcpy(more, names->at, (size_t)names->len * sizeof(*more));
-		if (names->at != names->first)
-			free(names->at);
-		names->at = more;
-		names->cap *= 2;
-	}
-	name.key = name_key(text);
-	names->at[index] = name;
+	name->key = name_key(raw);
 	names->len++;
 	if (index >= NAMES_LINEAR && names->at[index - NAMES_LINEAR].level == level)
 		return names_add_to_many(names, index);
-	for (uint32_t i = index; i > 0 && names->at[i - 1].level == level; i--) {
-		if (names->at[i - 1].key == name.key && names_same(names, &names->at[i - 1], &name))
+	for (const struct name *other = name; other > names->at && other[-1].level == level; other--) {
+		if (other[-1].key == name->key && names_same(names, other - 1, name))
 			return false;
 	}
 	return true;
@@ -517,6 +548,10 @@ struct scanner {
 	enum scan_result result;
 	struct scan_report *report;
 	uint64_t objects[SCAN_DEPTH_FILE / 64 + 1]; /* a bit for each level: an object, not an array */
+	unsigned odd;             /* what is not canonical: white space, escapes, numbers */
+	unsigned outlined;        /* levels whose members are noted */
+	struct scan_outline *outline;
+	struct scan_outlined *open[SCAN_OUTLINE_LEVELS + 1]; /* by level: the member whose value is being read */
 	struct names names;
 };
 
@@ -538,6 +573,14 @@ static bool starts_with(const char *p, const char *end, const char *word)
 	size_t len = strlen(word);
 
 	return (size_t)(end - p) >= len && memcmp(p, word, len) == 0;
+}
+
+static inline const char *pass_space(struct scanner *s, const char *p)
+{
+	if (p == s->end || !is(*p, SPACE))
+		return p;
+	s->odd++;
+	return skip_space(p, s->end);
 }
 
 static inline bool in_object(const struct scanner *s)
@@ -601,12 +644,11 @@ static const char *no_escape(struct scanner *s, const char *p)
 	}
 }
 
-/* `p` is after the opening quote; returns the closing one. */
-static inline const char *check_string(struct scanner *s, const char *p, bool *escaped)
+/* From where a string is no longer plain to its closing quote. */
+static const char *check_string_rest(struct scanner *s, const char *p, bool *escaped)
 {
 	const char *end = s->end;
 
-	*escaped = false;
 	for (;;) {
 		while (end - p >= 8) {
 			uint64_t word = swar_load(p);
@@ -630,6 +672,7 @@ static inline const char *check_string(struct scanner *s, const char *p, bool *e
 			if (!after)
 				return no_escape(s, p);
 			*escaped = true;
+			s->odd++;
 			p = after;
 			continue;
 		}
@@ -644,6 +687,24 @@ static inline const char *check_string(struct scanner *s, const char *p, bool *e
 	}
 }
 
+/* `p` is after the opening quote; returns the closing one. */
+static inline const char *check_string(struct scanner *s, const char *p, bool *escaped)
+{
+	*escaped = false;
+	while (s->end - p >= 8) {
+		uint64_t word = swar_load(p);
+		uint64_t marks = swar_special(word) | (word & SWAR_TOPS);
+		if (marks) {
+			p += swar_first(marks);
+			if (*p == '"')
+				return p;
+			break;
+		}
+		p += 8;
+	}
+	return check_string_rest(s, p, escaped);
+}
+
 static const char *check_number(struct scanner *s, const char *p)
 {
 	struct number n = read_number(p, s->end);
@@ -652,6 +713,7 @@ static const char *check_number(struct scanner *s, const char *p)
 		return wrong(s, n.end, n.expected);
 	if (s->report->number_at == SIZE_MAX && !can_be_held(&n))
 		s->report->number_at = (size_t)(p - s->begin);
+	s->odd += !is_canonical_number(&n);
 	return n.end;
 }
 
@@ -661,7 +723,7 @@ static inline const char *quick_number(const char *p, const char *end)
 	const char *digits = *p == '-' ? p + 1 : p;
 	const char *after = skip_digits(digits, end);
 
-	if (after == digits || after - digits > 18 || (*digits == '0' && after - digits > 1))
+	if (after == digits || after - digits > 18 || (*digits == '0' && after - p > 1))
 		return NULL;
 	return after < end && (*after == '.' || (*after | 0x20) == 'e') ? NULL : after;
 }
@@ -700,12 +762,49 @@ static inline const char *check_scalar(struct scanner *s, const char *p)
 	}
 }
 
+static void outline_name(struct scanner *s, struct span raw)
+{
+	struct scan_outline *o = s->outline;
+
+	if (o->count == SCAN_OUTLINE_MAX) {
+		o->count = 0;
+		s->outlined = 0;
+		return;
+	}
+	struct scan_outlined *member = &o->at[o->count++];
+	member->name = raw;
+	member->level = s->level;
+	s->open[s->level] = member;
+}
+
+static inline bool is_outlined(const struct scanner *s)
+{
+	return s->level - 1 < s->outlined && in_object(s);
+}
+
+static inline void outline_value(struct scanner *s, const char *p)
+{
+	if (is_outlined(s)) {
+		s->open[s->level]->value.at = p;
+		s->open[s->level]->odd = s->odd;
+	}
+}
+
+static inline void outline_value_end(struct scanner *s, const char *p)
+{
+	if (is_outlined(s)) {
+		struct scan_outlined *member = s->open[s->level];
+		member->value.len = (size_t)(p - member->value.at);
+		member->canonical = member->odd == s->odd;
+	}
+}
+
 /* A member's name and colon; `p` is after the brace or comma. Returns where the value starts. */
 static inline const char *check_name(struct scanner *s, const char *p, bool first)
 {
 	bool escaped;
 
-	p = skip_space(p, s->end);
+	p = pass_space(s, p);
 	if (p == s->end || *p != '"') {
 		if (!first && p < s->end && *p == '}')
 			return wrong(s, p, "a name in double quotes; no comma stands before }");
@@ -716,7 +815,9 @@ static inline const char *check_name(struct scanner *s, const char *p, bool firs
 		return NULL;
 	if (!names_add(&s->names, (struct span){p + 1, (size_t)(close - p - 1)}, escaped, s->level))
 		return fail(s, SCAN_DUPLICATE, p, "a name that the object does not have yet");
-	p = skip_space(close + 1, s->end);
+	if (s->level <= s->outlined)
+		outline_name(s, (struct span){p + 1, (size_t)(close - p - 1)});
+	p = pass_space(s, close + 1);
 	if (p == s->end || *p != ':')
 		return wrong(s, p, "a colon after the name");
 	return p + 1;
@@ -742,7 +843,7 @@ static inline const char *open_container(struct scanner *s, const char *p)
 	if (bit == 1)
 		*word = 0;
 	*word = object ? *word | bit : *word & ~bit;
-	p = skip_space(p + 1, s->end);
+	p = pass_space(s, p + 1);
 	if (p < s->end && *p == (object ? '}' : ']'))
 		return close_container(s, p);
 	return object ? check_name(s, p, true) : p;
@@ -753,7 +854,8 @@ static inline const char *next_value(struct scanner *s, const char *p)
 {
 	while (s->level > 0) {
 		bool object = in_object(s);
-		p = skip_space(p, s->end);
+		outline_value_end(s, p);
+		p = pass_space(s, p);
 		if (p < s->end && *p == ',')
 			return object ? check_name(s, p + 1, false) : p + 1;
 		if (p == s->end || *p != (object ? '}' : ']'))
@@ -767,9 +869,10 @@ static const char *check_value(struct scanner *s, const char *p)
 {
 	do {
 		unsigned level = s->level;
-		p = skip_space(p, s->end);
+		p = pass_space(s, p);
 		if (p == s->end)
 			return wrong(s, p, "a JSON value");
+		outline_value(s, p);
 		if (*p == '{' || *p == '[') {
 			p = open_container(s, p);
 			if (p && s->level > level)
@@ -787,7 +890,8 @@ static const char *check_value(struct scanner *s, const char *p)
 	return p;
 }
 
-enum scan_result scan_value(struct span text, unsigned depth, bool more, struct scan_report *report)
+static enum scan_result scan(struct span text, unsigned depth, bool more, struct scan_report *report,
+                             struct scan_outline *outline)
 {
 	struct scanner s;
 
@@ -801,6 +905,9 @@ enum scan_result scan_value(struct span text, unsigned depth, bool more, struct 
 	s.result = SCAN_OK;
 	s.report = report;
 	s.objects[0] = 0;
+	s.odd = 0;
+	s.outline = outline;
+	s.outlined = outline ? SCAN_OUTLINE_LEVELS : 0;
 	names_init(&s.names);
 	const char *after = check_value(&s, text.at);
 	if (s.result == SCAN_OK)
@@ -809,10 +916,19 @@ enum scan_result scan_value(struct span text, unsigned depth, bool more, struct 
 	return s.result;
 }
 
-enum scan_result scan_check(struct span text, unsigned depth, struct scan_report *report)
+enum scan_result scan_value(struct span text, unsigned depth, bool more, struct scan_report *report)
 {
-	enum scan_result result = scan_value(text, depth, false, report);
+	return scan(text, depth, more, report, NULL);
+}
 
+enum scan_result scan_check_outlined(struct span text, unsigned depth, struct scan_report *report,
+                                     struct scan_outline *outline)
+{
+	if (outline) {
+		outline->text = skip_space(text.at, text.at + text.len);
+		outline->count = 0;
+	}
+	enum scan_result result = scan(text, depth, false, report, outline);
 	if (result != SCAN_OK)
 		return result;
 	const char *end = text.at + text.len;
@@ -822,6 +938,11 @@ enum scan_result scan_check(struct span text, unsigned depth, struct scan_report
 	report->at = (size_t)(rest - text.at);
 	report->expected = "the end of the text after the value";
 	return SCAN_SYNTAX;
+}
+
+enum scan_result scan_check(struct span text, unsigned depth, struct scan_report *report)
+{
+	return scan_check_outlined(text, depth, report, NULL);
 }
 
 /* `p` is at the opening quote; returns what is after the closing one, NULL if there is none. */
@@ -932,6 +1053,36 @@ struct scan_iter scan_members(struct span object)
 	return iterate(object, '{');
 }
 
+/* The outermost object's members come first; those of a member's value right behind it. */
+struct scan_iter scan_members_outlined(struct span object, const struct scan_outline *outline)
+{
+	if (!outline || outline->count == 0 || object.len == 0 || *object.at != '{')
+		return scan_members(object);
+	const struct scan_outlined *at = outline->at, *stop = outline->at + outline->count;
+	if (object.at == outline->text)
+		return (struct scan_iter){.next = at, .stop = stop, .level = 1};
+	while (at < stop && at->value.at != object.at)
+		at++;
+	if (at == stop || at->level >= SCAN_OUTLINE_LEVELS)
+		return scan_members(object);
+	return (struct scan_iter){.next = at + 1, .stop = stop, .level = at->level + 1};
+}
+
+static bool next_outlined(struct scan_iter *it, struct span *name, struct span *value)
+{
+	while (it->next < it->stop && it->next->level > it->level)
+		it->next++;
+	if (it->next == it->stop || it->next->level < it->level) {
+		it->stop = it->next;
+		return false;
+	}
+	*name = it->next->name;
+	*value = it->next->value;
+	it->canonical = it->next->canonical;
+	it->next++;
+	return true;
+}
+
 struct scan_iter scan_elements(struct span array)
 {
 	return iterate(array, '[');
@@ -977,6 +1128,8 @@ static bool take_value(struct scan_iter *it, const char *p, struct span *value)
 
 bool scan_next_member(struct scan_iter *it, struct span *name, struct span *value)
 {
+	if (it->next)
+		return next_outlined(it, name, value);
 	const char *p = step(it, '}');
 
 	if (!p)
@@ -1098,34 +1251,6 @@ enum scan_number scan_number(struct span value, int64_t *whole, double *real)
 		return SCAN_TOO_BIG;
 	*real = (double)*whole;
 	return SCAN_INT;
-}
-
-/* True: the number is written as buf_real would. Python's repr is the shortest decimal that reads back to the
- * same double. A double tells apart all decimals of at most 15 digits, so a decimal of that many, without a
- * superfluous zero, is the shortest of its double: a shorter one that reads back to the same would be a
- * second decimal of at most 15 digits. What is left to see is that repr would not use an exponent, which it
- * does from 1e16 up and below 1e-4. */
-static bool is_canonical_real(const struct number *n)
-{
-	const char *point = n->digits + n->whole;
-
-	if (n->exponent || n->whole > 15 || n->fraction > 18)
-		return false;
-	if (n->end[-1] == '0' && n->fraction > 1)
-		return false;
-	if (*n->digits != '0')
-		return n->whole + n->fraction <= 15;
-	size_t zeros = 0;
-	while (zeros < n->fraction && point[1 + zeros] == '0')
-		zeros++;
-	return zeros == n->fraction || (zeros <= 3 && n->fraction - zeros <= 15);
-}
-
-static bool is_canonical_number(const struct number *n)
-{
-	if (is_real(n))
-		return is_canonical_real(n);
-	return *n->start != '-' || *n->digits != '0';
 }
 
 static void put_number(struct buf *out, const struct number *n)

@@ -44,6 +44,25 @@ enum scan_result scan_value(struct span text, unsigned depth, bool more, struct 
 /* Exactly one value, with white space around it allowed. */
 enum scan_result scan_check(struct span text, unsigned depth, struct scan_report *report);
 
+/* The members of the outermost objects, noted while a text is checked, so that going through them afterwards
+ * needs no second look at their values. The text must stay where it is. A text with more members than fit has no
+ * outline: going through it works all the same, slower. */
+enum { SCAN_OUTLINE_LEVELS = 3, SCAN_OUTLINE_MAX = 64 };
+struct scan_outline {
+	const char *text;
+	unsigned count; /* 0: none */
+	struct scan_outlined {
+		struct span name, value;
+		unsigned level;        /* 1: of the outermost object */
+		unsigned odd;          /* (while scanning: a count) */
+		bool canonical;        /* scan_canonical would not change the value */
+	} at[SCAN_OUTLINE_MAX];    /* in the order of the text */
+};
+
+/* scan_check that makes an outline, which is good where the result is SCAN_OK. */
+enum scan_result scan_check_outlined(struct span text, unsigned depth, struct scan_report *report,
+                                     struct scan_outline *outline);
+
 enum scan_kind scan_kind(struct span value);
 
 /* for (struct scan_iter it = scan_members(object); scan_next_member(&it, &name, &value);) …
@@ -53,8 +72,13 @@ enum scan_kind scan_kind(struct span value);
 struct scan_iter {
 	const char *at, *end;
 	bool first, bad;
+	bool canonical;                          /* known of the last value */
+	const struct scan_outlined *next, *stop; /* with an outline */
+	unsigned level;
 };
 struct scan_iter scan_members(struct span object);
+/* The same; with the outline of a text that has the object in it (NULL: none) faster. */
+struct scan_iter scan_members_outlined(struct span object, const struct scan_outline *outline);
 struct scan_iter scan_elements(struct span array);
 bool scan_next_member(struct scan_iter *it, struct span *name, struct span *value);
 bool scan_next_element(struct scan_iter *it, struct span *value);

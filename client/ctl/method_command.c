@@ -389,7 +389,7 @@ enum exit_status method_judge(const struct invocation *i, struct span params)
 	struct fault fault;
 	char name[64];
 
-	if (params_read(i->command->method, params, &read, &scratch, &fault))
+	if (params_read(i->command->method, params, NULL, &read, &scratch, &fault))
 		return EXIT_OK;
 	command_name(i->command, name);
 	complain("%s", fault.message);

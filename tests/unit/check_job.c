@@ -8,7 +8,7 @@
 static bool merge(struct buf *out, const struct record *old, const struct live *live, const char *object,
                   struct fault *fault)
 {
-	return job_merge(out, old, live, span_of(object), SPAN("j"), records_now(), 9, fault);
+	return job_merge(out, old, live, span_of(object), NULL, SPAN("j"), records_now(), 9, fault);
 }
 
 static void field_is(const struct buf *job, const char *field, const char *expected)

@@ -60,7 +60,7 @@ END_TEST
 START_TEST(fields_are_found_in_any_order_and_whatever_escapes_their_names_have)
 {
 	struct members m;
-	ck_assert(members_read(TABLE_JOBS, SPAN("{\"status\":1,\"x\":2,\"\\u0069d\":3,\"\":4,\"ids\":5}"), &m));
+	ck_assert(members_read(TABLE_JOBS, SPAN("{\"status\":1,\"x\":2,\"\\u0069d\":3,\"\":4,\"ids\":5}"), NULL, &m));
 	ck_assert(span_is(m.value[JOB_STATUS], SPAN("1")));
 	ck_assert(span_is(m.value[JOB_ID], SPAN("3")));
 	ck_assert_ptr_null(m.value[JOB_TYPE].at);
@@ -75,7 +75,7 @@ START_TEST(what_is_no_object_has_no_members)
 	static const char *const texts[] = {"", "[]", "1", "\"id\"", "{", "{\"id\"", "{\"id\":", "{\"id\":1", "{\"id\":1,", "{\"id\" 1}", NULL};
 	struct members m;
 	for (int i = 0; texts[i]; i++)
-		ck_assert_msg(!members_read(TABLE_JOBS, span_of(texts[i]), &m), "%s", texts[i]);
+		ck_assert_msg(!members_read(TABLE_JOBS, span_of(texts[i]), NULL, &m), "%s", texts[i]);
 }
 END_TEST
 

@@ -22,7 +22,7 @@ static void tear_down(void)
 static bool take(enum method m, const char *json)
 {
 	fault = (struct fault){0};
-	return params_read(&spec_methods[m], json ? span_of(json) : (struct span){0}, &params, &scratch, &fault);
+	return params_read(&spec_methods[m], json ? span_of(json) : (struct span){0}, NULL, &params, &scratch, &fault);
 }
 
 static void taken(enum method m, const char *json)

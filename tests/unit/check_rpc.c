@@ -14,7 +14,7 @@ static enum rpc_shape reads(const char *text)
 	memset(&message, 'x', sizeof(message));
 	memset(&fault, 0, sizeof(fault));
 	ck_assert_msg(scan_check(span_of(text), SCAN_DEPTH_WIRE, &report) == SCAN_OK, "%s", text);
-	return rpc_read(span_of(text), &message, &fault);
+	return rpc_read(span_of(text), NULL, &message, &fault);
 }
 
 static void is(struct span got, const char *wanted)
@@ -131,7 +131,7 @@ START_TEST(an_envelope_cut_from_a_damaged_line_is_refused_and_not_read_past_its_
 		char *copy = malloc(len + 1);
 		memcpy(copy, whole, len);
 		copy = realloc(copy, len > 0 ? len : 1);
-		rpc_read((struct span){copy, len}, &message, &fault);
+		rpc_read((struct span){copy, len}, NULL, &message, &fault);
 		free(copy);
 	}
 }
@@ -194,7 +194,7 @@ START_TEST(a_client_s_request_is_read_back_as_it_was_meant)
 	rpc_request(&b, "server.ping", (struct span){0}, 0);
 	written(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"server.ping\",\"id\":0}\n");
 	rpc_request(&b, "job.update_progress", SPAN("[\"a\",{}]"), -1);
-	ck_assert_int_eq(rpc_read(buf_as_span(&b), &message, &fault), RPC_NOTIFICATION);
+	ck_assert_int_eq(rpc_read(buf_as_span(&b), NULL, &message, &fault), RPC_NOTIFICATION);
 	is(message.method, "job.update_progress");
 	is(message.params, "[\"a\",{}]");
 	written(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"job.update_progress\",\"params\":[\"a\",{}]}\n");

@@ -10,7 +10,7 @@ static void saved(struct buf *out, const struct record *old, const char *json)
 	struct fault fault;
 	struct record_keys keys;
 	out->len = 0;
-	ck_assert_msg(params_read(&spec_methods[RUN_CREATE_OR_UPDATE], span_of(json), &params, &scratch, &fault),
+	ck_assert_msg(params_read(&spec_methods[RUN_CREATE_OR_UPDATE], span_of(json), NULL, &params, &scratch, &fault),
 	              "%s: %s", json, fault.message);
 	ck_assert(run_merge(out, old, SPAN("r"), &params, records_now(), 9, &fault));
 	RECORD *r = record_new(TABLE_RUNS, buf_as_span(out), &keys);

@@ -151,10 +151,10 @@ START_TEST(what_the_documents_show_as_an_example_is_taken)
 		if (m->example_result)
 			assert_json(m->example_result);
 		if (m->example_params)
-			ck_assert_msg(params_read(m, span_of(m->example_params), &params, &scratch, &fault), "%s: %s",
+			ck_assert_msg(params_read(m, span_of(m->example_params), NULL, &params, &scratch, &fault), "%s: %s",
 			              m->name, fault.message);
 		else
-			ck_assert_msg(params_read(m, (struct span){0}, &params, &scratch, &fault), "%s", m->name);
+			ck_assert_msg(params_read(m, (struct span){0}, NULL, &params, &scratch, &fault), "%s", m->name);
 		buf_free(&scratch);
 	}
 }
