@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum {
-	READ_SIZE = 64 << 10,
+	READ_SIZE = CONNS_INPUT,
 	KEEP_SIZE = 64 << 10,         /* of the buffers of a quiet connection */
 	READS_PER_CONNECTION = 2,     /* artifacts, each of which may be as large as a reply may be */
 	LONG_LINE = 64 << 10,         /* an unfinished line above this counts against limits.unfinished */
@@ -68,7 +68,26 @@ static void count_queued(struct conn *c)
 	c->queued = now;
 }
 
-static struct buf *conn_reply_buffer(struct origin *o) { return &((struct conn *)o)->out; }
+/* Buffers go round: a connection has one only while it has something to say, mostly the one that was used
+ * last and is still in the processor's cache. */
+static void spare_give(struct conns *all, struct buf *b)
+{
+	b->len = 0;
+	buf_trim(b, KEEP_SIZE);
+	if (all->spare_count < CONNS_SPARE)
+		all->spares[all->spare_count++] = *b;
+	else
+		buf_free(b);
+	*b = (struct buf){0};
+}
+
+static struct buf *conn_reply_buffer(struct origin *o)
+{
+	struct conn *c = (struct conn *)o;
+	if (!c->out.at && c->all->spare_count > 0)
+		c->out = c->all->spares[--c->all->spare_count];
+	return &c->out;
+}
 
 static void conn_replied(struct origin *o, bool notification)
 {
@@ -181,16 +200,21 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *to)
 	struct conn *c = handle->data;
 	(void)suggested;
 	size_t got;
+	if (frame_pending(&c->frame) == 0) { /* mostly: whole lines come, and nothing need be kept */
+		to->base = c->all->input;
+		to->len = sizeof(c->all->input);
+		return;
+	}
 	to->base = frame_room(&c->frame, READ_SIZE, &got);
 	to->len = got;
 }
 
 static void conn_run(struct conn *c);
+static void conn_write_now(struct conn *c);
 
 static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
 {
 	struct conn *c = stream->data;
-	(void)buf;
 	if (bytes == 0)
 		return;
 	if (bytes < 0) {
@@ -204,9 +228,14 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
 		frame_end(&c->frame);
 	} else {
 		counters(c)->bytes_in += (uint64_t)bytes;
-		frame_filled(&c->frame, (size_t)bytes);
+		if (buf->base == c->all->input)
+			frame_lend(&c->frame, buf->base, (size_t)bytes);
+		else
+			frame_filled(&c->frame, (size_t)bytes);
 	}
 	conn_run(c);
+	frame_keep(&c->frame);
+	conn_write_now(c);
 }
 
 static void read_on(struct conn *c, bool on)
@@ -250,6 +279,7 @@ static void on_idle(uv_idle_t *idle)
 		list = c->next_runnable;
 		c->is_runnable = false;
 		conn_run(c);
+		conn_write_now(c);
 	}
 	if (!all->runnable)
 		uv_idle_stop(idle);
@@ -259,8 +289,8 @@ static void on_idle(uv_idle_t *idle)
 
 static void writing_done(struct conn *c)
 {
-	c->writing.len = c->written = 0;
-	buf_trim(&c->writing, KEEP_SIZE);
+	c->written = 0;
+	spare_give(c->all, &c->writing);
 }
 
 static void conn_write(struct conn *c);
@@ -287,10 +317,12 @@ static bool nothing_outstanding(const struct conn *c)
 
 static void conn_write(struct conn *c)
 {
+	if (c->out.at && !c->out.len)
+		spare_give(c->all, &c->out);
 	if (!c->write_pending && c->out.len) {
-		struct buf swap = c->writing;
+		assert(!c->writing.at);
 		c->writing = c->out;
-		c->out = swap;
+		c->out = (struct buf){0};
 		counters(c)->bytes_out += c->writing.len;
 		uv_buf_t part = {.base = c->writing.at, .len = c->writing.len};
 		int sent = uv_try_write((uv_stream_t *)&c->pipe, &part, 1);
@@ -318,6 +350,13 @@ static void conn_write(struct conn *c)
 		mark_runnable(c);
 	else if (c->ended && nothing_outstanding(c))
 		conn_close(c);
+}
+
+/* At the end of a connection's slice, not of the turn: what it is told is still in the cache. */
+static void conn_write_now(struct conn *c)
+{
+	if (!c->closing && c->out.len)
+		conn_write(c);
 }
 
 void conns_write(struct conns *all)
@@ -485,5 +524,7 @@ void conns_close(struct conns *all)
 {
 	while (all->all)
 		conn_close(all->all);
+	while (all->spare_count > 0)
+		buf_free(&all->spares[--all->spare_count]);
 	uv_close((uv_handle_t *)&all->idle, NULL);
 }

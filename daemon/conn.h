@@ -1,13 +1,15 @@
 /* conn: one client's connection: bytes in, lines to dispatch, replies out.
  *
  * It reads only as long as it may: not while too many of its calls wait, too many reply bytes are queued to a
- * slow reader, or a bulk call of it is under way. What a turn of the loop produces goes out in one write.
+ * slow reader, or a bulk call of it is under way. What a slice of its calls produces goes out in one write.
  * After a half-close everything outstanding is answered, then it closes. */
 #pragma once
 #include "daemon/call.h"
 #include <uv.h>
 
 struct conn;
+
+enum { CONNS_INPUT = 64 << 10, CONNS_SPARE = 64 };
 
 /* All connections of one daemon, and which of them have something to do. */
 struct conns {
@@ -17,6 +19,9 @@ struct conns {
 	struct conn *runnable; /* have lines to go on with */
 	struct conn *dirty;    /* have replies to write */
 	uv_idle_t idle;        /* runs while there are runnable ones */
+	char input[CONNS_INPUT]; /* read into by whichever connection is being read from */
+	struct buf spares[CONNS_SPARE]; /* for replies; those of connections that have said all */
+	unsigned spare_count;
 };
 
 void conns_init(struct conns *all, struct service *s, uv_loop_t *loop);

@@ -11,6 +11,7 @@ void frame_init(struct frame *f, size_t limit)
 
 void frame_free(struct frame *f)
 {
+	frame_keep(f);
 	buf_free(&f->in);
 	f->taken = f->scanned = 0;
 }
@@ -61,7 +62,7 @@ char *frame_room(struct frame *f, size_t want, size_t *got)
 {
 	size_t pending = frame_pending(f);
 
-	assert(want > 0 && !f->ended);
+	assert(want > 0 && !f->ended && !f->lent);
 	if (pending == 0)
 		drop_everything(f);
 	if (f->in.cap - f->in.len < want && (f->taken >= pending || f->scanned == f->in.len))
@@ -79,6 +80,30 @@ void frame_filled(struct frame *f, size_t bytes)
 {
 	assert(bytes <= f->in.cap - f->in.len);
 	f->in.len += bytes;
+}
+
+void frame_lend(struct frame *f, char *shared, size_t bytes)
+{
+	assert(frame_pending(f) == 0 && !f->lent && !f->ended);
+	drop_everything(f);
+	buf_trim(&f->in, FRAME_KEEP);
+	f->own = f->in;
+	f->in = (struct buf){shared, bytes, bytes};
+	f->lent = true;
+}
+
+void frame_keep(struct frame *f)
+{
+	struct span rest = {f->in.at + f->taken, frame_pending(f)};
+
+	if (!f->lent)
+		return;
+	f->in = f->own;
+	f->own = (struct buf){0};
+	f->lent = false;
+	f->scanned -= f->taken;
+	f->taken = 0;
+	buf_span(&f->in, rest);
 }
 
 void frame_end(struct frame *f)
@@ -123,8 +148,9 @@ static enum frame_next more(struct frame *f)
 
 	if (pending == 0) {
 		drop_everything(f);
-		buf_trim(&f->in, FRAME_KEEP);
-	} else if (f->in.cap > 8 * FRAME_KEEP && f->in.cap / 8 > pending) {
+		if (!f->lent)
+			buf_trim(&f->in, FRAME_KEEP);
+	} else if (!f->lent && f->in.cap > 8 * FRAME_KEEP && f->in.cap / 8 > pending) {
 		compact(f);
 		set_capacity(f, pending * 2 > FRAME_KEEP ? pending * 2 : FRAME_KEEP);
 	}

@@ -18,6 +18,8 @@ struct frame {
 	size_t scanned; /* bytes of `in` up to which there is no newline after `taken` */
 	size_t limit;   /* bytes of a line, its newline not counted */
 	bool skipping, ended;
+	bool lent;      /* `in` is somebody's who lent it; `own` is kept meanwhile */
+	struct buf own;
 };
 
 void frame_init(struct frame *f, size_t limit);
@@ -27,6 +29,13 @@ void frame_free(struct frame *f);
 char *frame_room(struct frame *f, size_t want, size_t *got);
 void frame_filled(struct frame *f, size_t bytes);
 void frame_end(struct frame *f); /* no more bytes will come */
+
+/* Reading into one buffer for many connections, instead of frame_room and frame_filled: while nothing is
+ * pending, `bytes` that were read into `shared` become the frame's. Lines are handed out of it until frame_keep,
+ * which copies what is left into memory of the frame's own and must come before anybody else reads into
+ * `shared`. */
+void frame_lend(struct frame *f, char *shared, size_t bytes);
+void frame_keep(struct frame *f); /* harmless where nothing is lent */
 
 /* The line is without its newline and stays valid until frame_room, frame_free or the next frame_next. */
 enum frame_next frame_next(struct frame *f, struct span *line);

@@ -331,6 +331,74 @@ START_TEST(a_discarded_line_is_skipped_to_its_end_and_the_next_is_read)
 }
 END_TEST
 
+/* The same through memory that is somebody else's as soon as it has been kept. */
+static void feed_shared(struct heard *h, struct span bytes, size_t part)
+{
+	static char shared[4096];
+
+	while (bytes.len > 0) {
+		size_t now = bytes.len < part ? bytes.len : part;
+		if (frame_pending(&h->frame) > 0) {
+			feed(h, (struct span){bytes.at, now}, now);
+		} else {
+			memcpy(shared, bytes.at, now);
+			frame_lend(&h->frame, shared, now);
+			drain(h);
+			frame_keep(&h->frame);
+			memset(shared, '\n', sizeof(shared));
+		}
+		bytes.at += now;
+		bytes.len -= now;
+	}
+	frame_end(&h->frame);
+	drain(h);
+}
+
+static void compare_shared(unsigned seed)
+{
+	struct heard own, lent;
+	char bytes[600];
+
+	srand(seed);
+	size_t len = (size_t)rand() % sizeof(bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = "ab \r\n\n"[rand() % 6];
+	listen(&own, 9);
+	listen(&lent, 9);
+	feed(&own, (struct span){bytes, len}, 600);
+	frame_end(&own.frame);
+	drain(&own);
+	feed_shared(&lent, (struct span){bytes, len}, 1 + (size_t)rand() % 40);
+	if (!span_is(buf_as_span(&own.said), buf_as_span(&lent.said)))
+		ck_abort_msg("seed %u", seed);
+	hang_up(&own);
+	hang_up(&lent);
+}
+
+START_TEST(lines_through_shared_memory_are_the_same_as_through_their_own)
+{
+	for (unsigned seed = 0; seed < 5000; seed++)
+		compare_shared(seed);
+}
+END_TEST
+
+START_TEST(a_large_line_that_was_dropped_leaves_no_memory_behind_when_reading_goes_on_elsewhere)
+{
+	struct heard h;
+	char shared[64] = "x";
+
+	listen(&h, 1 << 22);
+	for (int i = 0; i < 32; i++)
+		feed(&h, (struct span){(char[1 << 16]){'x'}, 1 << 16}, 1 << 16);
+	frame_discard(&h.frame);
+	frame_lend(&h.frame, shared, 1);
+	drain(&h);
+	frame_keep(&h.frame);
+	ck_assert_uint_le(h.frame.in.cap, FRAME_KEEP);
+	hang_up(&h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("frame");
@@ -348,6 +416,8 @@ int main(void)
 	tcase_add_test(tests, an_idle_connection_holds_almost_no_memory_and_a_new_one_none);
 	tcase_add_test(tests, what_is_held_is_counted);
 	tcase_add_test(tests, a_discarded_line_is_skipped_to_its_end_and_the_next_is_read);
+	tcase_add_test(tests, lines_through_shared_memory_are_the_same_as_through_their_own);
+	tcase_add_test(tests, a_large_line_that_was_dropped_leaves_no_memory_behind_when_reading_goes_on_elsewhere);
 	suite_add_tcase(suite, tests);
 	return unit_run(suite);
 }
