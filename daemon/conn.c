@@ -1,4 +1,5 @@
 #include "daemon/conn.h"
+#include "daemon/ahead.h"
 #include "daemon/dispatch.h"
 #include "daemon/log.h"
 #include "proto/frame.h"
@@ -249,10 +250,22 @@ static void read_on(struct conn *c, bool on)
 		uv_read_stop((uv_stream_t *)&c->pipe);
 }
 
+/* Looks at the lines that come next, when those that it has seen have had their turn. `left`: unread bytes at that
+ * moment. */
+static void look_ahead(struct conn *c, size_t *left)
+{
+	struct span unread = frame_unread(&c->frame);
+	if (unread.len && unread.len <= *left) {
+		size_t seen = ahead_look(c->all->service->store, unread);
+		*left = seen ? unread.len - seen : 0;
+	}
+}
+
 /* Goes on with what the connection has sent, for a slice of time, then lets others have theirs. */
 static void conn_run(struct conn *c)
 {
 	uint64_t begun = service_look(c->all->service);
+	size_t unseen = SIZE_MAX;
 	bool more = true;
 	for (int i = 0; more && !must_wait(c); i++) {
 		if (i >= SLICE_CALLS || c->all->service->clock - begun > SLICE_MICROS) {
@@ -260,6 +273,7 @@ static void conn_run(struct conn *c)
 			read_on(c, false);
 			return;
 		}
+		look_ahead(c, &unseen);
 		more = conn_step(c);
 	}
 	if (!c->bundle)

@@ -102,6 +102,19 @@ uint32_t hash_next(const struct hash *h, uint32_t element, uint32_t hash)
 	return next_of_hash(h, link_of(h, element)->next, hash);
 }
 
+void hash_fetch_bucket(const struct hash *h, uint32_t hash)
+{
+	__builtin_prefetch(bucket_of(h, hash));
+}
+
+void hash_fetch_link(const struct hash *h, uint32_t hash)
+{
+	uint32_t element = *bucket_of(h, hash);
+
+	if (element)
+		__builtin_prefetch(link_of(h, element));
+}
+
 void hash_add(struct hash *h, uint32_t element, uint32_t hash)
 {
 	if (h->count >= h->buckets && h->buckets < UINT32_C(1) << 31)

@@ -25,6 +25,9 @@ uint32_t hash_of(const struct hash *h, struct span key); /* XXH3, seeded */
 /* The first element of the hash value, then the next; the caller compares keys. 0: none. */
 uint32_t hash_first(const struct hash *h, uint32_t hash);
 uint32_t hash_next(const struct hash *h, uint32_t element, uint32_t hash);
+/* Brings the bucket, then (once that is there) its first element's link into the cache. */
+void hash_fetch_bucket(const struct hash *h, uint32_t hash);
+void hash_fetch_link(const struct hash *h, uint32_t hash);
 void hash_add(struct hash *h, uint32_t element, uint32_t hash);
 void hash_remove(struct hash *h, uint32_t element);
 uint64_t hash_bytes(const struct hash *h); /* memory of the buckets */

@@ -297,6 +297,39 @@ uint32_t table_find(const struct table *t, struct span id)
 	return find(t, id, hash_of(&t->by_id, id));
 }
 
+uint32_t table_hash(const struct table *t, struct span id) { return hash_of(&t->by_id, id); }
+
+enum { LINE = 64, LINES_FETCHED = 10 }; /* of the processor's cache; most records are not longer */
+
+static void fetch_record(const struct entry *n)
+{
+	const char *at = (const char *)n->record;
+
+	for (int i = 0; at && i < LINES_FETCHED; i++)
+		__builtin_prefetch(at + i * LINE);
+	if (n->record && n->live)
+		__builtin_prefetch(n->live);
+}
+
+void table_fetch(const struct table *t, uint32_t hash, enum table_fetch what)
+{
+	uint32_t e;
+
+	switch (what) {
+	case FETCH_BUCKET:
+		hash_fetch_bucket(&t->by_id, hash);
+		break;
+	case FETCH_ENTRY:
+		hash_fetch_link(&t->by_id, hash);
+		break;
+	case FETCH_RECORD:
+		e = hash_first(&t->by_id, hash);
+		if (e)
+			fetch_record(table_entry(t, e));
+		break;
+	}
+}
+
 struct record *table_get(const struct table *t, struct span id)
 {
 	uint32_t e = table_find(t, id);

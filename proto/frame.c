@@ -21,6 +21,11 @@ size_t frame_pending(const struct frame *f)
 	return f->in.len - f->taken;
 }
 
+struct span frame_unread(const struct frame *f)
+{
+	return (struct span){f->in.at + f->taken, frame_pending(f)};
+}
+
 static void drop_everything(struct frame *f)
 {
 	f->in.len = f->taken = f->scanned = 0;

@@ -40,6 +40,7 @@ void frame_keep(struct frame *f); /* harmless where nothing is lent */
 /* The line is without its newline and stays valid until frame_room, frame_free or the next frame_next. */
 enum frame_next frame_next(struct frame *f, struct span *line);
 
+struct span frame_unread(const struct frame *f); /* the same bytes */
 size_t frame_pending(const struct frame *f); /* bytes held and not yet handed out */
 /* drop what is held of an unfinished line and skip up to its newline */
 void frame_discard(struct frame *f);
