@@ -141,7 +141,7 @@ static bool merge_object(struct merge *m, enum job_field i)
 {
 	const struct spec_field *field = &spec_job_fields[i];
 	struct span sent = m->sent.value[i], stored = m->stored.value[i];
-	if (!sent.at || scan_kind(sent) != SCAN_OBJECT)
+	if (!sent.at || span_is(sent, stored) || scan_kind(sent) != SCAN_OBJECT)
 		return merge_value(m, i);
 	__attribute__((cleanup(sent_object_free))) struct sent_object o = {0};
 	members_put_name(m->out, field);

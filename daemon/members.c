@@ -32,8 +32,9 @@ bool members_read(enum table_id t, struct span object, const struct scan_outline
 		return false;
 	struct scan_iter it = scan_members_outlined(object, outline), before = it;
 	struct span name, value;
-	for (int guess = 0; scan_next_member(&it, &name, &value); before = it) {
-		int field = members_field(fields, name, guess);
+	bool guessed;
+	for (int guess = 0; scan_expect_member(&it, fields[guess].name, &guessed, &name, &value); before = it) {
+		int field = guessed ? guess : members_field(fields, name, guess);
 		if (field >= 0) {
 			m->value[field] = value;
 			m->canonical |= (uint32_t)it.canonical << field;

@@ -363,6 +363,7 @@ struct names {
 	uint64_t seed;
 	struct buf decoded;
 	struct name first[NAMES_FIRST];
+	uint64_t seen[SCAN_DEPTH_FILE + 1]; /* by level: a bit for each key that the open object has */
 };
 
 static uint64_t names_seed(void)
@@ -379,7 +380,7 @@ static uint64_t names_seed(void)
 	return now;
 }
 
-/* `first` stays as it is: it is large, and what is beyond `len` is never read */
+/* `first` and `seen` stay as they are: they are large, and what is beyond `len` or the level is never read */
 static void names_init(struct names *names)
 {
 	names->at = names->first;
@@ -523,6 +524,11 @@ static inline bool names_add(struct names *names, struct span raw, bool escaped,
 	names->len++;
 	if (index >= NAMES_LINEAR && names->at[index - NAMES_LINEAR].level == level)
 		return names_add_to_many(names, index);
+	uint64_t bit = (uint64_t)1 << (name->key * 0x9e3779b1u >> 26);
+	bool is_new = !(names->seen[level] & bit);
+	names->seen[level] |= bit;
+	if (is_new)
+		return true;
 	for (const struct name *other = name; other > names->at && other[-1].level == level; other--) {
 		if (other[-1].key == name->key && names_same(names, other - 1, name))
 			return false;
@@ -843,6 +849,7 @@ static inline const char *open_container(struct scanner *s, const char *p)
 	if (bit == 1)
 		*word = 0;
 	*word = object ? *word | bit : *word & ~bit;
+	s->names.seen[s->level] = 0;
 	p = pass_space(s, p + 1);
 	if (p < s->end && *p == (object ? '}' : ']'))
 		return close_container(s, p);
@@ -1144,6 +1151,34 @@ bool scan_next_member(struct scan_iter *it, struct span *name, struct span *valu
 	if (p == it->end || *p != ':')
 		return stop(it, true);
 	return take_value(it, skip_space(p + 1, it->end), value);
+}
+
+/* Where the value starts if the text goes on with the name, as compact text does. */
+static const char *expected_value(const struct scan_iter *it, const char *expected, size_t len)
+{
+	const char *p = it->at;
+
+	if (!p || (size_t)(it->end - p) < len + 5)
+		return NULL;
+	if (!it->first && *p++ != ',')
+		return NULL;
+	if (p[0] != '"' || memcmp(p + 1, expected, len) != 0 || p[len + 1] != '"' || p[len + 2] != ':')
+		return NULL;
+	return p + len + 3;
+}
+
+bool scan_expect_member(struct scan_iter *it, const char *expected, bool *as_expected, struct span *name,
+                        struct span *value)
+{
+	size_t len = expected ? strlen(expected) : 0;
+	const char *start = expected ? expected_value(it, expected, len) : NULL;
+
+	*as_expected = start && !is(*start, SPACE);
+	if (!*as_expected)
+		return scan_next_member(it, name, value);
+	*name = (struct span){start - len - 2, len};
+	it->first = false;
+	return take_value(it, start, value);
 }
 
 bool scan_next_element(struct scan_iter *it, struct span *value)

@@ -82,6 +82,10 @@ struct scan_iter scan_members_outlined(struct span object, const struct scan_out
 struct scan_iter scan_elements(struct span array);
 bool scan_next_member(struct scan_iter *it, struct span *name, struct span *value);
 bool scan_next_element(struct scan_iter *it, struct span *value);
+/* scan_next_member for who knows which name probably comes next: faster where *as_expected gets true. `expected`
+ * needs no escapes; NULL: nothing is expected. */
+bool scan_expect_member(struct scan_iter *it, const char *expected, bool *as_expected, struct span *name,
+                        struct span *value);
 
 /* linear; false: no such member */
 bool scan_member(struct span object, const char *name, struct span *value);
