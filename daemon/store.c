@@ -40,6 +40,15 @@ struct payload {
 	char bytes[];
 };
 
+/* Where a batch's items are: they come together and go together. */
+struct chunk {
+	struct chunk *next;
+	size_t used;
+	_Alignas(16) char bytes[];
+};
+
+enum { CHUNK_BYTES = 32 << 10, SPARE_CHUNKS = 16 };
+
 struct batch {
 	struct journal_batch journal; /* first: the journal hands this back */
 	struct store *store;
@@ -47,6 +56,7 @@ struct batch {
 	uint64_t number;
 	struct batch_item *first_item, **last_item;
 	struct payload *payloads, **last_payload;
+	struct chunk *chunks;
 	size_t changes, payload_count;
 	uint64_t bytes;
 	bool in_flight;
@@ -77,6 +87,8 @@ struct store {
 	bool changed, failing;
 	bool live_changed;          /* progress has come since the last fold of the jobs */
 	struct frozen frozen;
+	struct chunk *spare;
+	unsigned spare_count;
 	struct buf scratch;
 	struct store_stats stats;
 };
@@ -104,6 +116,10 @@ void store_free(struct store *s)
 		frozen_release(s);
 	for (int t = 0; t < TABLE_COUNT; t++)
 		table_free(s->tables[t]);
+	for (struct chunk *c = s->spare, *next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
 	free(s->frozen.held);
 	buf_free(&s->frozen.spliced);
 	buf_free(&s->scratch);
@@ -268,6 +284,48 @@ static struct batch *batch_open(struct store *s)
 	return b;
 }
 
+static void chunk_take(struct batch *b)
+{
+	struct store *s = b->store;
+	struct chunk *c = s->spare;
+	if (c) {
+		s->spare = c->next;
+		s->spare_count--;
+	} else {
+		c = mem_alloc(sizeof *c + CHUNK_BYTES);
+	}
+	c->used = 0;
+	c->next = b->chunks;
+	b->chunks = c;
+}
+
+static void chunks_give(struct batch *b)
+{
+	struct store *s = b->store;
+	for (struct chunk *c = b->chunks, *next; c; c = next) {
+		next = c->next;
+		if (s->spare_count == SPARE_CHUNKS) {
+			free(c);
+			continue;
+		}
+		c->next = s->spare;
+		s->spare = c;
+		s->spare_count++;
+	}
+}
+
+/* Cleared, and freed with the batch. */
+static void *batch_alloc(struct batch *b, size_t bytes)
+{
+	bytes = (bytes + 15) & ~(size_t)15;
+	assert(bytes <= CHUNK_BYTES);
+	if (!b->chunks || CHUNK_BYTES - b->chunks->used < bytes)
+		chunk_take(b);
+	void *at = b->chunks->bytes + b->chunks->used;
+	b->chunks->used += bytes;
+	return memset(at, 0, bytes);
+}
+
 static struct batch *gathering(struct store *s)
 {
 	return s->last && !s->last->in_flight ? s->last : batch_open(s);
@@ -300,7 +358,7 @@ uint64_t store_wait(struct store *s, struct ticket *t, uint64_t number)
 {
 	struct batch *b = number ? batch_find(s, number) : gathering(s);
 	assert(b);
-	struct waiter *w = mem_zero(sizeof *w);
+	struct waiter *w = batch_alloc(b, sizeof *w);
 	w->item.kind = ITEM_TICKET;
 	w->ticket = t;
 	t->item = &w->item;
@@ -350,7 +408,7 @@ static void add_change(struct store *s, enum table_id t, struct span id, struct 
                        const struct record_keys *keys)
 {
 	struct batch *b = gathering(s);
-	struct change *c = mem_zero(sizeof *c + id.len + 1);
+	struct change *c = batch_alloc(b, sizeof *c + id.len + 1);
 	c->item.kind = ITEM_CHANGE;
 	c->table = t;
 	c->entry = table_claim(s->tables[t], id);
@@ -507,6 +565,7 @@ static void batch_free(struct batch *b)
 		next = p->next;
 		free(p);
 	}
+	chunks_give(b);
 	free(b->journal.changes);
 	free(b->journal.payloads);
 	free(b);
@@ -561,7 +620,6 @@ static void change_apply(struct store *s, struct change *c)
 	}
 	s->stats.changes++;
 	s->stats.pending_changes--;
-	free(c);
 }
 
 static void change_drop(struct store *s, struct change *c)
@@ -577,17 +635,28 @@ static void change_drop(struct store *s, struct change *c)
 	record_unref(c->record);
 	s->stats.dropped++;
 	s->stats.pending_changes--;
-	free(c);
 }
 
 static void waiter_tell(struct waiter *w, enum store_outcome outcome, const struct disk_error *why)
 {
 	struct ticket *t = w->ticket;
-	free(w);
 	if (!t)
 		return;
 	t->item = NULL;
 	t->resolved(t, outcome, why);
+}
+
+/* What has been long in coming from the disk has left the processor's cache. Items lie in a row; the entries
+ * and records that they are about do not. */
+static void fetch_item(const struct store *s, const struct batch_item *i)
+{
+	const struct change *c = (const struct change *)i;
+	if (!i || i->kind != ITEM_CHANGE)
+		return;
+	const char *entry = (const char *)table_entry(s->tables[c->table], c->entry);
+	for (size_t at = 0; at < sizeof(struct entry); at += 64)
+		__builtin_prefetch(entry + at);
+	__builtin_prefetch(c->record);
 }
 
 static void batch_committed(struct store *s, struct batch *b)
@@ -601,6 +670,7 @@ static void batch_committed(struct store *s, struct batch *b)
 		/* a ticket may make the next call wait for this very batch's number,
 		 * which is no longer pending then: next is safe */
 		next = i->next;
+		fetch_item(s, next ? next->next : NULL); /* mostly every second is a change */
 		if (i->kind == ITEM_CHANGE)
 			change_apply(s, (struct change *)i);
 		else
