@@ -131,7 +131,7 @@ static void object_normal(struct buf *out, enum job_field i, struct span object)
 {
 	double current, total;
 	if (i == JOB_PROGRESS)
-		progress_normal(out, object, &current, &total);
+		progress_normal(out, object, NULL, &current, &total);
 	else
 		result_normal(out, spec_job_fields[i].fields, object);
 }

@@ -96,7 +96,7 @@ enum outcome method_job_update_progress(struct call *c, const struct params *p, 
 	}
 	/* Whoever has not deleted the job on this very connection still sees it,
 	 * until the deletion is durable. */
-	if (!store_set_progress(c->service->store, id->string, p->at[JOB_UPDATE_PROGRESS_PROGRESS].text,
+	if (!store_set_progress(c->service->store, id->string, p->at[JOB_UPDATE_PROGRESS_PROGRESS].text, p->outline,
 	                        !call_has_own_pending(c), &percentage))
 		return record_not_found(TABLE_JOBS, "id", fault);
 	buf_text(result, "{\"id\":");

@@ -175,14 +175,20 @@ enum { PROGRESS_CURRENT, PROGRESS_TOTAL, PROGRESS_MESSAGE, PROGRESS_PERCENTAGE, 
 enum { PROGRESS_STORED = PROGRESS_PERCENTAGE }; /* those before it */
 static const char *const progress_names[PROGRESS_FIELDS] = {"current", "total", "message", "percentage"};
 
-static void progress_read(struct span object, struct span value[PROGRESS_FIELDS])
+struct progress {
+	struct span value[PROGRESS_FIELDS];
+	bool canonical[PROGRESS_FIELDS]; /* is known to be */
+};
+
+static void progress_read(struct span object, const struct scan_outline *outline, struct progress *p)
 {
-	struct scan_iter it = scan_members(object);
+	struct scan_iter it = scan_members_outlined(object, outline);
 	struct span name, found;
 	while (scan_next_member(&it, &name, &found))
 		for (int i = 0; i < PROGRESS_FIELDS; i++)
 			if (scan_name_is(name, progress_names[i])) {
-				value[i] = found;
+				p->value[i] = found;
+				p->canonical[i] = it.canonical;
 				break;
 			}
 }
@@ -201,18 +207,23 @@ static bool read_number(struct span value, double *number)
 	return false;
 }
 
-void progress_normal(struct buf *out, struct span object, double *current, double *total)
+void progress_normal(struct buf *out, struct span object, const struct scan_outline *outline, double *current,
+                     double *total)
 {
 	static const char *const missing[PROGRESS_STORED] = {"0", "0", "\"\""};
-	struct span value[PROGRESS_FIELDS] = {0};
-	progress_read(object, value);
+	struct progress p = {0};
+	struct span *value = p.value;
+	progress_read(object, outline, &p);
 	for (int i = 0; i < PROGRESS_STORED; i++) {
 		if (!value[i].at || is_null(value[i]))
 			value[i] = span_of(missing[i]);
 		buf_text(out, i == 0 ? "{\"" : ",\"");
 		buf_text(out, progress_names[i]);
 		buf_text(out, "\":");
-		scan_canonical(out, value[i]);
+		if (p.canonical[i])
+			buf_span(out, value[i]);
+		else
+			scan_canonical(out, value[i]);
 	}
 	buf_char(out, '}');
 	read_number(value[PROGRESS_CURRENT], current);
@@ -241,10 +252,11 @@ void progress_bare(struct buf *out, struct span progress)
 
 static uint8_t whole_percentage(struct span progress)
 {
-	struct span value[PROGRESS_FIELDS] = {0};
+	struct progress p = {0};
+	const struct span *value = p.value;
 	double current, total;
 	if (scan_kind(progress) == SCAN_OBJECT)
-		progress_read(progress, value);
+		progress_read(progress, NULL, &p);
 	if (value[PROGRESS_PERCENTAGE].at || !read_number(value[PROGRESS_CURRENT], &current) ||
 	    !read_number(value[PROGRESS_TOTAL], &total))
 		return PERCENTAGE_READ;
@@ -256,9 +268,10 @@ static uint8_t whole_percentage(struct span progress)
 /* The stored progress as it is sent. What is odd (files may hold anything) goes out as it is. */
 static void send_stored_progress(struct buf *out, struct span stored)
 {
-	struct span value[PROGRESS_FIELDS] = {0};
+	struct progress p = {0};
+	const struct span *value = p.value;
 	if (scan_kind(stored) == SCAN_OBJECT)
-		progress_read(stored, value);
+		progress_read(stored, NULL, &p);
 	double current, total;
 	if (!read_number(value[PROGRESS_CURRENT], &current) || !read_number(value[PROGRESS_TOTAL], &total)) {
 		buf_span(out, stored);

@@ -9,6 +9,7 @@
  * progress is not in it, an artifact's `path` never is, `percentage` only where a file had it: the reply's is
  * computed all the same. */
 #pragma once
+#include "proto/scan.h"
 #include "proto/spec.h"
 #include "proto/stamp.h"
 
@@ -67,8 +68,9 @@ struct live {
 /* 100·current/total; 0.0 where total is 0 */
 double progress_percentage(double current, double total);
 /* current, total, message of a checked progress object, missing ones filled in, percentage left out:
- * canonical text appended. */
-void progress_normal(struct buf *out, struct span object, double *current, double *total);
+ * canonical text appended. `outline`: NULL, or of a text that has the object in it. */
+void progress_normal(struct buf *out, struct span object, const struct scan_outline *outline, double *current,
+                     double *total);
 
 /* Appends any progress value in canonical form without `percentage`: a reply has it, the store does not. */
 void progress_bare(struct buf *out, struct span progress);

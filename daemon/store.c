@@ -534,8 +534,8 @@ static void live_drop(struct store *s, struct live **slot)
 	*slot = NULL;
 }
 
-bool store_set_progress(struct store *s, struct span id, struct span object, bool through_deletion,
-                        double *percentage)
+bool store_set_progress(struct store *s, struct span id, struct span object, const struct scan_outline *outline,
+                        bool through_deletion, double *percentage)
 {
 	uint32_t e = table_find(s->tables[TABLE_JOBS], id);
 	struct entry *entry = e ? table_entry(s->tables[TABLE_JOBS], e) : NULL;
@@ -551,7 +551,7 @@ bool store_set_progress(struct store *s, struct span id, struct span object, boo
 	}
 	double current, total;
 	s->scratch.len = 0;
-	progress_normal(&s->scratch, object, &current, &total);
+	progress_normal(&s->scratch, object, outline, &current, &total);
 	live_set(s, slot, buf_as_span(&s->scratch), current, total);
 	*percentage = progress_percentage(current, total);
 	return true;

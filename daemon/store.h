@@ -89,8 +89,8 @@ bool store_idle(const struct store *s); /* no batch waits or is in flight */
 /* Live progress of a job: memory only. The newest pending version gets it, else the committed one. Where the
  * newest version is a pending deletion: with `through_deletion` the committed record gets it all the same,
  * else there is no job (store_seen names the deletion's batch). False: no job. */
-bool store_set_progress(struct store *s, struct span id, struct span object, bool through_deletion,
-                        double *percentage);
+bool store_set_progress(struct store *s, struct span id, struct span object, const struct scan_outline *outline,
+                        bool through_deletion, double *percentage);
 
 struct store_stats {
 	uint64_t batches, changes, dropped;   /* committed; dropped: changes of failed commits */

@@ -249,11 +249,18 @@ static void put_exponent(struct buf *b, const struct decimal *d)
 	buf_int(b, abs(exponent));
 }
 
+#define WHOLE_REALS 1e15 /* below it all digits of a whole number are its own */
+
 void buf_real(struct buf *b, double d)
 {
 	struct decimal decimal = {"0", 1, 1};
 
 	assert(isfinite(d));
+	if (fabs(d) < WHOLE_REALS && d == (double)(int64_t)d && (d != 0 || !signbit(d))) { /* most are whole */
+		buf_int(b, (int64_t)d);
+		buf_add(b, ".0", 2);
+		return;
+	}
 	if (signbit(d))
 		buf_char(b, '-');
 	if (d != 0)

@@ -390,7 +390,8 @@ static bool fields_required(const struct spec_field *fields, uint32_t seen, cons
 
 /* An object whose fields the table lists, to the table's depth: two levels at most,
  * whatever a client sends. */
-static bool object_check(const struct spec_field *f, struct span value, const char *path, struct fault *fault)
+static bool object_check(const struct spec_field *f, struct span value, const struct scan_outline *outline,
+                         const char *path, struct fault *fault)
 {
 	struct span name, member;
 	char member_path[PATH_MAX_LEN];
@@ -399,7 +400,7 @@ static bool object_check(const struct spec_field *f, struct span value, const ch
 		return refuse(f, path, fault);
 	if (!f->fields || spec_record_of(f->fields))
 		return true;
-	for (struct scan_iter it = scan_members(value); scan_next_member(&it, &name, &member);) {
+	for (struct scan_iter it = scan_members_outlined(value, outline); scan_next_member(&it, &name, &member);) {
 		int i = field_find(f->fields, name);
 		if (i < 0) {
 			field_unknown(f->fields, name, path, fault);
@@ -431,7 +432,7 @@ static bool value_read(const struct spec_field *f, struct span value, const char
 	case SPEC_TIME: return time_read(f, value, path, scratch, out, fault);
 	case SPEC_CHOICE: return choice_read(f, value, path, scratch, out, fault);
 	case SPEC_CURSOR: return cursor_read(f, value, path, scratch, out, fault);
-	case SPEC_OBJECT: return object_check(f, value, path, fault);
+	case SPEC_OBJECT: return object_check(f, value, NULL, path, fault);
 	case SPEC_ARRAY: return elements_check(f, SCAN_OBJECT, "an object", value, path, fault);
 	case SPEC_STRINGS: return elements_check(f, SCAN_STRING, "a string", value, path, fault);
 	case SPEC_ANY: return true;
@@ -525,8 +526,8 @@ static bool many_read(const struct spec_param *p, const struct spec_field *f, st
 	return i > 0 || refuse_param(p, fault);
 }
 
-static bool param_read(const struct spec_param *p, struct param *out, struct buf *scratch,
-                       struct fault *fault)
+static bool param_read(const struct spec_param *p, const struct scan_outline *outline, struct param *out,
+                       struct buf *scratch, struct fault *fault)
 {
 	struct spec_field f = spec_param_field(p);
 	if (p->type == SPEC_FIELDS)
@@ -537,6 +538,8 @@ static bool param_read(const struct spec_param *p, struct param *out, struct buf
 		return many_read(p, &f, out, scratch, fault);
 	if (p->many && scan_kind(out->text) != SCAN_STRING)
 		return refuse_param(p, fault);
+	if (p->type == SPEC_OBJECT)
+		return object_check(&f, out->text, outline, p->name, fault);
 	if (!value_read(&f, out->text, p->name, scratch, out, fault))
 		return false;
 	if (p->many)
@@ -697,7 +700,7 @@ bool params_read(const struct spec_method *m, struct span params, const struct s
 	scratch_reserve(m, out, scratch);
 	const char *reserved = scratch->at;
 	for (unsigned i = 0; i < m->param_count; i++)
-		if (out->at[i].present && !param_read(&m->params[i], &out->at[i], scratch, fault))
+		if (out->at[i].present && !param_read(&m->params[i], outline, &out->at[i], scratch, fault))
 			return false;
 	assert(scratch->at == reserved);
 	return rules_hold(m, out, fault);

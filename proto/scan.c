@@ -1274,6 +1274,16 @@ bool scan_string(struct span value, struct buf *scratch, struct span *text)
 
 enum scan_number scan_number(struct span value, int64_t *whole, double *real)
 {
+	const char *end = value.at + value.len;
+	if (value.len > 0 && quick_number(value.at, end) == end) {
+		bool negative = *value.at == '-';
+		int64_t n = 0;
+		for (const char *p = value.at + negative; p < end; p++)
+			n = n * 10 + (*p - '0');
+		*whole = negative ? -n : n;
+		*real = (double)*whole;
+		return SCAN_INT;
+	}
 	struct number n = read_number(value.at, value.at + value.len);
 
 	if (n.expected || n.end != value.at + value.len)

@@ -306,7 +306,7 @@ static struct live *live_of(const char *json)
 {
 	CLEAN text = {0};
 	double current, total;
-	progress_normal(&text, span_of(json), &current, &total);
+	progress_normal(&text, span_of(json), NULL, &current, &total);
 	struct live *live = malloc(sizeof(*live) + text.len);
 	ck_assert_ptr_nonnull(live);
 	*live = (struct live){.len = (uint32_t)text.len, .cap = (uint32_t)text.len, .current = current,
@@ -385,15 +385,15 @@ START_TEST(progress_is_stored_whole_and_without_percentage)
 {
 	CLEAN out = {0};
 	double current, total;
-	progress_normal(&out, SPAN("{}"), &current, &total);
+	progress_normal(&out, SPAN("{}"), NULL, &current, &total);
 	records_expect(&out, "{\"current\":0,\"total\":0,\"message\":\"\"}");
 	out.len = 0;
-	progress_normal(&out, SPAN("{ \"percentage\":3, \"total\" : 10.50, \"mess\\u0061ge\":\"\\u00e9\", \"current\":null}"), &current, &total);
+	progress_normal(&out, SPAN("{ \"percentage\":3, \"total\" : 10.50, \"mess\\u0061ge\":\"\\u00e9\", \"current\":null}"), NULL, &current, &total);
 	records_expect(&out, "{\"current\":0,\"total\":10.5,\"message\":\"é\"}");
 	ck_assert_double_eq(current, 0.0);
 	ck_assert_double_eq(total, 10.5);
 	out.len = 0;
-	progress_normal(&out, SPAN("{\"current\":9007199254740993,\"total\":1e3}"), &current, &total);
+	progress_normal(&out, SPAN("{\"current\":9007199254740993,\"total\":1e3}"), NULL, &current, &total);
 	records_expect(&out, "{\"current\":9007199254740993,\"total\":1000.0,\"message\":\"\"}");
 }
 END_TEST

@@ -348,10 +348,10 @@ START_TEST(progress_of_a_pending_job_dies_with_it_and_nobody_else_sees_it)
 	const struct live *live = NULL;
 	struct span progress = SPAN("{\"current\":1,\"total\":4,\"message\":\"x\"}"), id = SPAN("r0");
 
-	ck_assert(!store_set_progress(store, id, progress, true, &percentage));
+	ck_assert(!store_set_progress(store, id, progress, NULL, true, &percentage));
 	store_judge(store);
 	put(TABLE_JOBS, 0, 1);
-	ck_assert(store_set_progress(store, id, progress, true, &percentage));
+	ck_assert(store_set_progress(store, id, progress, NULL, true, &percentage));
 	ck_assert_double_eq(percentage, 25.0);
 	ck_assert_ptr_null(store_get(store, TABLE_JOBS, id, &live));
 	store_flush(store);
@@ -360,7 +360,7 @@ START_TEST(progress_of_a_pending_job_dies_with_it_and_nobody_else_sees_it)
 
 	store_judge(store);
 	put(TABLE_JOBS, 0, 1);
-	ck_assert(store_set_progress(store, id, progress, true, &percentage));
+	ck_assert(store_set_progress(store, id, progress, NULL, true, &percentage));
 	store_flush(store);
 	complete(DISK_OK);
 	ck_assert_ptr_nonnull(store_get(store, TABLE_JOBS, id, &live));
@@ -370,12 +370,12 @@ START_TEST(progress_of_a_pending_job_dies_with_it_and_nobody_else_sees_it)
 	store_judge(store);
 	store_remove(store, TABLE_JOBS, id);
 	store_judge(store);
-	ck_assert(!store_set_progress(store, id, progress, false, &percentage)); /* whoever deleted it */
+	ck_assert(!store_set_progress(store, id, progress, NULL, false, &percentage)); /* whoever deleted it */
 	ck_assert_uint_ne(store_seen(store), 0);
-	ck_assert(store_set_progress(store, id, progress, true, &percentage));   /* whoever does not know yet */
+	ck_assert(store_set_progress(store, id, progress, NULL, true, &percentage));   /* whoever does not know yet */
 	store_flush(store);
 	complete(DISK_OK);
-	ck_assert(!store_set_progress(store, id, progress, true, &percentage));
+	ck_assert(!store_set_progress(store, id, progress, NULL, true, &percentage));
 	see(&committed);
 	latest = committed;
 	end();
