@@ -1054,6 +1054,86 @@ static bool jansson_cannot_say(struct span text)
 	return memmem(text.at, text.len, "\\u0000", 6) != NULL;
 }
 
+static void unchanged_if_canonical(const struct scan_iter *it, struct span value)
+{
+	struct buf written = {0};
+
+	scan_canonical(&written, value);
+	if (it->canonical && !span_is(buf_as_span(&written), value))
+		ck_abort_msg("is not canonical: %.*s", (int)value.len, value.at);
+	buf_free(&written);
+}
+
+/* With an outline, and with guesses at the names, the members are those that a plain look finds. */
+static void same_members(struct span object, const struct scan_outline *outline)
+{
+	static const char *const guesses[] = {NULL, "a", "b", "k0", "k1", "id", "type", "n1", "payload", ""};
+	struct scan_iter plain = scan_members(object), quick = scan_members_outlined(object, outline), guessing = plain;
+	struct span names[3], values[3];
+	bool guessed;
+
+	while (scan_next_member(&plain, &names[0], &values[0])) {
+		const char *guess = guesses[random_below(COUNT(guesses))];
+		ck_assert(scan_next_member(&quick, &names[1], &values[1]));
+		ck_assert(scan_expect_member(&guessing, guess, &guessed, &names[2], &values[2]));
+		for (int i = 1; i < 3; i++) {
+			ck_assert(names[i].at == names[0].at && names[i].len == names[0].len);
+			ck_assert(values[i].at == values[0].at && values[i].len == values[0].len);
+		}
+		if (guessed)
+			ck_assert(span_is(names[0], span_of(guess)));
+		unchanged_if_canonical(&quick, values[0]);
+		same_members(values[0], outline);
+	}
+	ck_assert(!scan_next_member(&quick, &names[1], &values[1]) && !quick.bad);
+	ck_assert(!scan_expect_member(&guessing, "a", &guessed, &names[2], &values[2]) && !guessing.bad);
+}
+
+static void the_outline_says_the_same(struct span text)
+{
+	struct scan_report report;
+	struct scan_outline outline;
+	size_t space = strspn(text.at, " \t\r\n");
+
+	ck_assert_int_eq(scan_check_outlined(text, SCAN_DEPTH_WIRE, &report, &outline), SCAN_OK);
+	same_members((struct span){text.at + space, report.used - space}, &outline);
+}
+
+START_TEST(a_request_as_clients_send_it_is_outlined_and_needs_no_rewriting)
+{
+	static const char text[] = "{\"id\":7,\"params\":{\"job\":{\"id\":\"a\",\"payload\":{\"x\":[1,-2.5]},\"error\":null},"
+	                           "\"fields\":[ \"id\"]},\"method\":\"job.save\"}";
+	struct scan_report report;
+	struct scan_outline outline;
+	struct span name, value;
+
+	ck_assert_int_eq(scan_check_outlined(SPAN(text), SCAN_DEPTH_WIRE, &report, &outline), SCAN_OK);
+	ck_assert_uint_eq(outline.count, 8); /* x is too deep */
+	struct scan_iter it = scan_members_outlined(outline.at[1].value, &outline);
+	ck_assert(it.next == &outline.at[2]);
+	ck_assert(scan_next_member(&it, &name, &value) && it.canonical && span_is(name, SPAN("job")));
+	ck_assert(scan_next_member(&it, &name, &value) && !it.canonical && span_is(value, SPAN("[ \"id\"]")));
+	ck_assert(!scan_next_member(&it, &name, &value));
+}
+END_TEST
+
+START_TEST(a_request_of_more_members_than_an_outline_holds_is_read_all_the_same)
+{
+	struct buf text = {0};
+	struct scan_report report;
+	struct scan_outline outline;
+
+	buf_text(&text, "{\"a\":{\"b\":{}");
+	for (int i = 0; i < SCAN_OUTLINE_MAX; i++)
+		buf_printf(&text, ",\"k%d\":%d", i, i);
+	buf_text(&text, "},\"b\":{\"a\":1}}");
+	ck_assert_int_eq(scan_check_outlined(buf_as_span(&text), SCAN_DEPTH_WIRE, &report, &outline), SCAN_OK);
+	ck_assert_uint_eq(outline.count, 0);
+	same_members(buf_as_span(&text), &outline);
+	buf_free(&text);
+}
+END_TEST
+
 static bool agrees_with_jansson(struct span text)
 {
 	struct scan_report report;
@@ -1069,6 +1149,7 @@ static bool agrees_with_jansson(struct span text)
 		struct span value = {text.at + space, report.used - space};
 		if (!same_as_tree(value, tree))
 			ck_abort_msg("read differently: %.*s", (int)text.len, text.at);
+		the_outline_says_the_same(text);
 	}
 	json_decref(tree);
 	return ok;
@@ -1232,6 +1313,8 @@ static void add_reading(Suite *suite)
 	tcase_add_test(tests, members_and_elements_come_in_their_order_without_white_space);
 	tcase_add_test(tests, iterating_over_what_is_no_container_yields_nothing);
 	tcase_add_test(tests, iterating_over_damaged_text_says_that_it_is_damaged);
+	tcase_add_test(tests, a_request_as_clients_send_it_is_outlined_and_needs_no_rewriting);
+	tcase_add_test(tests, a_request_of_more_members_than_an_outline_holds_is_read_all_the_same);
 	tcase_add_test(tests, a_member_is_found_by_its_name_even_if_that_is_escaped);
 	tcase_add_test(tests, strings_come_back_as_the_text_they_stand_for);
 	tcase_add_test(tests, what_is_no_string_is_not_taken_for_one);
