@@ -96,11 +96,12 @@ class Daemon:
 
     def __init__(self, binary, directory):
         self.counts = os.path.join(directory, "callgrind.out")
-        path = os.path.join(directory, "s")
-        self.process = subprocess.Popen(
-            ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + self.counts, binary, "--socket", path,
-             "--state-dir", os.path.join(directory, "state"), "--log-level", "warning"],
-            stdout=subprocess.DEVNULL, stderr=open(os.path.join(directory, "log"), "w", encoding="utf-8"))
+        path, log = os.path.join(directory, "s"), os.path.join(directory, "log")
+        with open(log, "w", encoding="utf-8") as stderr:
+            self.process = subprocess.Popen(
+                ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + self.counts, binary, "--socket", path,
+                 "--state-dir", os.path.join(directory, "state"), "--log-level", "warning"],
+                stdout=subprocess.DEVNULL, stderr=stderr)
         self.socket = socket.socket(socket.AF_UNIX)
         for _ in range(600):
             try:
@@ -108,7 +109,8 @@ class Daemon:
                 break
             except OSError:
                 if self.process.poll() is not None:
-                    raise RuntimeError(open(os.path.join(directory, "log"), encoding="utf-8").read())
+                    with open(log, encoding="utf-8") as file:
+                        raise RuntimeError(file.read()) from None
                 time.sleep(0.05)
         self.replies = self.socket.makefile("rb")
         for start in range(0, RECORDS, 50):
@@ -131,6 +133,7 @@ class Daemon:
             self.exchange(requests, 1 if silent else PIPELINE)
 
     def stop(self):
+        self.replies.close()
         self.socket.close()
         self.process.send_signal(signal.SIGTERM)
         if self.process.wait(120) != 0:
