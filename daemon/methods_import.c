@@ -1,6 +1,7 @@
 /* server.import: everything is checked before the first record is put, and all of it is one commit. */
 #include "daemon/methods_list.h"
 #include "proto/scan.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,6 +53,23 @@ static bool exists(const struct import *in, enum table_id t)
 	return store_latest(in->store, t, id_of(in), NULL) != NULL;
 }
 
+static bool payload_refused(struct fault *fault, const char *name, const char *why, const char *hint)
+{
+	fault_set(fault, FAULT_INVALID_PARAMS, "artifacts/%.180s %s", name, why);
+	fault_field(fault, "payload");
+	fault_hint(fault, "%s", hint);
+	return false;
+}
+
+/* What is there and cannot be read may be the only copy all the same. */
+static bool payload_unreadable(struct fault *fault, const char *name, int number)
+{
+	char why[160];
+	snprintf(why, sizeof why, "is there, or may be, and cannot be read: %s",
+	         number == EINVAL ? "no regular file" : number == ELOOP ? "a symbolic link" : strerror(number));
+	return payload_refused(fault, name, why, "move it away, or make it readable to the daemon");
+}
+
 /* A file without a record may be the only copy of what a Python class has left there: it is not written over.
  * Read on the loop: it is there only where somebody has copied it. */
 static bool payload_free(const struct import *in, struct fault *fault)
@@ -64,19 +82,19 @@ static bool payload_free(const struct import *in, struct fault *fault)
 	snprintf(name, sizeof name, "%.*s.json", (int)id.len, id.at);
 	int fd = disk_open(s->disk, &s->dirs->artifacts, name, &size);
 	if (fd < 0)
-		return true;
-	bool same = size == in->payload.len &&
-		disk_read(s->disk, fd, buf_room(&there, size + 1), size, 0) == (ssize_t)size &&
-		memcmp(there.at, in->payload.at, size) == 0;
+		return errno == ENOENT || payload_unreadable(fault, name, errno);
+	ssize_t got = 0;
+	if (size == in->payload.len)
+		got = disk_read(s->disk, fd, buf_room(&there, size + 1), size, 0);
+	int number = got < 0 ? errno : 0;
+	bool same = size == in->payload.len && got == (ssize_t)size && memcmp(there.at, in->payload.at, size) == 0;
 	disk_close(s->disk, fd);
 	buf_free(&there);
-	if (same)
-		return true;
-	fault_set(fault, FAULT_INVALID_PARAMS, "artifacts/%.180s is there, without a record and with other content",
-	          name);
-	fault_field(fault, "payload");
-	fault_hint(fault, "leave payload out to import the record of the file that is there, or move the file away");
-	return false;
+	if (number)
+		return payload_unreadable(fault, name, number);
+	return same || payload_refused(fault, name, "is there, without a record and with other content",
+	                               "leave payload out to import the record of the file that is there, or move the "
+	                               "file away");
 }
 
 /* Reads the record at `place` of its list into `text`. */

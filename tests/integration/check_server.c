@@ -2,6 +2,8 @@
 #include "tests/integration/client.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct daemon *d;
 static struct client *c;
@@ -197,6 +199,25 @@ START_TEST(an_import_whose_last_record_is_too_large_stores_none_of_it)
 }
 END_TEST
 
+START_TEST(a_payload_whose_place_cannot_be_looked_at_is_refused_by_name)
+{
+	ck_assert_int_eq(mkdir(daemon_path(d, "artifacts/dir.json"), 0700), 0);
+	ck_assert_int_eq(mkfifo(daemon_path(d, "artifacts/pipe.json"), 0600), 0);
+	file_write(daemon_path(d, "elsewhere"), "[1]", 3);
+	ck_assert_int_eq(symlink("../elsewhere", daemon_path(d, "artifacts/link.json")), 0);
+	static const struct { const char *id, *says; } there[] = {
+		{"dir", "no regular file"}, {"pipe", "no regular file"}, {"link", "symbolic link"}};
+	for (int i = 0; i < COUNT(there); i++) {
+		json_t *error = client_refused(c, INVALID_PARAMS, "server.import",
+			JSON({"jobs":[{"id":"beside"}],"artifacts":[{"id":"%s","run_id":"r","kind":"k","payload":[1]}]}), there[i].id);
+		expect_text_at(error, "data.field", "artifacts[0].payload");
+		ck_assert_msg(strstr(text_at(error, "message"), there[i].says), "%s", text_at(error, "message"));
+	}
+	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), 0);
+	expect_text_at(client_call(c, "server.info", NULL), "health", "ok");
+}
+END_TEST
+
 static const char import_artifact[] = JSON({
 	"runs":[{"id":"r","kind":"k","artifact_id":"equity_r_0123456789"}],
 	"artifacts":[{"id":"equity_r_0123456789","run_id":"r","kind":"equity","created_at":"2020-01-01T00:00:00",
@@ -286,6 +307,7 @@ int main(void)
 	tcase_add_test(import, an_import_whose_last_record_is_too_large_stores_none_of_it);
 	tcase_add_test(import, a_dry_import_counts_and_stores_nothing);
 	tcase_add_test(import, an_artifact_is_imported_with_its_payload);
+	tcase_add_test(import, a_payload_whose_place_cannot_be_looked_at_is_refused_by_name);
 	tcase_add_test(import, an_imported_payload_never_replaces_one_that_is_there);
 
 	TCase *persistctl = integration_case(suite, "persistctl", setup, teardown);
