@@ -364,7 +364,7 @@ static void handles_open(struct server *s)
 	uv_pipe_init(&s->loop, &s->pipe, 0);
 	s->pipe.data = s;
 	uv_pipe_open(&s->pipe, s->listener.fd);
-	uv_listen((uv_stream_t *)&s->pipe, 1024, on_connection);
+	uv_listen((uv_stream_t *)&s->pipe, LISTENER_BACKLOG, on_connection);
 }
 
 static void report_ready(const struct server *s)
