@@ -89,7 +89,9 @@ static bool must_wait(struct conn *c)
 		counters(c)->paused_queued += c->reading;
 		return true;
 	}
-	if (queued(c) && c->session.user && c->session.user->bytes > l->user_bytes) { /* its own write wakes it */
+	const struct allowance *a = limits_for(l, c->session.role);
+	if (queued(c) && c->session.user && /* its own write wakes it */
+	    (c->session.user->bytes > a->bytes || counters(c)->queued_bytes > a->in_flight)) {
 		counters(c)->paused_queued += c->reading;
 		return true;
 	}
@@ -98,8 +100,8 @@ static bool must_wait(struct conn *c)
 		return true;
 	}
 	const struct user *u = c->session.user;
-	if (c->session.calls && (c->session.bytes > l->queued || counters(c)->in_flight_bytes > l->in_flight ||
-	                         u->calls >= l->user_calls || u->bytes > l->user_bytes)) {
+	if (c->session.calls && (c->session.bytes > l->queued || counters(c)->in_flight_bytes > a->in_flight ||
+	                         u->calls >= a->calls || u->bytes > a->bytes)) {
 		counters(c)->paused_in_flight += c->reading;
 		return true;
 	}
@@ -158,9 +160,9 @@ static void count_unfinished(struct conn *c)
 	size_t pending = frame_pending(&c->frame);
 	uint64_t now = pending > LONG_LINE ? pending : 0;
 	hold_unfinished(c, now);
-	const struct limits *l = &c->all->service->limits;
-	bool all = counters(c)->unfinished_bytes > l->unfinished;
-	if (now && (all || (c->session.user && c->session.user->bytes > l->user_bytes))) {
+	const struct allowance *a = limits_for(&c->all->service->limits, c->session.role);
+	bool all = counters(c)->unfinished_bytes > a->unfinished;
+	if (now && (all || (c->session.user && c->session.user->bytes > a->bytes))) {
 		frame_discard(&c->frame);
 		hold_unfinished(c, 0);
 		counters(c)->unfinished_dropped++;
@@ -438,12 +440,16 @@ void conns_accept(struct conns *all, uv_stream_t *listener)
 		conn_close(c);
 		return;
 	}
-	if (!conn_know(c))
+	if (!conn_know(c)) {
 		conn_close(c);
-	else if (counters(c)->connections_open > all->service->limits.connections)
-		conn_refuse(c, all->service->limits.connections, "the daemon has", "raise max_connections");
-	else if (c->session.user->connections > all->service->limits.user_connections)
-		conn_refuse(c, all->service->limits.user_connections, "your user has", "raise max_user_connections");
+		return;
+	}
+	const struct allowance *a = limits_for(&all->service->limits, c->session.role);
+	if (counters(c)->connections_open > a->all_connections)
+		conn_refuse(c, a->all_connections, "the daemon has", "raise max_connections");
+	else if (c->session.user->connections > a->connections)
+		conn_refuse(c, a->connections, "your user has",
+		            "raise max_user_connections (and max_connections, where that leaves no room for it)");
 	else
 		read_on(c, true);
 }

@@ -95,15 +95,16 @@ static bool takes_mutations(struct service *s, struct fault *fault)
 static bool user_has_room(const struct service *s, const struct call *c, struct fault *fault)
 {
 	const struct user *u = c->origin ? c->origin->session->user : NULL;
-	bool calls = u && u->calls >= s->limits.user_calls;
-	if (!u || (!calls && u->bytes <= s->limits.user_bytes))
+	const struct allowance *a = limits_for(&s->limits, c->role);
+	bool calls = u && u->calls >= a->calls;
+	if (!u || (!calls && u->bytes <= a->bytes))
 		return true;
 	fault_set(fault, FAULT_LIMIT,
 	          calls ? "your user has %llu calls in flight on all its connections together, which is the limit; this "
 	                  "one did not happen"
 	                : "what is held for all connections of your user together is over the limit of %llu bytes; "
 	                  "this call did not happen",
-	          (unsigned long long)(calls ? s->limits.user_calls : s->limits.user_bytes));
+	          (unsigned long long)(calls ? a->calls : a->bytes));
 	fault_hint(fault, "wait for answers before you send more; %s is the setting",
 	           calls ? "max_user_calls" : "max_user_bytes");
 	return false;
@@ -116,13 +117,14 @@ static bool has_memory(const struct service *s, const struct call *c, enum order
 	if (order == AT_ONCE || c->method == SERVER_PING) /* whoever wants to know whether it lives gets an answer */
 		return true;
 	const struct counters *n = &s->counters;
-	if (order == READS && n->queued_bytes > s->limits.in_flight) {
+	uint64_t most = limits_for(&s->limits, c->role)->in_flight;
+	if (order == READS && n->queued_bytes > most) {
 		fault_set(fault, FAULT_LIMIT,
 		          "replies that slow clients have not read fill what the daemon may hold for them");
 		fault_hint(fault, "try again later; server.stats shows queued_bytes");
 		return false;
 	}
-	if ((order == MUTATES || order == SEES_LISTS) && n->in_flight_bytes > s->limits.in_flight) {
+	if ((order == MUTATES || order == SEES_LISTS) && n->in_flight_bytes > most) {
 		fault_set(fault, FAULT_LIMIT,
 		          "calls in flight fill what the daemon may hold for them; this one did not happen");
 		fault_hint(fault, "try again later; server.stats shows bytes_in_flight");

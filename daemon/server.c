@@ -270,12 +270,28 @@ static void raise_descriptor_limit(struct limits *limits)
 	}
 }
 
+static void say_cut(const char *key, uint64_t said, uint64_t in_force, const char *totals)
+{
+	if (in_force < said)
+		log_warning("%s is %" PRIu64 " in force for who does not administer, not %" PRIu64 ": no user may have all of "
+		            "%s", key, in_force, said, totals);
+}
+
+static void share_limits(struct limits *l)
+{
+	struct limits said = *l;
+	users_divide(l);
+	say_cut("max_user_connections", said.user_connections, l->user_connections, "max_connections");
+	say_cut("max_user_bytes", said.user_bytes, l->user_bytes, "max_in_flight or max_unfinished");
+}
+
 static void apply_settings(struct server *s)
 {
 	s->service.limits = s->settings->limits;
 	s->service.roles = &s->settings->roles;
 	log_set_level(s->settings->log_level);
 	raise_descriptor_limit(&s->service.limits);
+	share_limits(&s->service.limits);
 }
 
 static void reload(struct server *s)

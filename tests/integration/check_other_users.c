@@ -1,10 +1,13 @@
 /* Several users on one daemon: what each may do, and that none can take what the others need. Only root can connect as
  * somebody else: for anybody else all of this is skipped. */
 #include "tests/integration/client.h"
+#include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,17 +112,168 @@ START_TEST(roles_are_given_by_user_and_by_group_and_change_with_a_reload)
 }
 END_TEST
 
+/* One line that says which limit, and then the end: not a reset, which would take the line away from some. */
+static void expect_refused(struct client *c, const char *hint)
+{
+	struct pollfd ready = {.fd = client_fd(c), .events = POLLIN};
+	char line[1024];
+	size_t len = 0;
+	for (;;) {
+		ck_assert_int_eq(poll(&ready, 1, DEADLINE_MS), 1);
+		ssize_t got = recv(ready.fd, line + len, sizeof line - 1 - len, 0);
+		ck_assert_msg(got >= 0, "after %zu bytes: %s", len, strerror(errno));
+		if (got == 0)
+			break;
+		len += (size_t)got;
+	}
+	line[len] = '\0';
+	ck_assert_uint_gt(len, 1);
+	ck_assert_ptr_eq(strchr(line, '\n'), line + len - 1);
+	json_t *reply = json_parsed(line);
+	expect_error(reply, LIMIT, "null");
+	expect_fault(value_at(reply, "error"), "limit", NULL, hint);
+	client_close(c);
+}
+
+/* So many connections of a user as it gets, at most `count`. */
+static int fill_with(uid_t user, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct client *c = open_as(user, 0);
+		static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.ping\"}\n";
+		send(client_fd(c), ping, sizeof ping - 1, MSG_NOSIGNAL); /* it may be closed already */
+		if (has_value_at(client_reply(c), "error"))
+			return i;
+	}
+	return count;
+}
+
 START_TEST(one_user_cannot_take_all_connections)
 {
 	start(ARGS("--socket-mode", "0666", "--role-write", "*", "--max-user-connections", "5"));
-	for (int i = 0; i < 5; i++)
-		client_call(open_as(OTHER_USER, 0), "server.ping", NULL);
-	struct client *sixth = open_as(OTHER_USER, 0);
-	json_t *error = client_reply(sixth);
-	expect_fault(value_at(error, "error"), "limit", NULL, "max_user_connections");
-	ck_assert(client_ended(sixth));
+	ck_assert_int_eq(fill_with(OTHER_USER, 5), 5);
+	expect_refused(open_as(OTHER_USER, 0), "max_user_connections");
 	client_call(open_as(THIRD_USER, 0), "job.save", JSON({"job":{"id":"other"}}));
 	client_call(client_open(d), "server.ping", NULL);
+}
+END_TEST
+
+START_TEST(one_that_is_refused_with_requests_on_their_way_still_reads_why)
+{
+	start(ARGS("--socket-mode", "0666", "--max-user-connections", "1"));
+	struct client *first = open_as(OTHER_USER, 0), *refused[3];
+	client_call(first, "server.ping", NULL);
+	daemon_send_signal(d, SIGSTOP);
+	for (int i = 0; i < 3; i++) {
+		refused[i] = open_as(OTHER_USER, 0);
+		for (int k = 0; k < 50; k++)
+			client_say(refused[i], JSON({"jsonrpc":"2.0","id":1,"method":"server.ping"}));
+	}
+	daemon_send_signal(d, SIGCONT);
+	for (int i = 0; i < 3; i++)
+		expect_refused(refused[i], "max_user_connections");
+	client_call(first, "server.ping", NULL);
+	ck_assert_int_eq(whole_at(daemon_call(d, "server.stats", NULL), "connections.refused_limit"), 3);
+}
+END_TEST
+
+START_TEST(a_user_s_limits_above_the_daemon_s_still_leave_room_for_others)
+{
+	start(ARGS("--socket-mode", "0666", "--max-connections", "32", "--max-user-connections", "1000",
+	           "--max-in-flight", "8M", "--max-user-bytes", "1G"));
+	int got = fill_with(OTHER_USER, 32);
+	ck_assert_int_gt(got, 16);
+	ck_assert_int_lt(got, 28);
+	expect_refused(open_as(OTHER_USER, 0), "max_connections");
+	client_call(open_as(THIRD_USER, 0), "server.ping", NULL);
+	json_t *limits = value_at(daemon_call(d, "server.info", NULL), "limits");
+	ck_assert_int_eq(whole_at(limits, "user_connections"), got);
+	ck_assert_int_lt(whole_at(limits, "user_bytes"), 8 << 20);
+	ck_assert_ptr_nonnull(strstr(daemon_errors(d), "max_user_connections"));
+	ck_assert_ptr_nonnull(strstr(daemon_errors(d), "max_user_bytes"));
+}
+END_TEST
+
+START_TEST(a_reload_says_which_limits_of_a_user_are_cut)
+{
+	d = reachable();
+	char *conf = configure("[limits]\nmax_connections = 32\nmax_user_connections = 8\nmax_user_bytes = 1M\n");
+	daemon_start(d, ARGS("--config", conf, "--socket-mode", "0666"));
+	ck_assert_ptr_null(strstr(daemon_errors(d), "max_user"));
+	configure("[limits]\nmax_connections = 32\nmax_user_connections = 32\nmax_user_bytes = 1M\n");
+	daemon_send_signal(d, SIGHUP);
+	while (!strstr(daemon_errors(d), "reloaded"))
+		sleep_ms(5);
+	ck_assert_ptr_nonnull(strstr(daemon_errors(d), "max_user_connections"));
+	ck_assert_ptr_null(strstr(daemon_errors(d), "max_user_bytes"));
+	ck_assert_int_lt(fill_with(OTHER_USER, 32), 28);
+}
+END_TEST
+
+START_TEST(an_administrator_gets_in_when_the_others_have_all_connections)
+{
+	start(ARGS("--socket-mode", "0666", "--max-connections", "32"));
+	for (uid_t user = THIRD_USER; user < THIRD_USER + 4; user++)
+		fill_with(user, 32);
+	expect_refused(open_as(OTHER_USER, 0), "max_connections");
+	struct client *root = client_open(d);
+	client_call(root, "job.save", JSON({"job":{"id":"a"}}));
+	client_call(client_open(d), "server.stats", NULL);
+	client_call(client_open(d), "server.flush", NULL);
+}
+END_TEST
+
+/* Asks for much on many connections and reads nothing. */
+static void hoard(uid_t user)
+{
+	static const char get[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.get\",\"params\":{\"id\":\"a\"}}\n";
+	static const char nonsense[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"}\n";
+	for (int i = 0; i < 12; i++) {
+		struct client *c = open_as(user, 0);
+		const char *line = i % 2 ? get : nonsense;
+		for (int k = 0; k < 4000; k++)
+			if (client_push(c, line, strlen(line), 20) < strlen(line))
+				break;
+	}
+}
+
+START_TEST(an_administrator_is_answered_when_the_others_unread_replies_fill_the_memory)
+{
+	start(ARGS("--socket-mode", "0666", "--role-write", "*", "--max-user-bytes", "1G", "--max-in-flight", "2M", "--max-queued", "512K"));
+	struct client *root = client_open(d);
+	char text[20000];
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	client_call(root, "job.save", "{\"job\":{\"id\":\"a\",\"error\":\"%s\"}}", text);
+	for (uid_t user = THIRD_USER; user < THIRD_USER + 4; user++)
+		hoard(user);
+	json_t *refused = client_refused(open_as(OTHER_USER, 0), LIMIT, "job.get", JSON({"id":"a"}));
+	expect_fault(refused, "limit", NULL, "queued_bytes");
+	for (int i = 0; i < 50; i++) {
+		client_call(root, "job.get", JSON({"id":"a"}));
+		client_call(root, "job.list", NULL);
+		client_call(root, "job.save", JSON({"job":{"id":"b"}}));
+	}
+	ck_assert_int_lt(whole_at(client_call(root, "server.stats", NULL), "backpressure.queued_bytes"), 2 << 20);
+}
+END_TEST
+
+START_TEST(an_administrator_s_long_line_is_taken_when_the_others_unfinished_ones_fill_the_memory)
+{
+	start(ARGS("--socket-mode", "0666", "--role-write", "*", "--max-user-bytes", "1G", "--max-unfinished", "2M"));
+	static char text[300000];
+	memset(text, 'x', sizeof text - 1);
+	for (uid_t user = THIRD_USER; user < THIRD_USER + 4; user++)
+		for (int i = 0; i < 8; i++)
+			client_push(open_as(user, 0), text, 200000, 100);
+	struct client *root = client_open(d);
+	static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.save\",\"params\":{\"job\":{\"id\":\"a\",\"error\":\"";
+	client_write(root, head, sizeof head - 1);
+	client_write(root, text, 200000);
+	sleep_ms(100);
+	client_say(root, "\"}}}");
+	ck_assert(has_value_at(client_reply(root), "result"));
+	ck_assert_int_ge(whole_at(client_call(root, "server.stats", NULL), "backpressure.unfinished_dropped"), 1);
 }
 END_TEST
 
@@ -194,6 +348,12 @@ int main(void)
 	tcase_add_test(tcase, members_of_the_socket_s_group_may_write_and_others_cannot_connect);
 	tcase_add_test(tcase, roles_are_given_by_user_and_by_group_and_change_with_a_reload);
 	tcase_add_test(tcase, one_user_cannot_take_all_connections);
+	tcase_add_test(tcase, one_that_is_refused_with_requests_on_their_way_still_reads_why);
+	tcase_add_test(tcase, a_user_s_limits_above_the_daemon_s_still_leave_room_for_others);
+	tcase_add_test(tcase, a_reload_says_which_limits_of_a_user_are_cut);
+	tcase_add_test(tcase, an_administrator_gets_in_when_the_others_have_all_connections);
+	tcase_add_test(tcase, an_administrator_is_answered_when_the_others_unread_replies_fill_the_memory);
+	tcase_add_test(tcase, an_administrator_s_long_line_is_taken_when_the_others_unfinished_ones_fill_the_memory);
 	tcase_add_test(tcase, one_user_s_unread_replies_cannot_take_the_memory_of_the_others);
 	tcase_add_test(tcase, one_user_s_unread_errors_do_not_keep_the_others_from_reading);
 	return integration_run(suite);
