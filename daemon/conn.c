@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum {
 	READ_SIZE = 64 << 10,
@@ -392,7 +393,21 @@ static void conn_link(struct conn *c)
 	counters(c)->connections_accepted++;
 }
 
-/* Over the limit: said in one line, so that the client knows why. */
+/* What it has sent is dropped: a socket that closes with something unread resets, and a client may then not look at what
+ * it was told. After the shutdown no more can come. */
+static void conn_drain(struct conn *c)
+{
+	char dropped[4096];
+	int fd;
+	if (uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0)
+		return;
+	shutdown(fd, SHUT_RD);
+	while (recv(fd, dropped, sizeof dropped, MSG_DONTWAIT) > 0)
+		;
+}
+
+/* Over the limit: said in one line, so that the client knows why. At once, so that a burst of these takes no
+ * descriptors from the others and from the disk. */
 static void conn_refuse(struct conn *c, uint64_t limit, const char *who, const char *raise)
 {
 	counters(c)->connections_refused++;
@@ -404,6 +419,8 @@ static void conn_refuse(struct conn *c, uint64_t limit, const char *who, const c
 	fail_line(c, FAULT_LIMIT, message, hint);
 	log_limited(LOG_LEVEL_WARNING, "a connection of uid %u was refused: %s %llu open already",
 	            (unsigned)c->session.user->uid, who, (unsigned long long)limit);
+	conn_drain(c);
+	conn_write(c);
 }
 
 /* Who it is, and what it may do: settled once, when it connects. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -174,6 +175,26 @@ START_TEST(one_that_is_refused_with_requests_on_their_way_still_reads_why)
 		expect_refused(refused[i], "max_user_connections");
 	client_call(first, "server.ping", NULL);
 	ck_assert_int_eq(whole_at(daemon_call(d, "server.stats", NULL), "connections.refused_limit"), 3);
+}
+END_TEST
+
+START_TEST(a_burst_of_refused_connections_takes_no_descriptors_from_the_others)
+{
+	enum { BURST = 400 };
+	static struct client *refused[BURST];
+	start(ARGS("--socket-mode", "0666", "--max-user-connections", "5"));
+	struct rlimit files = {.rlim_cur = 80, .rlim_max = 80};
+	ck_assert_int_eq(prlimit(d->pid, RLIMIT_NOFILE, &files, NULL), 0);
+	ck_assert_int_eq(fill_with(OTHER_USER, 5), 5);
+	daemon_send_signal(d, SIGSTOP);
+	for (int i = 0; i < BURST; i++)
+		refused[i] = open_as(OTHER_USER, 0);
+	struct client *root = client_open(d);
+	daemon_send_signal(d, SIGCONT);
+	client_call(root, "job.save", JSON({"job":{"id":"a"}}));
+	for (int i = 0; i < BURST; i++)
+		expect_refused(refused[i], "max_user_connections");
+	ck_assert_ptr_null(strstr(daemon_errors(d), "open files"));
 }
 END_TEST
 
@@ -349,6 +370,7 @@ int main(void)
 	tcase_add_test(tcase, roles_are_given_by_user_and_by_group_and_change_with_a_reload);
 	tcase_add_test(tcase, one_user_cannot_take_all_connections);
 	tcase_add_test(tcase, one_that_is_refused_with_requests_on_their_way_still_reads_why);
+	tcase_add_test(tcase, a_burst_of_refused_connections_takes_no_descriptors_from_the_others);
 	tcase_add_test(tcase, a_user_s_limits_above_the_daemon_s_still_leave_room_for_others);
 	tcase_add_test(tcase, a_reload_says_which_limits_of_a_user_are_cut);
 	tcase_add_test(tcase, an_administrator_gets_in_when_the_others_have_all_connections);
