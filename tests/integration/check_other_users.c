@@ -335,6 +335,73 @@ START_TEST(one_user_s_unread_replies_cannot_take_the_memory_of_the_others)
 }
 END_TEST
 
+/* What is held for clients that do not read, replies and batches. */
+static long long held(struct client *c)
+{
+	json_t *stats = client_call(c, "server.stats", NULL);
+	return whole_at(stats, "backpressure.queued_bytes") + whole_at(stats, "backpressure.bytes_in_flight");
+}
+
+static char *batch_of(int count, const char *most, const char *last, size_t *len)
+{
+	char *text;
+	FILE *out = open_memstream(&text, len);
+	for (int i = 0; i < count; i++)
+		fprintf(out, "%c%s", i ? ',' : '[', i == count - 1 ? last : most);
+	fprintf(out, "]\n");
+	fclose(out);
+	return text;
+}
+
+START_TEST(one_that_may_do_nothing_cannot_fill_the_memory_with_the_errors_of_its_batches)
+{
+	enum { CONNECTIONS = 200, CALLS = 1300 }; /* replies of ten times what was sent */
+	size_t len;
+	char *line = batch_of(CALLS, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.list\"}", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"}", &len);
+	start(ARGS("--socket-mode", "0666", "--role-none", "65534", "--max-user-bytes", "16M"));
+	struct client *root = client_open(d);
+	for (int i = 0; i < CONNECTIONS; i++)
+		client_push(open_as(OTHER_USER, 0), line, len, 100);
+	ck_assert_int_lt(held(root), 24 << 20);
+	ck_assert_int_ge(whole_at(client_call(root, "server.stats", NULL), "errors.limit"), 1);
+	client_call(root, "job.save", JSON({"job":{"id":"a"}}));
+	/* one that reads has its batch answered whole again, once the others are gone */
+	struct client *other = open_as(THIRD_USER, 0);
+	client_write(other, line, len);
+	ck_assert_uint_eq(json_array_size(client_reply(other)), CALLS);
+}
+END_TEST
+
+START_TEST(replies_that_a_batch_collects_count_for_its_user)
+{
+	enum { CONNECTIONS = 20 };
+	static char text[100000];
+	size_t len;
+	char *line = batch_of(100, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.get\",\"params\":{\"id\":\"big\"}}",
+	                      "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"artifact.read\",\"params\":[\"none\"]}", &len);
+	start(ARGS("--socket-mode", "0666", "--role-write", "*", "--max-user-bytes", "4M"));
+	struct client *root = client_open(d), *all[CONNECTIONS];
+	memset(text, 'x', sizeof text - 1);
+	client_call(root, "job.save", "{\"job\":{\"id\":\"big\",\"error\":\"%s\"}}", text);
+	for (int i = 0; i < CONNECTIONS; i++)
+		all[i] = open_as(OTHER_USER, 0);
+	daemon_send_signal(d, SIGSTOP); /* so that they go on side by side */
+	for (int i = 0; i < CONNECTIONS; i++)
+		client_write(all[i], line, len);
+	daemon_send_signal(d, SIGCONT);
+	sleep_ms(500);
+	ck_assert_int_lt(held(root), 40 << 20);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		json_t *reply = client_reply(all[i]);
+		if (json_is_array(reply))
+			ck_assert_uint_eq(json_array_size(reply), 100);
+		else
+			expect_error(reply, LIMIT, "null");
+	}
+	ck_assert_int_lt(held(root), 1 << 20); /* nothing is counted for ever */
+}
+END_TEST
+
 START_TEST(one_user_s_unread_errors_do_not_keep_the_others_from_reading)
 {
 	enum { CONNECTIONS = 30, REQUESTS = 8000 };
@@ -377,6 +444,8 @@ int main(void)
 	tcase_add_test(tcase, an_administrator_is_answered_when_the_others_unread_replies_fill_the_memory);
 	tcase_add_test(tcase, an_administrator_s_long_line_is_taken_when_the_others_unfinished_ones_fill_the_memory);
 	tcase_add_test(tcase, one_user_s_unread_replies_cannot_take_the_memory_of_the_others);
+	tcase_add_test(tcase, one_that_may_do_nothing_cannot_fill_the_memory_with_the_errors_of_its_batches);
+	tcase_add_test(tcase, replies_that_a_batch_collects_count_for_its_user);
 	tcase_add_test(tcase, one_user_s_unread_errors_do_not_keep_the_others_from_reading);
 	return integration_run(suite);
 }
