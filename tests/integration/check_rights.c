@@ -89,6 +89,30 @@ START_TEST(a_bad_file_at_a_reload_keeps_the_settings_and_says_the_line)
 }
 END_TEST
 
+START_TEST(in_a_batch_each_call_is_judged_by_its_own_role)
+{
+	char me[32];
+	snprintf(me, sizeof me, "%u", geteuid());
+	start(ARGS("--role-read", me));
+	struct client *c = client_open(d);
+	client_say(c, "[%s,%s,%s,%s,%s]", JSON({"jsonrpc":"2.0","id":0,"method":"job.list"}),
+	           JSON({"jsonrpc":"2.0","id":1,"method":"job.save","params":{"job":{"id":"a"}}}),
+	           JSON({"jsonrpc":"2.0","method":"job.save","params":{"job":{"id":"silent"}}}),
+	           JSON({"jsonrpc":"2.0","id":2,"method":"server.flush"}), JSON({"jsonrpc":"2.0","id":3,"method":"job.count"}));
+	json_t *replies = client_reply(c);
+	ck_assert_uint_eq(json_array_size(replies), 4);
+	for (size_t i = 0; i < 4; i++) {
+		const json_t *reply = json_array_get(replies, i);
+		long long id = whole_at(reply, "id");
+		if (id == 1 || id == 2)
+			expect_error(reply, FORBIDDEN, id == 1 ? "1" : "2");
+		else
+			ck_assert_int_eq(whole_at(reply, "result.total"), 0);
+	}
+	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rights");
@@ -96,5 +120,6 @@ int main(void)
 	tcase_add_test(tcase, who_may_read_cannot_change_anything);
 	tcase_add_test(tcase, who_may_write_cannot_touch_the_daemon);
 	tcase_add_test(tcase, a_bad_file_at_a_reload_keeps_the_settings_and_says_the_line);
+	tcase_add_test(tcase, in_a_batch_each_call_is_judged_by_its_own_role);
 	return integration_run(suite);
 }
