@@ -15,6 +15,7 @@ enum {
 	LONG_LINE = 64 << 10,         /* an unfinished line above this counts against limits.unfinished */
 	SLICE_CALLS = 128,            /* begun in one go before other connections have their turn */
 	SLICE_MICROS = 1000,
+	USER_MICROS = 2000,           /* of a turn, for all connections of one user where there are other users */
 };
 
 struct conn {
@@ -54,8 +55,9 @@ static void mark_runnable(struct conn *c)
 	if (c->is_runnable || c->closing)
 		return;
 	c->is_runnable = true;
-	c->next_runnable = c->all->runnable;
-	c->all->runnable = c;
+	c->next_runnable = NULL;
+	*c->all->runnable_end = c;
+	c->all->runnable_end = &c->next_runnable;
 	uv_idle_start(&c->all->idle, on_idle);
 }
 
@@ -220,10 +222,8 @@ static void read_on(struct conn *c, bool on)
 		uv_read_stop((uv_stream_t *)&c->pipe);
 }
 
-/* Goes on with what the connection has sent, for a slice of time, then lets others have theirs. */
-static void conn_run(struct conn *c)
+static void conn_slice(struct conn *c, uint64_t begun)
 {
-	uint64_t begun = service_micros();
 	bool more = true;
 	for (int i = 0; more && !must_wait(c); i++) {
 		if (i >= SLICE_CALLS || service_micros() - begun > SLICE_MICROS) {
@@ -240,17 +240,54 @@ static void conn_run(struct conn *c)
 		mark_dirty(c); /* an ended connection closes once all is said */
 }
 
+/* Many connections are no claim to more of the loop than others have. */
+static bool user_had_its_time(const struct conn *c)
+{
+	struct user *u = c->session.user;
+	if (!u || users_count(&c->all->service->users) == 1)
+		return false;
+	if (u->turn != c->all->turn)
+		u->micros = 0;
+	u->turn = c->all->turn;
+	return u->micros >= USER_MICROS;
+}
+
+/* Goes on with what the connection has sent, for a slice of time, then lets others have theirs. */
+static void conn_run(struct conn *c)
+{
+	uint64_t begun = service_micros();
+	if (user_had_its_time(c)) {
+		mark_runnable(c);
+		read_on(c, false);
+		return;
+	}
+	conn_slice(c, begun);
+	if (c->session.user)
+		c->session.user->micros += service_micros() - begun;
+}
+
+/* Those whose user has had its time stay before those that have run: in the end each has its turn. */
 static void on_idle(uv_idle_t *idle)
 {
 	struct conns *all = idle->data;
-	struct conn *list = all->runnable;
+	struct conn *list = all->runnable, *kept = NULL, **kept_end = &kept;
 	all->runnable = NULL;
+	all->runnable_end = &all->runnable;
 	while (list) {
 		struct conn *c = list;
 		list = c->next_runnable;
+		if (user_had_its_time(c)) {
+			*kept_end = c;
+			kept_end = &c->next_runnable;
+			continue;
+		}
 		c->is_runnable = false;
 		conn_run(c);
 	}
+	*kept_end = all->runnable;
+	if (kept && !all->runnable)
+		all->runnable_end = kept_end;
+	all->runnable = kept;
 	if (!all->runnable)
 		uv_idle_stop(idle);
 }
@@ -322,6 +359,7 @@ static void conn_write(struct conn *c)
 
 void conns_write(struct conns *all)
 {
+	all->turn++;
 	while (all->dirty) {
 		struct conn *c = all->dirty;
 		all->dirty = c->next_dirty;
@@ -333,12 +371,22 @@ void conns_write(struct conns *all)
 
 /* ---- opening and closing */
 
-static void remove_from(struct conn **list, struct conn *c, bool runnable)
+static void remove_runnable(struct conn *c)
 {
-	while (*list && *list != c)
-		list = runnable ? &(*list)->next_runnable : &(*list)->next_dirty;
-	if (*list)
-		*list = runnable ? c->next_runnable : c->next_dirty;
+	struct conn **place = &c->all->runnable;
+	while (*place != c)
+		place = &(*place)->next_runnable;
+	*place = c->next_runnable;
+	if (!*place)
+		c->all->runnable_end = place;
+}
+
+static void remove_dirty(struct conn *c)
+{
+	struct conn **place = &c->all->dirty;
+	while (*place != c)
+		place = &(*place)->next_dirty;
+	*place = c->next_dirty;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -371,9 +419,9 @@ static void conn_close(struct conn *c)
 	users_unref(&c->all->service->users, c->session.user);
 	c->session.user = NULL;
 	if (c->is_runnable)
-		remove_from(&c->all->runnable, c, true);
+		remove_runnable(c);
 	if (c->is_dirty)
-		remove_from(&c->all->dirty, c, false);
+		remove_dirty(c);
 	if (c->previous)
 		c->previous->next = c->next;
 	else
@@ -473,7 +521,8 @@ void conns_accept(struct conns *all, uv_stream_t *listener)
 
 void conns_init(struct conns *all, struct service *s, uv_loop_t *loop)
 {
-	*all = (struct conns){.service = s, .loop = loop};
+	*all = (struct conns){.service = s, .loop = loop, .turn = 1};
+	all->runnable_end = &all->runnable;
 	uv_idle_init(loop, &all->idle);
 	all->idle.data = all;
 }

@@ -17,6 +17,7 @@ struct user {
 	uint64_t connections;
 	uint64_t calls;  /* in flight */
 	uint64_t bytes;  /* of calls in flight, of replies not yet taken, and of unfinished long lines */
+	uint64_t turn, micros; /* of the loop's time, in the turn in which it last had some (conn.c) */
 };
 
 struct limits;

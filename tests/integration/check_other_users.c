@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -453,6 +454,95 @@ START_TEST(one_user_s_calls_in_flight_do_not_count_for_the_others)
 }
 END_TEST
 
+/* Runs `nuisance` as another user for as long as the test does. */
+static void disturb(void (*nuisance)(void))
+{
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child)
+		return;
+	if (setgroups(0, NULL) == 0 && setgid(OTHER_USER) == 0 && setuid(OTHER_USER) == 0 &&
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) /* which a change of user would take back */
+		nuisance();
+	_exit(1);
+}
+
+static void connect_for_ever(void)
+{
+	for (;;) {
+		struct client *c = client_try_open(d);
+		if (c)
+			client_close(c);
+	}
+}
+
+static void ask_on_many_connections_for_ever(void)
+{
+	enum { CONNECTIONS = 400, LINES = 500 };
+	static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.ping\"}\n";
+	static char lines[LINES * sizeof ping], replies[1 << 16];
+	static struct { int fd; size_t sent; } all[CONNECTIONS];
+	for (int i = 0; i < LINES; i++)
+		memcpy(lines + i * (sizeof ping - 1), ping, sizeof ping - 1);
+	size_t len = LINES * (sizeof ping - 1);
+	for (int i = 0; i < CONNECTIONS; i++)
+		all[i].fd = client_fd(client_open(d));
+	for (;;) {
+		for (int i = 0; i < CONNECTIONS; i++) {
+			while (recv(all[i].fd, replies, sizeof replies, 0) > 0)
+				;
+			ssize_t put = send(all[i].fd, lines + all[i].sent, len - all[i].sent, MSG_NOSIGNAL);
+			if (put > 0)
+				all[i].sent = (all[i].sent + (size_t)put) % len;
+		}
+	}
+}
+
+static int by_size(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Milliseconds that half of the calls took at most. */
+static int usual_wait(struct client *c)
+{
+	enum { CALLS = 21 };
+	int took[CALLS];
+	for (int i = 0; i < CALLS; i++) {
+		long long begun = clock_ms();
+		client_call(c, "server.ping", NULL);
+		took[i] = (int)(clock_ms() - begun);
+		sleep_ms(10);
+	}
+	qsort(took, CALLS, sizeof *took, by_size);
+	return took[CALLS / 2];
+}
+
+START_TEST(one_that_connects_again_and_again_does_not_keep_the_others_waiting)
+{
+	start(ARGS("--socket-mode", "0666"));
+	struct client *root = client_open(d);
+	disturb(connect_for_ever);
+	disturb(connect_for_ever);
+	while (whole_at(client_call(root, "server.stats", NULL), "connections.accepted") < 1000)
+		sleep_ms(10);
+	ck_assert_int_lt(usual_wait(root), 100);
+	client_call(client_open(d), "server.ping", NULL);
+}
+END_TEST
+
+START_TEST(one_that_asks_on_hundreds_of_connections_does_not_keep_the_others_waiting)
+{
+	start(ARGS("--socket-mode", "0666"));
+	struct client *root = client_open(d);
+	disturb(ask_on_many_connections_for_ever);
+	while (whole_at(client_call(root, "server.stats", NULL), "wire.lines") < 20000)
+		sleep_ms(10);
+	ck_assert_int_lt(usual_wait(root), 50);
+	client_call(client_open(d), "server.ping", NULL);
+}
+END_TEST
+
 int main(void)
 {
 	if (geteuid() != 0) {
@@ -477,5 +567,7 @@ int main(void)
 	tcase_add_test(tcase, replies_that_a_batch_collects_count_for_its_user);
 	tcase_add_test(tcase, one_user_s_unread_errors_do_not_keep_the_others_from_reading);
 	tcase_add_test(tcase, one_user_s_calls_in_flight_do_not_count_for_the_others);
+	tcase_add_test(tcase, one_that_connects_again_and_again_does_not_keep_the_others_waiting);
+	tcase_add_test(tcase, one_that_asks_on_hundreds_of_connections_does_not_keep_the_others_waiting);
 	return integration_run(suite);
 }
