@@ -73,6 +73,7 @@ struct service {
 	} swept;
 	unsigned artifact_reads; /* under way; bounded so that commits find a free thread */
 	struct flush_job *reads_first, *reads_last; /* those that wait for their turn */
+	uint64_t reads_begun;    /* so far */
 	bool stopping;
 };
 

@@ -18,6 +18,7 @@ struct user {
 	uint64_t calls;  /* in flight */
 	uint64_t bytes;  /* of calls in flight, of replies not yet taken, and of unfinished long lines */
 	uint64_t turn, micros; /* of the loop's time, in the turn in which it last had some (conn.c) */
+	uint64_t last_read;    /* of an artifact: the number of the newest that was begun (methods_artifact.c) */
 };
 
 struct limits;

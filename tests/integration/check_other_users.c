@@ -543,6 +543,34 @@ START_TEST(one_that_asks_on_hundreds_of_connections_does_not_keep_the_others_wai
 }
 END_TEST
 
+START_TEST(one_that_reads_many_large_artifacts_does_not_keep_the_others_from_reading_theirs)
+{
+	enum { CONNECTIONS = 30, NUMBERS = 400000 };
+	start(ARGS("--socket-mode", "0666", "--role-read", "*"));
+	struct client *root = client_open(d), *other = open_as(THIRD_USER, 0);
+	char *text, large[200], small[200];
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	for (int i = 0; i < NUMBERS; i++)
+		fprintf(out, "%c%d.5", i ? ',' : '[', i);
+	fprintf(out, "]");
+	fclose(out);
+	client_call(root, "run.create_or_update", JSON({"run_id":"r","kind":"k"}));
+	strcpy(large, text_at(client_call(root, "artifact.save", "{\"run_id\":\"r\",\"payload\":%s}", text), "id"));
+	strcpy(small, text_at(client_call(root, "artifact.save", JSON({"run_id":"r","payload":1})), "id"));
+	for (int i = 0; i < CONNECTIONS; i++) {
+		struct client *greedy = open_as(OTHER_USER, 0);
+		for (int k = 0; k < 2; k++)
+			client_say(greedy, JSON({"jsonrpc":"2.0","id":1,"method":"artifact.read","params":{"id":"%s"}}), large);
+	}
+	while (whole_at(client_call(root, "server.stats", NULL), "wire.lines") < 2 * CONNECTIONS)
+		sleep_ms(1);
+	client_call(other, "artifact.read", JSON({"id":"%s"}), small);
+	json_t *methods = value_at(client_call(root, "server.stats", NULL), "methods");
+	ck_assert_int_lt(whole_at(json_object_get(methods, "artifact.read"), "calls"), CONNECTIONS);
+}
+END_TEST
+
 int main(void)
 {
 	if (geteuid() != 0) {
@@ -569,5 +597,6 @@ int main(void)
 	tcase_add_test(tcase, one_user_s_calls_in_flight_do_not_count_for_the_others);
 	tcase_add_test(tcase, one_that_connects_again_and_again_does_not_keep_the_others_waiting);
 	tcase_add_test(tcase, one_that_asks_on_hundreds_of_connections_does_not_keep_the_others_waiting);
+	tcase_add_test(tcase, one_that_reads_many_large_artifacts_does_not_keep_the_others_from_reading_theirs);
 	return integration_run(suite);
 }
