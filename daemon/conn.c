@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum {
 	READ_SIZE = CONNS_INPUT,
@@ -16,6 +17,7 @@ enum {
 	SLICE_CALLS = 128,            /* begun in one go before other connections have their turn */
 	SLICE_MICROS = 1000,
 	SLOW_LINE = 4096,             /* above this reading alone may take a while: the clock is looked at */
+	USER_MICROS = 2000,           /* of a turn, for all connections of one user where there are other users */
 };
 
 struct conn {
@@ -55,8 +57,9 @@ static void mark_runnable(struct conn *c)
 	if (c->is_runnable || c->closing)
 		return;
 	c->is_runnable = true;
-	c->next_runnable = c->all->runnable;
-	c->all->runnable = c;
+	c->next_runnable = NULL;
+	*c->all->runnable_end = c;
+	c->all->runnable_end = &c->next_runnable;
 	uv_idle_start(&c->all->idle, on_idle);
 }
 
@@ -110,7 +113,9 @@ static bool must_wait(struct conn *c)
 		counters(c)->paused_queued += c->reading;
 		return true;
 	}
-	if (queued(c) && c->session.user && c->session.user->bytes > l->user_bytes) { /* its own write wakes it */
+	const struct allowance *a = limits_for(l, c->session.role);
+	if (queued(c) && c->session.user && /* its own write wakes it */
+	    (c->session.user->bytes > a->bytes || counters(c)->queued_bytes > a->in_flight)) {
 		counters(c)->paused_queued += c->reading;
 		return true;
 	}
@@ -119,8 +124,8 @@ static bool must_wait(struct conn *c)
 		return true;
 	}
 	const struct user *u = c->session.user;
-	if (c->session.calls && (c->session.bytes > l->queued || counters(c)->in_flight_bytes > l->in_flight ||
-	                         u->calls >= l->user_calls || u->bytes > l->user_bytes)) {
+	if (c->session.calls && (c->session.bytes > l->queued || counters(c)->in_flight_bytes > a->in_flight ||
+	                         u->calls >= a->calls || u->bytes > a->bytes)) {
 		counters(c)->paused_in_flight += c->reading;
 		return true;
 	}
@@ -181,9 +186,9 @@ static void count_unfinished(struct conn *c)
 	size_t pending = frame_pending(&c->frame);
 	uint64_t now = pending > LONG_LINE ? pending : 0;
 	hold_unfinished(c, now);
-	const struct limits *l = &c->all->service->limits;
-	bool all = counters(c)->unfinished_bytes > l->unfinished;
-	if (now && (all || (c->session.user && c->session.user->bytes > l->user_bytes))) {
+	const struct allowance *a = limits_for(&c->all->service->limits, c->session.role);
+	bool all = counters(c)->unfinished_bytes > a->unfinished;
+	if (now && (all || (c->session.user && c->session.user->bytes > a->bytes))) {
 		frame_discard(&c->frame);
 		hold_unfinished(c, 0);
 		counters(c)->unfinished_dropped++;
@@ -261,10 +266,8 @@ static void look_ahead(struct conn *c, size_t *left)
 	}
 }
 
-/* Goes on with what the connection has sent, for a slice of time, then lets others have theirs. */
-static void conn_run(struct conn *c)
+static void conn_slice(struct conn *c, uint64_t begun)
 {
-	uint64_t begun = service_look(c->all->service);
 	size_t unseen = SIZE_MAX;
 	bool more = true;
 	for (int i = 0; more && !must_wait(c); i++) {
@@ -283,18 +286,55 @@ static void conn_run(struct conn *c)
 		mark_dirty(c); /* an ended connection closes once all is said */
 }
 
+/* Many connections are no claim to more of the loop than others have. */
+static bool user_had_its_time(const struct conn *c)
+{
+	struct user *u = c->session.user;
+	if (!u || users_count(&c->all->service->users) == 1)
+		return false;
+	if (u->turn != c->all->turn)
+		u->micros = 0;
+	u->turn = c->all->turn;
+	return u->micros >= USER_MICROS;
+}
+
+/* Goes on with what the connection has sent, for a slice of time, then lets others have theirs. */
+static void conn_run(struct conn *c)
+{
+	uint64_t begun = service_look(c->all->service);
+	if (user_had_its_time(c)) {
+		mark_runnable(c);
+		read_on(c, false);
+		return;
+	}
+	conn_slice(c, begun);
+	if (c->session.user)
+		c->session.user->micros += c->all->service->clock - begun;
+}
+
+/* Those whose user has had its time stay before those that have run: in the end each has its turn. */
 static void on_idle(uv_idle_t *idle)
 {
 	struct conns *all = idle->data;
-	struct conn *list = all->runnable;
+	struct conn *list = all->runnable, *kept = NULL, **kept_end = &kept;
 	all->runnable = NULL;
+	all->runnable_end = &all->runnable;
 	while (list) {
 		struct conn *c = list;
 		list = c->next_runnable;
+		if (user_had_its_time(c)) {
+			*kept_end = c;
+			kept_end = &c->next_runnable;
+			continue;
+		}
 		c->is_runnable = false;
 		conn_run(c);
 		conn_write_now(c);
 	}
+	*kept_end = all->runnable;
+	if (kept && !all->runnable)
+		all->runnable_end = kept_end;
+	all->runnable = kept;
 	if (!all->runnable)
 		uv_idle_stop(idle);
 }
@@ -375,6 +415,7 @@ static void conn_write_now(struct conn *c)
 
 void conns_write(struct conns *all)
 {
+	all->turn++;
 	while (all->dirty) {
 		struct conn *c = all->dirty;
 		all->dirty = c->next_dirty;
@@ -386,12 +427,22 @@ void conns_write(struct conns *all)
 
 /* ---- opening and closing */
 
-static void remove_from(struct conn **list, struct conn *c, bool runnable)
+static void remove_runnable(struct conn *c)
 {
-	while (*list && *list != c)
-		list = runnable ? &(*list)->next_runnable : &(*list)->next_dirty;
-	if (*list)
-		*list = runnable ? c->next_runnable : c->next_dirty;
+	struct conn **place = &c->all->runnable;
+	while (*place != c)
+		place = &(*place)->next_runnable;
+	*place = c->next_runnable;
+	if (!*place)
+		c->all->runnable_end = place;
+}
+
+static void remove_dirty(struct conn *c)
+{
+	struct conn **place = &c->all->dirty;
+	while (*place != c)
+		place = &(*place)->next_dirty;
+	*place = c->next_dirty;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -424,9 +475,9 @@ static void conn_close(struct conn *c)
 	users_unref(&c->all->service->users, c->session.user);
 	c->session.user = NULL;
 	if (c->is_runnable)
-		remove_from(&c->all->runnable, c, true);
+		remove_runnable(c);
 	if (c->is_dirty)
-		remove_from(&c->all->dirty, c, false);
+		remove_dirty(c);
 	if (c->previous)
 		c->previous->next = c->next;
 	else
@@ -446,7 +497,21 @@ static void conn_link(struct conn *c)
 	counters(c)->connections_accepted++;
 }
 
-/* Over the limit: said in one line, so that the client knows why. */
+/* What it has sent is dropped: a socket that closes with something unread resets, and a client may then not look at what
+ * it was told. After the shutdown no more can come. */
+static void conn_drain(struct conn *c)
+{
+	char dropped[4096];
+	int fd;
+	if (uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0)
+		return;
+	shutdown(fd, SHUT_RD);
+	while (recv(fd, dropped, sizeof dropped, MSG_DONTWAIT) > 0)
+		;
+}
+
+/* Over the limit: said in one line, so that the client knows why. At once, so that a burst of these takes no
+ * descriptors from the others and from the disk. */
 static void conn_refuse(struct conn *c, uint64_t limit, const char *who, const char *raise)
 {
 	counters(c)->connections_refused++;
@@ -458,6 +523,8 @@ static void conn_refuse(struct conn *c, uint64_t limit, const char *who, const c
 	fail_line(c, FAULT_LIMIT, message, hint);
 	log_limited(LOG_LEVEL_WARNING, "a connection of uid %u was refused: %s %llu open already",
 	            (unsigned)c->session.user->uid, who, (unsigned long long)limit);
+	conn_drain(c);
+	conn_write(c);
 }
 
 /* Who it is, and what it may do: settled once, when it connects. */
@@ -494,19 +561,24 @@ void conns_accept(struct conns *all, uv_stream_t *listener)
 		conn_close(c);
 		return;
 	}
-	if (!conn_know(c))
+	if (!conn_know(c)) {
 		conn_close(c);
-	else if (counters(c)->connections_open > all->service->limits.connections)
-		conn_refuse(c, all->service->limits.connections, "the daemon has", "raise max_connections");
-	else if (c->session.user->connections > all->service->limits.user_connections)
-		conn_refuse(c, all->service->limits.user_connections, "your user has", "raise max_user_connections");
+		return;
+	}
+	const struct allowance *a = limits_for(&all->service->limits, c->session.role);
+	if (counters(c)->connections_open > a->all_connections)
+		conn_refuse(c, a->all_connections, "the daemon has", "raise max_connections");
+	else if (c->session.user->connections > a->connections)
+		conn_refuse(c, a->connections, "your user has",
+		            "raise max_user_connections (and max_connections, where that leaves no room for it)");
 	else
 		read_on(c, true);
 }
 
 void conns_init(struct conns *all, struct service *s, uv_loop_t *loop)
 {
-	*all = (struct conns){.service = s, .loop = loop};
+	*all = (struct conns){.service = s, .loop = loop, .turn = 1};
+	all->runnable_end = &all->runnable;
 	uv_idle_init(loop, &all->idle);
 	all->idle.data = all;
 }

@@ -16,12 +16,14 @@ struct conns {
 	struct service *service;
 	uv_loop_t *loop;
 	struct conn *all;
-	struct conn *runnable; /* have lines to go on with */
+	struct conn *runnable; /* have lines to go on with, the one that waits longest first */
+	struct conn **runnable_end;
 	struct conn *dirty;    /* have replies to write */
 	uv_idle_t idle;        /* runs while there are runnable ones */
 	char input[CONNS_INPUT]; /* read into by whichever connection is being read from */
 	struct buf spares[CONNS_SPARE]; /* for replies; those of connections that have said all */
 	unsigned spare_count;
+	uint64_t turn;         /* of the loop; counted for users' time */
 };
 
 void conns_init(struct conns *all, struct service *s, uv_loop_t *loop);

@@ -91,23 +91,36 @@ static bool takes_mutations(struct service *s, struct fault *fault)
 }
 
 /* A user's connections wait for their own calls; with many connections it may still ask for more than one user
- * may have. */
-static bool user_has_room(const struct service *s, const struct call *c, struct fault *fault)
+ * may have. `own`: bytes that do not count against this, being of the same batch. */
+static bool user_has_room(const struct service *s, const struct session *who, uint64_t own, struct fault *fault)
 {
-	const struct user *u = c->origin ? c->origin->session->user : NULL;
-	bool calls = u && u->calls >= s->limits.user_calls;
-	if (!u || (!calls && u->bytes <= s->limits.user_bytes))
+	const struct user *u = who->user;
+	const struct allowance *a = limits_for(&s->limits, who->role);
+	bool calls = u && u->calls >= a->calls;
+	if (!u || (!calls && u->bytes - own <= a->bytes))
 		return true;
 	fault_set(fault, FAULT_LIMIT,
 	          calls ? "your user has %llu calls in flight on all its connections together, which is the limit; this "
-	                  "one did not happen"
+	                  "did not happen"
 	                : "what is held for all connections of your user together is over the limit of %llu bytes; "
-	                  "this call did not happen",
-	          (unsigned long long)(calls ? s->limits.user_calls : s->limits.user_bytes));
+	                  "this did not happen",
+	          (unsigned long long)(calls ? a->calls : a->bytes));
 	fault_hint(fault, "wait for answers before you send more; %s is the setting",
 	           calls ? "max_user_calls" : "max_user_bytes");
 	return false;
 }
+
+/* All calls in flight together may hold so much. */
+static bool flight_has_room(const struct service *s, const struct session *who, uint64_t own, struct fault *fault)
+{
+	if (s->counters.in_flight_bytes - own <= limits_for(&s->limits, who->role)->in_flight)
+		return true;
+	fault_set(fault, FAULT_LIMIT, "calls in flight fill what the daemon may hold for them; this did not happen");
+	fault_hint(fault, "try again later; server.stats shows bytes_in_flight");
+	return false;
+}
+
+static uint64_t held_by_batch(const struct origin *o);
 
 /* Connections wait for their own replies and calls;
  * all of them together may still ask for more than there is room for. */
@@ -115,20 +128,17 @@ static bool has_memory(const struct service *s, const struct call *c, enum order
 {
 	if (order == AT_ONCE || c->method == SERVER_PING) /* whoever wants to know whether it lives gets an answer */
 		return true;
-	const struct counters *n = &s->counters;
-	if (order == READS && n->queued_bytes > s->limits.in_flight) {
+	if (!c->origin) /* nobody waits for it any more */
+		return true;
+	const struct session *who = c->origin->session;
+	uint64_t own = held_by_batch(c->origin);
+	if (order == READS && s->counters.queued_bytes > limits_for(&s->limits, who->role)->in_flight) {
 		fault_set(fault, FAULT_LIMIT,
 		          "replies that slow clients have not read fill what the daemon may hold for them");
 		fault_hint(fault, "try again later; server.stats shows queued_bytes");
 		return false;
 	}
-	if ((order == MUTATES || order == SEES_LISTS) && n->in_flight_bytes > s->limits.in_flight) {
-		fault_set(fault, FAULT_LIMIT,
-		          "calls in flight fill what the daemon may hold for them; this one did not happen");
-		fault_hint(fault, "try again later; server.stats shows bytes_in_flight");
-		return false;
-	}
-	return user_has_room(s, c, fault);
+	return (order == READS || flight_has_room(s, who, own, fault)) && user_has_room(s, who, own, fault);
 }
 
 /* A read that waits is answered together with all that wait beside it, whoever reads slowly: so not too many
@@ -244,6 +254,8 @@ static void refuse_line(struct service *s, struct origin *o, enum scan_result re
 
 /* ---- JSON-RPC batches */
 
+enum { ANSWER_ROOM = 512 }; /* bytes of a reply that says little, an error for example */
+
 struct bundle {
 	struct origin origin;  /* of its calls; first */
 	struct service *service;
@@ -252,10 +264,33 @@ struct bundle {
 	struct buf text, out;
 	struct scan_iter next;
 	size_t number_at, unanswered;
+	size_t left;           /* to be answered, begun or not */
+	uint64_t held;         /* counted as in flight and for its user */
 	bool begun_all;
 };
 
 static struct buf *bundle_reply_buffer(struct origin *o) { return &((struct bundle *)o)->out; }
+
+static uint64_t held_by_batch(const struct origin *o)
+{
+	return o->shares_line ? ((const struct bundle *)o)->held : 0;
+}
+
+static void bundle_hold(struct bundle *b, uint64_t bytes)
+{
+	struct user *u = b->origin.session->user;
+	b->service->counters.in_flight_bytes += bytes - b->held;
+	if (u)
+		u->bytes += bytes - b->held;
+	b->held = bytes;
+}
+
+/* Its text, its replies so far, and room for those to come: each call is answered, if only with an error, so what has
+ * been begun will need that much at least. */
+static void bundle_count(struct bundle *b)
+{
+	bundle_hold(b, b->text.len + b->out.len + b->left * ANSWER_ROOM);
+}
 
 static void bundle_free(struct bundle *b)
 {
@@ -266,6 +301,7 @@ static void bundle_free(struct bundle *b)
 		session->bundles = b->next_bundle;
 	if (b->next_bundle)
 		b->next_bundle->previous_bundle = b->previous_bundle;
+	bundle_hold(b, 0);
 	buf_free(&b->text);
 	buf_free(&b->out);
 	free(b);
@@ -291,6 +327,8 @@ static void bundle_replied(struct origin *o, bool notification)
 	if (!notification)
 		buf_char(&b->out, ',');
 	b->unanswered--;
+	b->left--;
+	bundle_count(b);
 	if (b->begun_all)
 		bundle_end_if_done(b);
 	else
@@ -298,7 +336,8 @@ static void bundle_replied(struct origin *o, bool notification)
 		b->parent->replied(b->parent, true);
 }
 
-static struct bundle *bundle_new(struct service *s, struct origin *parent, struct span line, size_t number_at)
+static struct bundle *bundle_new(struct service *s, struct origin *parent, struct span line, size_t count,
+                                 size_t number_at)
 {
 	struct bundle *b = mem_zero(sizeof *b);
 	b->origin = (struct origin){.session = parent->session, .shares_line = true,
@@ -314,6 +353,8 @@ static struct bundle *bundle_new(struct service *s, struct origin *parent, struc
 	buf_char(&b->out, '[');
 	b->next = scan_elements(buf_as_span(&b->text));
 	b->number_at = number_at;
+	b->left = count;
+	bundle_count(b);
 	return b;
 }
 
@@ -389,6 +430,10 @@ struct bundle *dispatch_line(struct service *s, struct origin *o, struct span li
 		origin_fail(s, o, (struct span){0}, &fault);
 		return NULL;
 	}
+	if (!flight_has_room(s, o->session, 0, &fault) || !user_has_room(s, o->session, 0, &fault)) {
+		origin_fail(s, o, (struct span){0}, &fault);
+		return NULL;
+	}
 	s->counters.batches++;
-	return bundle_new(s, o, value, report.number_at == SIZE_MAX ? SIZE_MAX : report.number_at - start);
+	return bundle_new(s, o, value, count, report.number_at == SIZE_MAX ? SIZE_MAX : report.number_at - start);
 }

@@ -10,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
-
 static bool make_address(const char *path, struct sockaddr_un *address, char *why, size_t why_size)
 {
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -108,7 +106,7 @@ static bool bind_socket(struct listener *l, const struct sockaddr_un *address, c
 	umask(before);
 	errno = error;
 	return bound && (o->group == LISTENER_OWN_GROUP || chown(o->path, (uid_t)-1, o->group) == 0) &&
-	       chmod(o->path, o->mode) == 0 && listen(l->fd, BACKLOG) == 0;
+	       chmod(o->path, o->mode) == 0 && listen(l->fd, LISTENER_BACKLOG) == 0;
 }
 
 bool listener_open(struct listener *l, const struct listener_options *o, char *why, size_t why_size)

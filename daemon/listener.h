@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* Clients that have connected and wait to be accepted: those of a burst, of a turn of the loop that takes long, and with
+ * socket activation those of a whole restart. Whoever comes when the line is full gets EAGAIN or hangs in connect(). The
+ * kernel cuts it to net.core.somaxconn, which is 4096 unless somebody has changed it. */
+enum { LISTENER_BACKLOG = 4096 };
+
 struct listener {
 	int fd, lock;
 	char *path;

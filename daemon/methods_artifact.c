@@ -255,19 +255,44 @@ static void payload_done(struct flush_job *job)
 	reads_start(s);
 }
 
+/* Whose it is; NULL: nobody waits for it any more. */
+static struct user *reader(const struct flush_job *job)
+{
+	const struct origin *o = ((const struct payload_read *)job)->call->origin;
+	return o ? o->session->user : NULL;
+}
+
+/* Of those that wait, the user's whose last one was begun longest ago: many of one user do not keep others from theirs.
+ * What nobody waits for goes first. */
+static struct flush_job *take_read(struct service *s)
+{
+	struct flush_job *before = NULL, *best_before = NULL, *best = s->reads_first;
+	for (struct flush_job *job = best; job; before = job, job = job->next) {
+		const struct user *u = reader(job), *chosen = reader(best);
+		if (chosen && (!u || u->last_read < chosen->last_read)) {
+			best = job;
+			best_before = before;
+		}
+	}
+	*(best_before ? &best_before->next : &s->reads_first) = best->next;
+	if (s->reads_last == best)
+		s->reads_last = best_before;
+	best->next = NULL;
+	return best;
+}
+
 static void reads_start(struct service *s)
 {
 	while (s->artifact_reads < READS_AT_ONCE && s->reads_first) {
-		struct flush_job *job = s->reads_first;
+		struct flush_job *job = take_read(s);
 		struct payload_read *r = (struct payload_read *)job;
-		s->reads_first = job->next;
-		if (!s->reads_first)
-			s->reads_last = NULL;
-		if (!r->call->origin) { /* nobody waits for it any more */
+		struct user *u = reader(job);
+		if (!u) {
 			r->error = ECANCELED;
 			call_resume(r->call, finish_read);
 			continue;
 		}
+		u->last_read = ++s->reads_begun;
 		s->artifact_reads++;
 		s->flush->submit(s->flush, job);
 	}

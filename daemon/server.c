@@ -21,7 +21,7 @@
  * the clean stop's fold. */
 enum phase { SERVING, FINISHING, FOLDING, CLOSING };
 
-enum { TICK_MS = 250, FINISH_MS = 5000, STOPPING_SECONDS = 30 };
+enum { TICK_MS = 250, FINISH_MS = 5000, STOPPING_SECONDS = 30, ACCEPTS_A_TURN = 64 };
 
 struct server {
 	struct service service;
@@ -34,6 +34,8 @@ struct server {
 	uv_loop_t loop;
 	uv_pipe_t pipe;
 	uv_prepare_t turn;
+	unsigned accepted;      /* in this turn */
+	bool accept_waits;      /* a connection that is for the next one */
 	uv_timer_t tick;
 	uv_signal_t signals[3];
 	enum phase phase;
@@ -193,8 +195,20 @@ static void on_connection(uv_stream_t *listener, int status)
 	struct server *s = listener->data;
 	if (status < 0)
 		log_limited(LOG_LEVEL_WARNING, "a connection could not be accepted: %s", uv_strerror(status));
-	else
+	else if (s->accepted++ < ACCEPTS_A_TURN)
 		conns_accept(&s->conns, listener);
+	else
+		s->accept_waits = true; /* until it is accepted libuv takes no more */
+}
+
+/* libuv accepts as long as somebody connects: one that connects again and again would have the loop to itself. */
+static void accept_turn_ends(struct server *s)
+{
+	bool waits = s->accept_waits && s->phase == SERVING;
+	s->accepted = 0;
+	s->accept_waits = false;
+	if (waits)
+		conns_accept(&s->conns, (uv_stream_t *)&s->pipe);
 }
 
 /* ---- stopping */
@@ -239,6 +253,7 @@ static void stop_begin(struct server *s, int signal)
 	}
 	log_info("stopping (%s)", signal == SIGINT ? "SIGINT" : "SIGTERM");
 	notify_stopping();
+	accept_turn_ends(s); /* what has been taken from the kernel is served, too */
 	s->phase = FINISHING;
 	s->service.stopping = true;
 	sweeper_stop(s->sweeper);
@@ -270,12 +285,28 @@ static void raise_descriptor_limit(struct limits *limits)
 	}
 }
 
+static void say_cut(const char *key, uint64_t said, uint64_t in_force, const char *totals)
+{
+	if (in_force < said)
+		log_warning("%s is %" PRIu64 " in force for who does not administer, not %" PRIu64 ": no user may have all of "
+		            "%s", key, in_force, said, totals);
+}
+
+static void share_limits(struct limits *l)
+{
+	struct limits said = *l;
+	users_divide(l);
+	say_cut("max_user_connections", said.user_connections, l->user_connections, "max_connections");
+	say_cut("max_user_bytes", said.user_bytes, l->user_bytes, "max_in_flight or max_unfinished");
+}
+
 static void apply_settings(struct server *s)
 {
 	s->service.limits = s->settings->limits;
 	s->service.roles = &s->settings->roles;
 	log_set_level(s->settings->log_level);
 	raise_descriptor_limit(&s->service.limits);
+	share_limits(&s->service.limits);
 }
 
 static void reload(struct server *s)
@@ -316,6 +347,7 @@ static void on_turn(uv_prepare_t *prepare)
 	struct server *s = prepare->data;
 	if (s->phase == CLOSING)
 		return;
+	accept_turn_ends(s);
 	store_flush(s->service.store);
 	conns_write(&s->conns);
 	tick_if_wanted(s);
@@ -364,7 +396,7 @@ static void handles_open(struct server *s)
 	uv_pipe_init(&s->loop, &s->pipe, 0);
 	s->pipe.data = s;
 	uv_pipe_open(&s->pipe, s->listener.fd);
-	uv_listen((uv_stream_t *)&s->pipe, 1024, on_connection);
+	uv_listen((uv_stream_t *)&s->pipe, LISTENER_BACKLOG, on_connection);
 }
 
 static void report_ready(const struct server *s)

@@ -22,7 +22,13 @@ struct limits {
 	uint64_t in_flight;        /* bytes of calls in flight, all connections together */
 	/* of one user, all its connections together */
 	uint64_t user_connections, user_calls, user_bytes;
+	struct allowance others, admins; /* made of these by users_divide */
 };
+
+static inline const struct allowance *limits_for(const struct limits *l, enum role role)
+{
+	return role == ROLE_ADMIN ? &l->admins : &l->others;
+}
 
 /* Counted since the start; server.stats shows each. */
 struct counters {
@@ -68,6 +74,7 @@ struct service {
 	} swept;
 	unsigned artifact_reads; /* under way; bounded so that commits find a free thread */
 	struct flush_job *reads_first, *reads_last; /* those that wait for their turn */
+	uint64_t reads_begun;    /* so far */
 	bool stopping;
 };
 

@@ -80,8 +80,8 @@ static bool is_due(const struct sweeper *w, enum table_id t, const struct entry 
 
 /* ---- a step: what it removes is one commit */
 
-/* A run goes when its artifacts have: one of very many takes several steps. */
-static void remove_run(struct sweeper *w, struct span id)
+/* A run goes when its artifacts have: one of very many takes several steps. False: it is not gone yet. */
+static bool remove_run(struct sweeper *w, struct span id)
 {
 	struct store *store = w->service->store;
 	struct buf ids = {0};
@@ -90,10 +90,11 @@ static void remove_run(struct sweeper *w, struct span id)
 		store_remove(store, TABLE_ARTIFACTS, span_of(ids.at + at));
 	buf_free(&ids);
 	w->step.artifacts += found;
-	if (found < STEP_REMOVED) {
-		store_remove(store, TABLE_RUNS, id);
-		w->step.runs++;
-	}
+	if (found == STEP_REMOVED)
+		return false;
+	store_remove(store, TABLE_RUNS, id);
+	w->step.runs++;
+	return true;
 }
 
 static uint64_t removed(const struct sweep_counts *n) { return n->jobs + n->runs + n->artifacts; }
@@ -108,10 +109,10 @@ static bool step_by_age(struct sweeper *w, enum table_id t)
 		const struct entry *e = table_entry(table, table_ended_at(table, at));
 		if (e->pending || !is_due(w, t, e, now))
 			w->place++;
-		else if (t == TABLE_RUNS)
-			remove_run(w, record_id(e->record));
-		else
+		else if (t == TABLE_JOBS)
 			store_remove(w->service->store, t, record_id(e->record)), w->step.jobs++;
+		else if (!remove_run(w, record_id(e->record)))
+			return true;
 	}
 	return at < count;
 }

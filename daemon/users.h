@@ -5,13 +5,34 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What one user may have, and how much all of them together before this one has to wait or is refused. */
+struct allowance {
+	uint64_t connections, calls, bytes;              /* of one user */
+	uint64_t all_connections, in_flight, unfinished; /* of all together */
+};
+
 struct user {
 	uid_t uid;
 	unsigned refs;
 	uint64_t connections;
 	uint64_t calls;  /* in flight */
 	uint64_t bytes;  /* of calls in flight, of replies not yet taken, and of unfinished long lines */
+	uint64_t turn, micros; /* of the loop's time, in the turn in which it last had some (conn.c) */
+	uint64_t last_read;    /* of an artifact: the number of the newest that was begun (methods_artifact.c) */
 };
+
+struct limits;
+
+/* Parts the totals among users, so that none can take all of one, whatever was configured for it:
+ *
+ *     0                                     others' share                 total
+ *     ├──────────────────────────────────────────┬────────────┬─────────────┤
+ *      one user who does not administer, at most   other users   reserve
+ *
+ * Who administers (the role admin) may go to the end of the reserve, and has its user's limits as they are configured: an
+ * administrator gets in and is answered when all others have filled what they can. Cuts the user_… members of `l` to
+ * what is in force for those who do not administer. Calls need no part of their own: each holds bytes. */
+void users_divide(struct limits *l);
 
 struct users {
 	struct users_entry *entries;

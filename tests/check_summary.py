@@ -10,12 +10,16 @@ OK = {"result": "OK", "returncode": 0, "duration": 0.1}
 FAIL = {"result": "FAIL", "returncode": 1, "duration": 0.1}
 
 
-def last_line(*tests):
+def summary(*tests):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as log:
         for test in tests:
             log.write(json.dumps({"name": "t", **test}) + "\n")
         log.flush()
-        run = subprocess.run([sys.executable, SUMMARY, log.name], capture_output=True, text=True, check=False)
+        return subprocess.run([sys.executable, SUMMARY, log.name], capture_output=True, text=True, check=False)
+
+
+def last_line(*tests):
+    run = summary(*tests)
     return run.stdout.splitlines()[-1], run.returncode
 
 
@@ -30,6 +34,11 @@ class Summary(unittest.TestCase):
 
     def test_skipped_cases_are_not_passed(self):
         self.assertEqual(last_line({**OK, "stderr": "Ran 9 tests in 1.0s\n\nOK (skipped=4)\n"}), ("5 passed, 0 failed", 0))
+
+    def test_a_program_that_was_skipped_is_neither_and_says_why(self):
+        skipped = {"result": "SKIP", "returncode": 77, "stdout": "skipped: it needs root\n"}
+        self.assertEqual(last_line(skipped, OK), ("1 passed, 0 failed", 0))
+        self.assertIn("t: skipped: it needs root", summary(skipped).stdout)
 
     def test_a_program_that_dies_after_its_last_case_is_a_failure(self):
         self.assertEqual(last_line({**FAIL, "stderr": "Ran 9 tests in 1.0s\n\nOK\n"}), ("9 passed, 1 failed", 1))

@@ -1,9 +1,13 @@
 /* Limits and backpressure: nobody's haste or sloth costs the others, and nothing grows without bound. */
 #include "tests/integration/client.h"
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* What the daemon may take beside a limit of a few megabytes; generous, as sanitizers hold freed memory back.
@@ -108,6 +112,46 @@ START_TEST(a_thousand_connections_are_served)
 	for (int i = 0; i < CONNECTIONS; i++)
 		client_close(all[i]);
 	client_call(c, "server.ping", NULL);
+}
+END_TEST
+
+/* How many may wait in line to be accepted, as the kernel has it. */
+static int longest_line(void)
+{
+	FILE *file = fopen("/proc/sys/net/core/somaxconn", "re");
+	int most;
+	ck_assert_int_eq(fscanf(file, "%d", &most), 1);
+	fclose(file);
+	return most < 4096 ? most : 4096;
+}
+
+START_TEST(a_burst_of_clients_waits_while_the_daemon_is_busy_and_is_served)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct rlimit files;
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", d->socket);
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	int all[4096], most = longest_line();
+	if (files.rlim_cur < (rlim_t)most + 64)
+		most = (int)files.rlim_cur - 64;
+	daemon_restart(d, ARGS("--max-connections", "5000", "--max-user-connections", "5000"));
+	daemon_send_signal(d, SIGSTOP);
+	for (int i = 0; i < most; i++) {
+		all[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		ck_assert_msg(connect(all[i], (struct sockaddr *)&address, sizeof address) == 0, "client %d: %s", i, strerror(errno));
+	}
+	daemon_send_signal(d, SIGCONT);
+	static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.ping\"}\n";
+	for (int i = 0; i < most; i++) {
+		char reply[256];
+		ck_assert_int_eq(write(all[i], ping, sizeof ping - 1), sizeof ping - 1);
+		ck_assert_int_eq(poll(&(struct pollfd){.fd = all[i], .events = POLLIN}, 1, DEADLINE_MS), 1);
+		ck_assert_int_gt(read(all[i], reply, sizeof reply), 0);
+		ck_assert_ptr_nonnull(strstr(reply, "\"result\""));
+		close(all[i]);
+	}
 }
 END_TEST
 
@@ -412,6 +456,7 @@ int main(void)
 
 	TCase *defaults = integration_case(suite, "defaults", with_defaults, teardown);
 	tcase_add_test(defaults, a_thousand_connections_are_served);
+	tcase_add_test(defaults, a_burst_of_clients_waits_while_the_daemon_is_busy_and_is_served);
 	tcase_add_test(defaults, a_line_of_any_length_costs_no_memory);
 	tcase_add_test(defaults, unfinished_lines_of_many_connections_are_bounded_together);
 	tcase_add_test(defaults, a_batch_of_too_many_calls_is_refused_whole);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static struct daemon *d;
 
@@ -138,6 +139,87 @@ START_TEST(a_reload_starts_a_sweep_of_many_jobs_in_small_commits)
 }
 END_TEST
 
+/* More artifacts than one step of a sweep or of a removal takes. */
+static void import_a_run_with_many_artifacts(int artifacts)
+{
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	fprintf(out, "{\"runs\":[{\"id\":\"big\",\"kind\":\"k\",\"status\":\"succeeded\",\"updated_at\":\"2020-01-01T00:00:00Z\","
+	        "\"finished_at\":\"2020-01-01T00:00:00Z\"}],\"artifacts\":[");
+	for (int i = 0; i < artifacts; i++)
+		fprintf(out, "%s{\"id\":\"a_%d\",\"run_id\":\"big\",\"kind\":\"a\",\"payload\":%d}", i ? "," : "", i, i);
+	fprintf(out, "]}");
+	fclose(out);
+	ck_assert_int_eq(whole_at(daemon_call(d, "server.import", "%s", text), "artifacts"), artifacts);
+	ck_assert_uint_eq(dir_count(daemon_path(d, "artifacts"), ".json"), (unsigned)artifacts);
+}
+
+static void expect_nothing_of_it(void)
+{
+	expect_ids("run.list", "runs", "");
+	ck_assert_int_eq(whole_at(daemon_call(d, "artifact.list", NULL), "total"), 0);
+	ck_assert_uint_eq(dir_count(daemon_path(d, "artifacts"), ".json"), 0);
+}
+
+START_TEST(a_run_with_hundreds_of_artifacts_goes_with_all_of_them)
+{
+	import_a_run_with_many_artifacts(700);
+	restart(ARGS("--run-retention-days", "30"));
+	expect_nothing_of_it();
+	ck_assert_int_eq(whole_at(retention(), "artifacts_removed"), 700);
+	ck_assert_int_eq(whole_at(retention(), "runs_removed"), 1);
+	daemon_kill(d);
+	daemon_start(d, NULL);
+	expect_nothing_of_it();
+}
+END_TEST
+
+START_TEST(deleting_a_run_with_hundreds_of_artifacts_leaves_nothing_of_it)
+{
+	import_a_run_with_many_artifacts(700);
+	ck_assert_int_eq(whole_at(daemon_call(d, "run.delete", JSON({"run_id":"big"})), "removed"), 1);
+	expect_nothing_of_it();
+	daemon_kill(d);
+	daemon_start(d, NULL);
+	expect_nothing_of_it();
+}
+END_TEST
+
+static void allow_file_size(rlim_t bytes)
+{
+	struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+	ck_assert_int_eq(prlimit(d->pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+START_TEST(a_sweep_on_a_failing_disk_removes_nothing_and_goes_on_at_the_next_look)
+{
+	import_old_records();
+	char *conf;
+	ck_assert_int_gt(asprintf(&conf, "%s/persistd.conf", d->dir), 0);
+	file_write(conf, "# nothing yet\n", 14);
+	daemon_restart(d, ARGS("--config", conf));
+	allow_file_size(20);
+	file_write(conf, "[retention]\njob_retention_days = 30\n", 36);
+	daemon_send_signal(d, SIGHUP);
+	while (whole_at(daemon_call(d, "server.stats", NULL), "journal.commit_failures") == 0)
+		sleep_ms(10);
+	ck_assert_int_eq(whole_at(daemon_call(d, "job.count", NULL), "total"), 6);
+	expect_json(retention(), JSON({"jobs_removed":0,"runs_removed":0,"artifacts_removed":0,"sweeps":0,"last_sweep_at":null}));
+	allow_file_size(RLIM_INFINITY);
+	while (strcmp(text_at(daemon_call(d, "server.info", NULL), "health"), "ok") != 0)
+		sleep_ms(10);
+	daemon_send_signal(d, SIGHUP);
+	wait_for_sweep();
+	expect_ids("job.list", "jobs", "archived-2020 done-now running-2020");
+	ck_assert_int_eq(whole_at(retention(), "jobs_removed"), 3);
+	daemon_kill(d);
+	daemon_start(d, NULL);
+	expect_ids("job.list", "jobs", "archived-2020 done-now running-2020");
+	expect_ids("run.list", "runs", "now old old-failed old-running");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("retention");
@@ -148,5 +230,8 @@ int main(void)
 	tcase_add_test(tcase, runs_go_with_their_artifacts_and_their_files);
 	tcase_add_test(tcase, above_max_jobs_the_oldest_ended_ones_go);
 	tcase_add_test(tcase, a_reload_starts_a_sweep_of_many_jobs_in_small_commits);
+	tcase_add_test(tcase, a_run_with_hundreds_of_artifacts_goes_with_all_of_them);
+	tcase_add_test(tcase, deleting_a_run_with_hundreds_of_artifacts_leaves_nothing_of_it);
+	tcase_add_test(tcase, a_sweep_on_a_failing_disk_removes_nothing_and_goes_on_at_the_next_look);
 	return integration_run(suite);
 }

@@ -2,6 +2,8 @@
 #include "tests/integration/client.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct daemon *d;
 static struct client *c;
@@ -175,6 +177,28 @@ START_TEST(a_dry_import_counts_and_stores_nothing)
 }
 END_TEST
 
+/* What a dry run says of it is what the import itself then does. */
+static void imports_as_it_says(const char *records, const char *expected)
+{
+	expect_json(client_call(c, "server.import", "{%s,\"dry_run\":true}", records), expected);
+	expect_json(client_call(c, "server.import", "{%s}", records), expected);
+}
+
+START_TEST(a_dry_import_counts_an_id_that_stands_twice_as_the_import_does)
+{
+	imports_as_it_says("\"jobs\":[{\"id\":\"a\",\"error\":\"1\"},{\"id\":\"a\",\"error\":\"2\"},{\"id\":\"\\u0061\"},{\"id\":\"b\"}],"
+	                   "\"runs\":[{\"id\":\"a\",\"kind\":\"k\"},{\"id\":\"a\",\"kind\":\"k\"}]",
+	                   JSON({"jobs":2,"runs":1,"artifacts":0}));
+	expect_text_at(client_call(c, "job.get", JSON({"id":"a"})), "error", "1");
+	imports_as_it_says("\"artifacts\":[{\"id\":\"x\",\"run_id\":\"a\",\"kind\":\"k\",\"payload\":1},"
+	                   "{\"id\":\"x\",\"run_id\":\"a\",\"kind\":\"k\",\"payload\":2}]", JSON({"jobs":0,"runs":0,"artifacts":1}));
+	expect_at(client_call(c, "artifact.read", JSON({"id":"x"})), "payload", "1");
+	imports_as_it_says("\"mode\":\"replace\",\"jobs\":[{\"id\":\"a\",\"error\":\"3\"},{\"id\":\"c\"},{\"id\":\"c\",\"error\":\"4\"}]",
+	                   JSON({"jobs":3,"runs":0,"artifacts":0}));
+	expect_text_at(client_call(c, "job.get", JSON({"id":"c"})), "error", "4");
+}
+END_TEST
+
 START_TEST(an_import_whose_last_record_is_too_large_stores_none_of_it)
 {
 	daemon_restart(d, ARGS("--max-reply", "16384"));
@@ -194,6 +218,25 @@ START_TEST(an_import_whose_last_record_is_too_large_stores_none_of_it)
 		client_close(mine);
 	}
 	ck_assert(taken && refused);
+}
+END_TEST
+
+START_TEST(a_payload_whose_place_cannot_be_looked_at_is_refused_by_name)
+{
+	ck_assert_int_eq(mkdir(daemon_path(d, "artifacts/dir.json"), 0700), 0);
+	ck_assert_int_eq(mkfifo(daemon_path(d, "artifacts/pipe.json"), 0600), 0);
+	file_write(daemon_path(d, "elsewhere"), "[1]", 3);
+	ck_assert_int_eq(symlink("../elsewhere", daemon_path(d, "artifacts/link.json")), 0);
+	static const struct { const char *id, *says; } there[] = {
+		{"dir", "no regular file"}, {"pipe", "no regular file"}, {"link", "symbolic link"}};
+	for (int i = 0; i < COUNT(there); i++) {
+		json_t *error = client_refused(c, INVALID_PARAMS, "server.import",
+			JSON({"jobs":[{"id":"beside"}],"artifacts":[{"id":"%s","run_id":"r","kind":"k","payload":[1]}]}), there[i].id);
+		expect_text_at(error, "data.field", "artifacts[0].payload");
+		ck_assert_msg(strstr(text_at(error, "message"), there[i].says), "%s", text_at(error, "message"));
+	}
+	ck_assert_int_eq(whole_at(client_call(c, "job.count", NULL), "total"), 0);
+	expect_text_at(client_call(c, "server.info", NULL), "health", "ok");
 }
 END_TEST
 
@@ -286,6 +329,8 @@ int main(void)
 	tcase_add_test(import, an_import_whose_last_record_is_too_large_stores_none_of_it);
 	tcase_add_test(import, a_dry_import_counts_and_stores_nothing);
 	tcase_add_test(import, an_artifact_is_imported_with_its_payload);
+	tcase_add_test(import, a_dry_import_counts_an_id_that_stands_twice_as_the_import_does);
+	tcase_add_test(import, a_payload_whose_place_cannot_be_looked_at_is_refused_by_name);
 	tcase_add_test(import, an_imported_payload_never_replaces_one_that_is_there);
 
 	TCase *persistctl = integration_case(suite, "persistctl", setup, teardown);
