@@ -164,7 +164,7 @@ class JobStore:
 
     def _fill(self, job: Any, record: Dict[str, Any]) -> Any:
         """Gives the job the id and the times that the daemon chose. What cannot be set becomes a new object."""
-        missing = [name for name in ("id", *models.TIMES) if not models._part(job, name, None)]
+        missing = [name for name in ("id", *models.times_of(record)) if not models._part(job, name, None)]
         filled = {name: value for name, value in self._maker.fields(record).items() if name in missing and value}
         if all(_set(job, name, value) for name, value in filled.items()):
             return job
@@ -218,7 +218,8 @@ class JobStore:
         was, has = models.to_record(self._maker.job(seen)), models.to_record(job)
         now = self._maker.fields(record)
         for name in changed:
-            if has.get(name) == was.get(name):  # else it was changed here and not saved yet
+            # else it was changed here and not saved yet; but a time of None is no time that anybody chose
+            if has.get(name) == was.get(name) or (name in models.TIMES and has.get(name) is None):
                 _set(job, name, now[name])
 
 

@@ -244,6 +244,14 @@ def read_times(record: Dict[str, Any]) -> Dict[str, Any]:
     return {name: _alike(time, pattern) if pattern else time for name, time in times.items()}
 
 
+def times_of(record: Dict[str, Any]) -> List[str]:
+    """The times that a job of this status has. A job that is to be tried again may have kept others, of the time before:
+    a null keeps what is stored."""
+    status = record.get("status")
+    beyond = {"pending": 1, "running": 2}.get(str(status), len(TIMES))
+    return list(TIMES[:beyond])
+
+
 def _hint(hints: Dict[str, Any], name: str) -> Optional[Type[Any]]:
     """The class that an attribute is declared to hold, Optional or not."""
     hint = hints.get(name)

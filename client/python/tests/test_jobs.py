@@ -247,6 +247,35 @@ class TestTimes(StoreCase):
             self.assertIsNone(read_time(text))
 
 
+class TestRetries(StoreCase):
+    async def retried(self, job_id: str, status: JobStatus) -> Job:
+        job = Job(id=job_id, status=JobStatus.RUNNING)
+        await self.store.save(job)
+        job.status = JobStatus.FAILED
+        await self.store.save(job)
+        self.assertIsNotNone(job.completed_at)
+        job.status, job.started_at, job.completed_at = status, None, None
+        await self.store.save(job)
+        return job
+
+    async def test_a_job_that_is_to_be_tried_again_does_not_get_its_old_times_back(self) -> None:
+        job = await self.retried("again", JobStatus.PENDING)
+        self.assertEqual((job.started_at, job.completed_at), (None, None))
+        self.assertIs(await self.store.get("again"), job)
+        self.assertEqual((job.started_at, job.completed_at), (None, None))
+        job = await self.retried("at-once", JobStatus.RUNNING)
+        self.assertIsNotNone(job.started_at)
+        self.assertIsNone(job.completed_at)
+
+    async def test_when_another_process_starts_it_again_its_new_time_is_seen(self) -> None:
+        job = await self.retried("elsewhere", JobStatus.PENDING)
+        begun = "2031-01-02T03:04:05.000000+00:00"
+        self.shared.ask("job.save", {"job": {"id": "elsewhere", "status": "running", "started_at": begun}})
+        self.assertIs(await self.store.get("elsewhere"), job)
+        self.assertEqual((job.status, job.started_at), (JobStatus.RUNNING, datetime.datetime(2031, 1, 2, 3, 4, 5)))
+        self.assertIsNone(job.completed_at)
+
+
 class TestValues(StoreCase):
     async def test_a_nan_is_refused_where_it_is(self) -> None:
         nan = float("nan")
