@@ -125,7 +125,7 @@ class JobStore:
         except InvalidParams:
             return  # no job can have such an id
         self.client._driver().report(ident, report)
-        used = self._used.get(job_id) if self._shared else None
+        used = self._used.get(ident) if self._shared else None
         job = used.ref() if used is not None else None
         if job is not None:
             whole = progress is not None and not isinstance(progress, (dict, int, float))

@@ -501,4 +501,4 @@ def not_a_file(path: object) -> InvalidParams:
         f"socket must be the path of a daemon's socket, and {path} is not one: the records are kept by persistd",
         field="socket", expected="a socket's path, or nothing ($PERSISTD_SOCKET, then the usual places)",
         hint="leave the path out; to bring old records along put jobs.json and runs.json into the daemon's state "
-             "directory before its first start, or: persistctl import FILE")
+             "directory before its first start, or: persistctl import DIRECTORY, with the one that holds them")

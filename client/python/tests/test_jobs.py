@@ -144,6 +144,31 @@ class TestOtherClasses(StoreCase):
             await self.store.save(types.SimpleNamespace(id="no id!"))
 
 
+class TestIds(StoreCase):
+    async def test_ids_of_the_rule_are_kept_and_others_refused_by_name(self) -> None:
+        for good in ("a", "A-_9", "x" * 160, str(uuid.uuid4())):
+            await self.store.save(Job(id=good))
+            self.assertEqual(self.stored(good)["id"], good)
+        for bad in ("nightly:2026", "a/b", "a.b", "a b", "../x", "ü", "x" * 161, "a\n", "a\0"):
+            with self.assertRaises(InvalidParams) as caught:
+                await self.store.save(Job(id=bad))
+            self.assertEqual(caught.exception.field, "job.id")
+            self.assertIn("[A-Za-z0-9_-]{1,160}", str(caught.exception))
+            self.assertIsNone(await self.store.get(bad))
+            self.assertFalse(await self.store.delete(bad))
+            await self.store.update_progress(bad, 1, 2)
+
+    async def test_an_id_that_is_no_string_is_its_text(self) -> None:
+        ident = uuid.uuid4()
+        job = Job(id=ident)  # type: ignore[arg-type]
+        await self.store.save(job)
+        await self.store.update_progress(ident, 1, 2)  # type: ignore[arg-type]
+        self.assertEqual(job.progress, JobProgress(1, 2))
+        self.assertIs(await self.store.get(ident), job)  # type: ignore[arg-type]
+        self.assertEqual(self.stored(str(ident))["progress"]["current"], 1)
+        self.assertTrue(await self.store.delete(ident))  # type: ignore[arg-type]
+
+
 class TestShared(StoreCase):
     async def test_what_others_changed_comes_and_what_was_changed_here_stays(self) -> None:
         job = Job(id="both", metadata={"a": 1})
@@ -402,7 +427,7 @@ class TestConstructor(TidyCase):
     async def test_a_path_of_the_old_class_is_refused_and_says_where_the_records_go(self) -> None:
         for make in (lambda: JobStore("data/jobs.json"), lambda: JobStore(pathlib.Path("data/jobs.json")),
                      lambda: JobStore("/tmp"), lambda: JobStore(__file__), lambda: JobStore(path="data/jobs.json")):
-            with self.assertRaisesRegex(ValueError, "persistctl import"):
+            with self.assertRaisesRegex(ValueError, "persistctl import DIRECTORY"):
                 make()
         with self.assertRaises(ValueError):
             JobStore("")
