@@ -70,7 +70,7 @@ class JobStore:
 
     async def save(self, job: Any) -> Any:
         """Stores the whole job, and returns it with what the daemon filled in: an id and times that it had not."""
-        sent = models.to_record(job)
+        sent = models.to_save(job)
         if sent.get("progress", self) is None and not _can_be_held(job):
             del sent["progress"]  # nobody could set it to what was reported: what is stored stays
         record = await self.client.call("job.save", {"job": sent})

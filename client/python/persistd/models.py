@@ -13,7 +13,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, List, Optional, Type, TypeVar
 
-from .errors import InvalidParams
+from .errors import InvalidParams, WrongType
 
 _Word = TypeVar("_Word", bound="_WireEnum")
 
@@ -135,6 +135,7 @@ class Job:
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Job))
 TIMES = ("created_at", "started_at", "completed_at")
+NEEDED = ("id", "type", "status")
 _ABSENT: Any = object()
 
 # ---- an object's record
@@ -188,9 +189,6 @@ _TO_WIRE: Dict[str, Callable[[Any], Any]] = {
 
 def to_record(job: Any) -> Dict[str, Any]:
     """The record of any object with a job's attributes, or of a dict. What it has not is left out."""
-    if job is None or isinstance(job, (str, int, float, list)):
-        raise InvalidParams(f"a job must be an object with a job's attributes, not {type(job).__name__}", field="job",
-                            expected="an object with id, type, status, payload, …")
     record = {}
     for name, to_wire in _TO_WIRE.items():
         value = _part(job, name)
@@ -198,6 +196,32 @@ def to_record(job: Any) -> Dict[str, Any]:
             record[name] = to_wire(value)
     if not record.get("id"):
         record.pop("id", None)
+    return record
+
+
+def checked(job: Any) -> Any:
+    """The same, if it is a job. An object must say what it is and how it is; a dict may be a part of a job, and what it
+    has beyond a job's fields is left for the daemon to judge."""
+    if isinstance(job, dict):
+        missing = NEEDED if not job else ()
+    elif job is None or isinstance(job, (type, str, bytes, int, float, list, tuple)):
+        missing = NEEDED
+    else:
+        missing = tuple(name for name in NEEDED if _part(job, name) is _ABSENT)
+    if missing:
+        what = f"the class {job.__name__}" if isinstance(job, type) else type(job).__name__
+        raise WrongType(f"this is no job: {what} has no {', '.join(missing)}", field="job",
+                        expected="an object with the attributes id, type, status, payload, …, or a dict of them")
+    if isinstance(job, dict) and not all(isinstance(name, str) for name in job):
+        raise WrongType("a job's fields must be strings", field="job", expected="a dict with id, type, status, payload, …")
+    return job
+
+
+def to_save(job: Any) -> Dict[str, Any]:
+    """The record to send."""
+    record = to_record(checked(job))
+    if isinstance(job, dict):
+        record.update({name: value for name, value in job.items() if name not in _TO_WIRE})
     return record
 
 

@@ -52,10 +52,10 @@ class TheirJob:
 
 
 class Slotted:
-    __slots__ = ("id", "payload")
+    __slots__ = ("id", "type", "status", "payload")
 
     def __init__(self, id: str) -> None:
-        self.id, self.payload = id, {"slots": True}
+        self.id, self.type, self.status, self.payload = id, "custom", "pending", {"slots": True}
 
 
 class StoreCase(DaemonCase):
@@ -98,7 +98,7 @@ class TestOtherClasses(StoreCase):
 
     async def test_attributes_that_are_not_there_keep_what_is_stored(self) -> None:
         await self.store.save(Job(id="part", payload={"kept": 1}, error="kept"))
-        await self.store.save(types.SimpleNamespace(id="part", status="running"))
+        await self.store.save(types.SimpleNamespace(id="part", type="custom", status="running"))
         record = self.stored("part")
         self.assertEqual((record["status"], record["payload"], record["error"]), ("running", {"kept": 1}, "kept"))
 
@@ -126,22 +126,45 @@ class TestOtherClasses(StoreCase):
         self.assertEqual(str(uuid.UUID(job.id)), job.id)
 
     async def test_something_that_is_no_job_is_refused_by_name(self) -> None:
-        for value in (None, "job", 5, [Job()]):
-            with self.assertRaisesRegex(InvalidParams, "attributes"):
+        class Half:
+            id, payload = "half", {"kept": False}
+
+        before = self.shared.ask("job.count")
+        for value, missing in (
+                (None, "id, type, status"), ("job", "id, type, status"), (5, "id, type, status"),
+                ([Job()], "id, type, status"), (object(), "id, type, status"), (Half(), "type, status"),
+                (types.SimpleNamespace(id="x", job_type="custom", status="pending"), "type"),
+                (Job, "id, type, status")):
+            with self.assertRaisesRegex(TypeError, f"{missing}( |$)") as caught:
                 await self.store.save(value)
+            self.assertIsInstance(caught.exception, InvalidParams)
+            self.assertEqual((caught.exception.field, caught.exception.outcome), ("job", "did_not_happen"))
+        self.assertEqual(self.shared.ask("job.count"), before)
+
+    async def test_a_dict_that_is_no_job_is_refused_by_name(self) -> None:
+        with self.assertRaisesRegex(TypeError, "id, type, status"):
+            await self.store.save({})
+        with self.assertRaises(InvalidParams) as caught:
+            await self.store.save({"id": "typo", "stauts": "running"})
+        self.assertEqual(caught.exception.field, "job.stauts")
+        self.assertIn("status", str(caught.exception))
+        with self.assertRaises(TypeError):
+            await self.store.save({"id": "typo", 5: "running"})
+
+    async def test_a_result_without_success_is_refused_by_name(self) -> None:
         with self.assertRaisesRegex(InvalidParams, "result.*success"):
             await self.store.save(Job(result={"data": 1}))  # type: ignore[arg-type]
 
     async def test_statuses_and_types_that_cannot_be_are_refused_by_name(self) -> None:
         with self.assertRaises(InvalidParams) as caught:
-            await self.store.save(types.SimpleNamespace(id="s", status="succeeded"))
+            await self.store.save(types.SimpleNamespace(id="s", type="custom", status="succeeded"))
         self.assertEqual(caught.exception.field, "job.status")
         self.assertIn("completed", str(caught.exception))
         with self.assertRaises(InvalidParams) as caught:
-            await self.store.save(types.SimpleNamespace(id="s", type="No Type"))
+            await self.store.save(types.SimpleNamespace(id="s", type="No Type", status="pending"))
         self.assertEqual(caught.exception.field, "job.type")
         with self.assertRaises(ValueError):
-            await self.store.save(types.SimpleNamespace(id="no id!"))
+            await self.store.save(types.SimpleNamespace(id="no id!", type="custom", status="pending"))
 
 
 class TestIds(StoreCase):
