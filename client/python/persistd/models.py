@@ -156,6 +156,9 @@ def _part(value: Any, name: str, default: Any = _ABSENT) -> Any:
 def _progress(value: Any) -> Any:
     if value is None:
         return None
+    if not isinstance(value, dict) and not hasattr(value, "current"):
+        raise WrongType(f"job.progress must have current, total and message, which {type(value).__name__} has not",
+                        field="job.progress", expected="an object or a dict with current, total and message, or None")
     parts = {name: _part(value, name) for name in ("current", "total", "message")}
     return {name: part for name, part in parts.items() if part is not _ABSENT and part is not None}
 
