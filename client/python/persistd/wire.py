@@ -129,14 +129,14 @@ def _children(value: Any, path: str) -> Iterator[Tuple[str, Any]]:
             yield f"{path}[{place}]", child
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
 def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Optional[InvalidParams]:
     """The first thing in a value, in reading order, that JSON or the daemon cannot take; None: there is nothing."""
     def refused(where: str, what: str, expected: str, cls: type = NotSerialisable) -> InvalidParams:
-        where = _printable(where)
+        where = printable(where)
         said: InvalidParams = cls(f"{where or 'the value'}: {what}", field=where, expected=expected)
         return said
 

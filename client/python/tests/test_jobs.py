@@ -155,7 +155,7 @@ class TestOtherClasses(StoreCase):
         with self.assertRaisesRegex(InvalidParams, "result.*success"):
             await self.store.save(Job(result={"data": 1}))  # type: ignore[arg-type]
 
-    async def test_a_progress_that_is_none_is_refused_by_name(self) -> None:
+    async def test_a_progress_that_is_no_progress_is_refused_by_name(self) -> None:
         for progress in (0.5, "half", object(), [1, 2]):
             with self.assertRaisesRegex(InvalidParams, "job.progress.*current") as caught:
                 await self.store.save(Job(id="p", progress=progress))  # type: ignore[arg-type]
