@@ -6,10 +6,14 @@ was reported. Services rely on it; so this one does the same with objects that a
 from __future__ import annotations
 
 import builtins
+import decimal
 import marshal
+import math
+import numbers
 import os
 import threading
 import weakref
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Dict, Iterable, Optional, Tuple, Type, Union
 
@@ -17,10 +21,11 @@ from . import models, wire
 from . import progress as progress_
 from .aclient import AsyncClient
 from .client import SocketPath
-from .errors import InvalidParams, NotFound
+from .errors import InvalidParams, NotFound, WrongType
 from .link import not_a_file
 
 _PAGE = 1000
+_LONG_AGO = 10 ** 9  # days: before any job
 Words = Union[None, str, Iterable[str]]
 
 
@@ -131,9 +136,10 @@ class JobStore:
             whole = progress is not None and not isinstance(progress, (dict, int, float))
             _set(job, "progress", progress if whole else self._maker.progress(*report))
 
-    async def cleanup(self, days: float = 30) -> int:
-        """Removes the jobs that ended more than so many days ago; how many there were."""
-        reply = await self.client.call("job.cleanup", {"days": max(0, days)})
+    async def cleanup(self, days: Union[float, timedelta] = 30) -> int:
+        """Removes the jobs that ended more than so many days, or so long, ago; how many there were. What is below 0
+        counts as 0: every job that has ended."""
+        reply = await self.client.call("job.cleanup", {"days": _days(days)})
         return int(reply["removed"])
 
     async def delete(self, job_id: str) -> bool:
@@ -221,6 +227,18 @@ class JobStore:
             # else it was changed here and not saved yet; but a time of None is no time that anybody chose
             if has.get(name) == was.get(name) or (name in models.TIMES and has.get(name) is None):
                 _set(job, name, now[name])
+
+
+def _days(age: Any) -> float:
+    expected = "a finite number of days, or a timedelta"
+    if isinstance(age, timedelta):
+        return max(0.0, age / timedelta(days=1))
+    if isinstance(age, bool) or not isinstance(age, (numbers.Real, decimal.Decimal)):
+        raise WrongType(f"days must be {expected}, not {age!r}", field="days", expected=expected)
+    days = age if isinstance(age, int) else float(age)
+    if isinstance(days, float) and not math.isfinite(days):
+        raise InvalidParams(f"days must be {expected}, not {age!r}", field="days", expected=expected)
+    return min(max(0, days), _LONG_AGO)
 
 
 def _can_be_held(job: Any) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import copy
 import dataclasses
 import datetime
+import decimal
 import enum
 import json
 import os
@@ -197,6 +198,38 @@ class TestIds(StoreCase):
         self.assertIs(await self.store.get(ident), job)  # type: ignore[arg-type]
         self.assertEqual(self.stored(str(ident))["progress"]["current"], 1)
         self.assertTrue(await self.store.delete(ident))  # type: ignore[arg-type]
+
+
+class TestCleanup(TidyCase):
+    async def test_an_age_is_days_or_a_timedelta_and_nothing_else(self) -> None:
+        daemon = self.daemon()
+        store = JobStore(daemon.socket)
+        self.addAsyncCleanup(store.aclose)
+        now = datetime.datetime.now(UTC)
+
+        async def ended(*hours: float) -> None:
+            for each in hours:
+                await store.save(Job(id=f"h{each}".replace(".", "_"), status=JobStatus.COMPLETED,
+                                     completed_at=now - datetime.timedelta(hours=each)))
+
+        await ended(1, 13, 30, 24 * 31)
+        for refused in (None, "30", b"30", True, [30], now, datetime.date(2026, 1, 1), 1j):
+            with self.assertRaisesRegex(TypeError, "days must be .*timedelta") as caught:
+                await store.cleanup(refused)  # type: ignore[arg-type]
+            self.assertEqual((caught.exception.field, caught.exception.outcome),  # type: ignore[attr-defined]
+                             ("days", "did_not_happen"))
+        for refused in (float("nan"), float("inf"), -float("inf")):
+            with self.assertRaisesRegex(ValueError, "days"):
+                await store.cleanup(refused)
+        self.assertEqual(daemon.ask("job.count")["total"], 4)
+        self.assertEqual([await store.cleanup(age) for age in (10 ** 9, 10 ** 400, datetime.timedelta.max)], [0, 0, 0])
+        self.assertEqual(await store.cleanup(), 1)
+        self.assertEqual(await store.cleanup(datetime.timedelta(days=1)), 1)
+        self.assertEqual(await store.cleanup(days=0.5), 1)
+        self.assertEqual(await store.cleanup(decimal.Decimal("0.5")), 0)
+        self.assertEqual(await store.cleanup(datetime.timedelta(minutes=-5)), 1)
+        await ended(1)
+        self.assertEqual(await store.cleanup(-7), 1)
 
 
 class TestShared(StoreCase):
