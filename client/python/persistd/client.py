@@ -69,7 +69,8 @@ class Client(Methods):
         self.timeout = checked_seconds(timeout, "timeout")
         self._writer = wire.Writer(nan, default)
         self._lock = threading.Lock()  # held for whatever touches the link, never while waiting
-        self._link = Link(lambda: self.socket, checked_patience(reconnect_for, "reconnect_for"), self._writer, max_reply)
+        patience = checked_patience(reconnect_for, "reconnect_for")
+        self._link = Link(lambda: self.socket, patience, self._writer, max_reply)
         self._leader: Optional[_Call] = None
         self._followers: Dict[int, _Call] = {}
         self._poll: Optional[select.poll] = None

@@ -482,11 +482,13 @@ def _path_fault(path: str) -> Optional[str]:
         size = len(os.fsencode(path))
     except UnicodeEncodeError:
         return "no path has half a surrogate pair in it"
-    return f"a socket's path has at most {_LONGEST_PATH} bytes, and this has {size} bytes" if size > _LONGEST_PATH else None
+    if size <= _LONGEST_PATH:
+        return None
+    return f"a socket's path has at most {_LONGEST_PATH} bytes, and this has {size} bytes"
 
 
-_KINDS = ((stat.S_ISREG, "a file"), (stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"),
-          (stat.S_ISBLK, "a device"))
+_KINDS = ((stat.S_ISREG, "a file"), (stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"),
+          (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
 
 
 def _no_socket(path: str) -> Optional[str]:

@@ -13,6 +13,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, List, Optional, Type, TypeVar
 
+from . import wire
 from .errors import InvalidParams, WrongType
 
 _Word = TypeVar("_Word", bound="_WireEnum")
@@ -170,8 +171,8 @@ def _result(value: Any) -> Any:
     if parts["success"] is _ABSENT:
         raise InvalidParams("job.result must have success", field="job.result.success", expected="True or False")
     record = {name: part for name, part in parts.items() if part is not _ABSENT}
-    if record.get("error") is not None and not isinstance(record["error"], str):
-        record["error"] = str(record["error"])
+    if "error" in record:
+        record["error"] = _text(record["error"])
     if "artifacts" in record:
         record["artifacts"] = [str(artifact) for artifact in record["artifacts"] or ()]
     return record
@@ -182,6 +183,8 @@ def _object(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
+    if isinstance(value, BaseException):
+        return wire.error_text(value)
     return value if value is None or isinstance(value, str) else str(value)
 
 
@@ -216,7 +219,8 @@ def checked(job: Any) -> Any:
         raise WrongType(f"this is no job: {what} has no {', '.join(missing)}", field="job",
                         expected="an object with the attributes id, type, status, payload, …, or a dict of them")
     if isinstance(job, dict) and not all(isinstance(name, str) for name in job):
-        raise WrongType("a job's fields must be strings", field="job", expected="a dict with id, type, status, payload, …")
+        raise WrongType("a job's fields must be strings", field="job",
+                        expected="a dict with id, type, status, payload, …")
     return job
 
 
@@ -272,8 +276,8 @@ def read_times(record: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def times_of(record: Dict[str, Any]) -> List[str]:
-    """The times that a job of this status has. A job that is to be tried again may have kept others, of the time before:
-    a null keeps what is stored."""
+    """The times that a job of this status has. A job that is to be tried again may have kept others, of the time
+    before: a null keeps what is stored."""
     status = record.get("status")
     beyond = {"pending": 1, "running": 2}.get(str(status), len(TIMES))
     return list(TIMES[:beyond])

@@ -42,11 +42,12 @@ class RunStore:
 
     def create_or_update_run(self, *, run_id: Optional[str], kind: str, request_payload: Optional[Dict[str, Any]],
                              status: Optional[str], meta: Optional[Dict[str, Any]] = None,
-                             artifact_id: Optional[str] = None, error: Union[None, str, Dict[str, Any]] = None
-                             ) -> Dict[str, Any]:
+                             artifact_id: Optional[str] = None,
+                             error: Union[None, str, BaseException, Dict[str, Any]] = None) -> Dict[str, Any]:
         """Makes a run or changes what is given; returns it. run_id None, empty or not of [a-zA-Z0-9_-]{1,160}: an id is
         made. An empty request_payload, and a status, artifact_id or error of None keep what is stored; meta is merged.
-        A string as error is stored as {"message": …}."""
+        A string or an exception as error is stored as {"message": …}."""
+        error = wire.error_text(error) if isinstance(error, BaseException) else error
         ident = str(run_id or "").strip()
         params = {
             "kind": str(_words(kind)), "run_id": ident if _RUN_ID.fullmatch(ident) else None,

@@ -52,6 +52,15 @@ def plain_or_str(value: Any) -> Any:
         return str(value)
 
 
+def error_text(error: BaseException) -> str:
+    """What an exception says; its class where it says nothing."""
+    try:
+        said = str(error)
+    except Exception:  # whatever its own methods raise
+        said = ""
+    return said if said.strip() else type(error).__name__
+
+
 class Writer:
     """Writes request lines. nan: "refuse" a NaN or an infinity by name, or store "null" instead."""
 
@@ -135,9 +144,10 @@ def printable(path: str) -> str:
 
 def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Optional[InvalidParams]:
     """The first thing in a value, in reading order, that JSON or the daemon cannot take; None: there is nothing."""
-    def refused(where: str, what: str, expected: str, cls: type = NotSerialisable) -> InvalidParams:
+    def refused(where: str, what: str, expected: str, cls: type = NotSerialisable, hint: Optional[str] = None
+                ) -> InvalidParams:
         where = printable(where)
-        said: InvalidParams = cls(f"{where or 'the value'}: {what}", field=where, expected=expected)
+        said: InvalidParams = cls(f"{where or 'the value'}: {what}", field=where, expected=expected, hint=hint)
         return said
 
     ways: List[Tuple[str, Any, int]] = [(path, value, _ENVELOPE - 1)]
@@ -173,7 +183,9 @@ def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Opt
             ways.append((where, default(item), depth + 1))
         except Exception:  # whatever a value's own methods raise
             return refused(where, f"{type(item).__name__} cannot be written as JSON",
-                           "None, bool, int, float, str, list or dict")
+                           "None, bool, int, float, str, list or dict",
+                           hint="store its text, str() of it" if isinstance(item, BaseException) else
+                                "convert it, or give the constructor default=str to store the text of such values")
     return None
 
 

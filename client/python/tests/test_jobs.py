@@ -411,6 +411,24 @@ class TestValues(StoreCase):
             "set": [1, 3], "tuple": [1, 2], "progress": {"current": 1, "total": 2, "message": ""}, "status": "running",
             "colour": "pending", "2024": 1, "null": 2, "true": 3, "bytes": "b'x'"})
 
+    async def test_an_exception_is_stored_as_its_text(self) -> None:
+        class Odd(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no text")
+
+        job: Any = Job(id="failed", status=JobStatus.FAILED, payload={"last": OSError(2, "gone")})
+        job.error = ValueError("no prices")
+        job.result = JobResult(False, error=KeyError("AAPL"))  # type: ignore[arg-type]
+        await self.store.save(job)
+        record = self.stored("failed")
+        self.assertEqual((record["error"], record["result"]["error"], record["payload"]),
+                         ("no prices", "'AAPL'", {"last": "[Errno 2] gone"}))
+        for error, text in ((TimeoutError(), "TimeoutError"), (asyncio.CancelledError(), "CancelledError"),
+                            (Odd(), "Odd"), (ValueError(" "), "ValueError")):
+            job.error, job.result = error, JobResult(False, error=error)  # type: ignore[arg-type]
+            await self.store.save(job)
+            self.assertEqual((self.stored("failed")["error"], self.stored("failed")["result"]["error"]), (text, text))
+
     async def test_keys_that_no_json_has_are_refused_where_they_are(self) -> None:
         for payload, field in (({"a": {(1, 2): 3}}, "job.payload.a"), ({"a": {1: 1, "1": 2}}, "params"),
                                ({"a": ["\ud800"]}, "job.payload.a[0]"), ({"\ud800": 1}, "job.payload")):

@@ -42,6 +42,21 @@ class TestRuns(RunCase):
         self.assertEqual(self.make("e1", status=None)["status"], "running")
         self.assertEqual(self.store.list_runs(status=Status.RUNNING)["total"], 1)  # type: ignore[arg-type]
 
+    async def test_an_exception_as_error_is_stored_as_its_text(self) -> None:
+        self.assertEqual(self.make("x1", status="failed", error=ValueError("no prices"))["error"],
+                         {"message": "no prices"})
+        self.assertEqual(self.make("x1", status="failed", error=TimeoutError())["error"], {"message": "TimeoutError"})
+
+    async def test_an_exception_elsewhere_is_refused_and_told_what_to_write(self) -> None:
+        with self.assertRaisesRegex(TypeError, r"meta.why: ValueError.*str\(") as caught:
+            self.make("x2", meta={"why": ValueError("x")})
+        self.assertEqual(caught.exception.field, "meta.why")  # type: ignore[attr-defined]
+        with self.assertRaisesRegex(TypeError, r"request.o: object .*default=str"):
+            self.make("x2", request_payload={"o": object()})
+        with self.assertRaisesRegex(TypeError, r"payload\[0\]: KeyError.*str\("):
+            self.store.save_artifact(kind="k", run_id="x2", payload=[KeyError("x")])
+        self.assertIsNone(self.store.get_run("x2"))
+
     async def test_what_a_run_cannot_be_is_refused_by_name(self) -> None:
         for given, field in (({"status": "completed"}, "status"), ({"artifact_id": "No Id"}, "artifact_id"),
                              ({"meta": {"x": [float("nan")]}}, "meta.x[0]"), ({"meta": {"x": object()}}, "meta.x"),
