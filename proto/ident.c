@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pcre2.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static pcre2_code *compiled[IDENT_COUNT];
 
 /* What a match writes to belongs to one thread;
  * each makes its own at its first check and drops it when it ends. */
-static once_flag scratch_once = ONCE_FLAG_INIT;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
 static tss_t scratch_key;
 
 static void scratch_free(void *match)
@@ -50,7 +51,7 @@ static pcre2_match_data *scratch(void)
 
 void ident_init(void)
 {
-	call_once(&scratch_once, scratch_init);
+	pthread_once(&scratch_once, scratch_init);
 	for (int i = 0; i < IDENT_COUNT; i++) {
 		char text[64];
 		int error;
@@ -74,7 +75,7 @@ void ident_free(void)
 		pcre2_code_free(compiled[i]);
 		compiled[i] = NULL;
 	}
-	call_once(&scratch_once, scratch_init);
+	pthread_once(&scratch_once, scratch_init);
 	pcre2_match_data_free(tss_get(scratch_key));
 	tss_set(scratch_key, NULL);
 }
