@@ -15,7 +15,7 @@ import threading
 import weakref
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Dict, Iterable, Optional, Tuple, Type, Union
+from typing import Any, Dict, Iterable, Optional, Type, Union
 
 from . import models, wire
 from . import progress as progress_
@@ -25,6 +25,7 @@ from .errors import InvalidParams, NotFound, WrongType
 from .link import not_a_file
 
 _PAGE = 1000
+_LAST_PLACE = 2 ** 53  # an offset that is taken, and beyond any record
 _LONG_AGO = 10 ** 9  # days: before any job
 Words = Union[None, str, Iterable[str]]
 
@@ -43,8 +44,13 @@ def _words(value: Words) -> Any:
     if value is None or isinstance(value, str):
         return models._word(value)
     if isinstance(value, Iterable):
-        return [models._word(each) for each in value]
+        words = [models._word(each) for each in value]
+        return [word for place, word in enumerate(words) if word not in words[:place]]
     return models._word(value)
+
+
+def _place(offset: Optional[int]) -> int:
+    return min(max(0, int(offset or 0)), _LAST_PLACE)
 
 
 class JobStore:
@@ -101,7 +107,7 @@ class JobStore:
         """The newest jobs first. status and job_type: one or several of them. limit: any number, None for all; as in
         the class before, what is below 1 counts as 1."""
         wanted = None if limit is None else max(1, int(limit))
-        params = {"status": _words(status), "type": _words(job_type), "offset": max(0, int(offset))}
+        params = {"status": _words(status), "type": _words(job_type), "offset": _place(offset)}
         params = {name: value for name, value in params.items() if value is not None}
         jobs: builtins.list[Any] = []
         while wanted is None or len(jobs) < wanted:
@@ -109,9 +115,11 @@ class JobStore:
             try:
                 page = await self.client.call("job.list", params)
             except InvalidParams as error:
-                if _selects_nothing(error, ("status", "type")):
+                if not _narrowed(params, error):
+                    raise
+                if not params[_filter(error)]:
                     return []
-                raise
+                continue
             jobs += [self._object(record) for record in page["jobs"]]
             if page["next_cursor"] is None:
                 break
@@ -260,6 +268,21 @@ def _set(job: Any, name: str, value: Any) -> bool:
     return True
 
 
-def _selects_nothing(error: InvalidParams, filters: Tuple[str, ...]) -> bool:
-    """A word that no record can have under this field: the list is empty, as it was in the class before."""
-    return error.code == InvalidParams.code and (error.field or "").split("[")[0] in filters
+def _filter(error: InvalidParams) -> str:
+    return (error.field or "").split("[")[0]
+
+
+def _narrowed(params: Dict[str, Any], error: InvalidParams) -> bool:
+    """Takes a word that no record can have out of a filter: it selects nothing, as in the class before. False: the error
+    is another one."""
+    name, bracket, place = (error.field or "").partition("[")
+    words = params.get(name)
+    if error.code != InvalidParams.code or name not in ("status", "type", "kind") or words is None:
+        return False
+    if bracket:
+        del words[int(place.rstrip("]"))]
+    elif isinstance(words, builtins.list) and words:
+        return False  # too many
+    else:
+        params[name] = []
+    return True

@@ -12,7 +12,7 @@ from typing import Any, Dict, Optional, Tuple, Type, Union
 from . import wire
 from .client import Client, SocketPath
 from .errors import InvalidParams, NotFound, TooLarge
-from .jobs import Words, _selects_nothing, _words
+from .jobs import Words, _filter, _narrowed, _place, _words
 from .link import not_a_file
 
 _PAGE = 1000
@@ -63,8 +63,8 @@ class RunStore:
         number, None for all; as in the class before, what is below 1 counts as 1."""
         wanted = None if limit is None else max(1, int(limit))
         status = status.strip().lower() if type(status) is str else status
-        params = {"kind": _words(kind) or None, "status": _words(status) or None, "offset": max(0, int(offset))}
-        params = {name: value for name, value in params.items() if value is not None}
+        params = {"kind": _words(kind), "status": _words(status), "offset": _place(offset)}
+        params = {name: value for name, value in params.items() if value not in (None, "")}
         runs: list[Any] = []
         total = None
         while wanted is None or len(runs) < wanted:
@@ -72,9 +72,11 @@ class RunStore:
             try:
                 page = self.client.call("run.list", params)
             except InvalidParams as error:
-                if _selects_nothing(error, ("kind", "status")):
+                if not _narrowed(params, error):
+                    raise
+                if not params[_filter(error)]:
                     return {"runs": [], "total": 0}
-                raise
+                continue
             runs += page["runs"]
             total = page["total"] if total is None else total
             if page["next_cursor"] is None:

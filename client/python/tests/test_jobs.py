@@ -479,6 +479,29 @@ class TestLists(TidyCase):
             self.assertEqual(await store.list(status="no such status"), [])
             self.assertEqual(await store.list(job_type="No Such Type"), [])
 
+    async def test_of_several_words_those_that_can_be_select_and_none_is_dropped_unsaid(self) -> None:
+        daemon = self.daemon()
+        async with JobStore(daemon.socket) as store:
+            await store.save(Job(id="j", type=JobType.BACKTEST))
+            for words in (["pending"] * 20, ["bogus", "pending"], ["a b", JobStatus.PENDING, "", None, 5],
+                          (word for word in ("x", "pending", "y"))):
+                self.assertEqual([job.id for job in await store.list(status=words)], ["j"])  # type: ignore[arg-type]
+            self.assertEqual([job.id for job in await store.list(job_type=["No Type", "backtest"])], ["j"])
+            for words in ([], ["bogus"], ["failed", "bogus"], "bogus", "", 5):
+                self.assertEqual(await store.list(status=words), [])  # type: ignore[arg-type]
+            with self.assertRaises(InvalidParams) as caught:
+                await store.list(job_type=[f"t{n}" for n in range(17)])
+            self.assertEqual(caught.exception.field, "type")
+
+    async def test_beyond_the_end_there_is_nothing_however_far(self) -> None:
+        daemon = self.daemon()
+        async with JobStore(daemon.socket) as store:
+            await store.save(Job(id="j"))
+            for offset in (1, 10 ** 6, 2 ** 60, 10 ** 30):
+                self.assertEqual(await store.list(offset=offset), [])
+                self.assertEqual(await store.list(limit=10 ** 30, offset=offset), [])
+            self.assertEqual(len(await store.list(limit=10 ** 30)), 1)
+
     async def test_the_old_file_is_read_as_it_was(self) -> None:
         daemon = self.daemon(start=False)
         os.makedirs(daemon.state, mode=0o700)

@@ -77,6 +77,18 @@ class TestRuns(RunCase):
             found = store.read_artifact(artifact["id"])
         self.assertEqual(found and found[1], b'{"x":null,"d":"1.5"}')
 
+    async def test_of_several_words_those_that_can_be_select_and_beyond_the_end_is_nothing(self) -> None:
+        self.make("l1", kind="listed", status="cancelled")
+        listed = lambda **given: [run["id"] for run in self.store.list_runs(**given)["runs"]]
+        self.assertEqual(listed(kind="listed", status=["bogus", "cancelled"]), ["l1"])
+        self.assertEqual(listed(kind=["listed"] * 20, status=["cancelled"] * 20), ["l1"])
+        self.assertEqual(listed(kind=["Listed", "other"]), ["l1"])
+        self.assertEqual(self.store.list_runs(status=["bogus"]), {"runs": [], "total": 0})
+        self.assertEqual(self.store.list_runs(status=[]), {"runs": [], "total": 0})
+        self.assertEqual(self.store.list_runs(kind="listed", offset=10 ** 30), {"runs": [], "total": 1})
+        with self.assertRaises(InvalidParams):
+            self.store.list_runs(kind=[f"k{n}" for n in range(17)])
+
     async def test_find_takes_what_people_write(self) -> None:
         self.make("f1", meta={"job id": "j 1", "n": 1.5, "none": None})
         for found in (self.store.find_run_by_meta("job id", "j 1"), self.store.find_run_by_meta(key="n", value=1.5),
