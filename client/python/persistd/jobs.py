@@ -92,9 +92,9 @@ class JobStore:
     async def get(self, job_id: str) -> Any:
         """The job; None where there is none of this id."""
         try:
-            record = await self.client.call("job.get", {"id": str(job_id)})
+            record = await self.client.call("job.get", {"id": models.ident(job_id)})
         except NotFound:
-            self._used.pop(str(job_id), None)
+            self._used.pop(models.ident(job_id), None)
             return None
         except InvalidParams as error:
             if error.field == "id":
@@ -152,9 +152,9 @@ class JobStore:
 
     async def delete(self, job_id: str) -> bool:
         """Removes a job; whether there was one."""
-        self._used.pop(str(job_id), None)
+        self._used.pop(models.ident(job_id), None)
         try:
-            reply = await self.client.call("job.delete", {"id": str(job_id)})
+            reply = await self.client.call("job.delete", {"id": models.ident(job_id)})
         except InvalidParams as error:
             if error.field == "id":
                 return False

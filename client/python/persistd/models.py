@@ -178,6 +178,11 @@ def _result(value: Any) -> Any:
     return record
 
 
+def ident(value: Any) -> str:
+    """An id's text. None is nobody's."""
+    return "" if value is None else str(value)
+
+
 def _object(value: Any) -> Any:
     return {} if value is None else value
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
-from . import wire
+from . import models, wire
 from .client import Client, SocketPath
 from .errors import InvalidParams, NotFound, TooLarge
 from .jobs import Words, _filter, _narrowed, _place, _words
@@ -50,7 +50,7 @@ class RunStore:
         error = wire.error_text(error) if isinstance(error, BaseException) else error
         ident = str(run_id or "").strip()
         params = {
-            "kind": str(_words(kind)), "run_id": ident if _RUN_ID.fullmatch(ident) else None,
+            "kind": models.ident(_words(kind)), "run_id": ident if _RUN_ID.fullmatch(ident) else None,
             "request": request_payload or None, "status": _words(status) or None, "meta": meta or None,
             "artifact_id": artifact_id or None, "error": {"message": error} if isinstance(error, str) else error}
         run: Dict[str, Any] = self.client.call("run.create_or_update",
@@ -87,11 +87,11 @@ class RunStore:
 
     def get_run(self, run_id: str) -> Optional[Dict[str, Any]]:
         """The run; None where there is none of this id."""
-        return self._found("run.get", {"run_id": str(run_id)}, "run_id")
+        return self._found("run.get", {"run_id": models.ident(run_id)}, "run_id")
 
     def delete_run(self, run_id: str) -> bool:
         """Removes a run and its artifacts; whether there was one."""
-        reply = self._found("run.delete", {"run_id": str(run_id)}, "run_id")
+        reply = self._found("run.delete", {"run_id": models.ident(run_id)}, "run_id")
         return bool(reply and reply["removed"])
 
     def find_run_by_meta(self, key: Optional[str] = None, value: Any = None, *, meta_key: Optional[str] = None,
@@ -111,7 +111,8 @@ class RunStore:
         """Keeps a payload in a file of its own; returns its record: id, run_id, kind, path, created_at, size_bytes. The
         run need not be there, and is not changed: name the artifact in create_or_update_run(artifact_id=…)."""
         record: Dict[str, Any] = self.client.call("artifact.save", {
-            "run_id": str(run_id), "kind": str(_words(kind)), "payload": payload, "link": False})
+            "run_id": models.ident(run_id), "kind": None if kind is None else str(_words(kind)), "payload": payload,
+            "link": False})
         return record
 
     def read_artifact(self, artifact_id: str) -> Optional[Tuple[Path, bytes]]:

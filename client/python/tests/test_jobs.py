@@ -189,6 +189,13 @@ class TestIds(StoreCase):
             self.assertFalse(await self.store.delete(bad))
             await self.store.update_progress(bad, 1, 2)
 
+    async def test_none_is_nobodys_id(self) -> None:
+        await self.store.save(Job(id="None"))
+        self.assertIsNone(await self.store.get(None))  # type: ignore[arg-type]
+        await self.store.update_progress(None, 1, 2)  # type: ignore[arg-type]
+        self.assertFalse(await self.store.delete(None))  # type: ignore[arg-type]
+        self.assertIsNone((await self.new().get("None")).progress)
+
     async def test_an_id_that_is_no_string_is_its_text(self) -> None:
         ident = uuid.uuid4()
         job = Job(id=ident)  # type: ignore[arg-type]

@@ -89,6 +89,21 @@ class TestRuns(RunCase):
         with self.assertRaises(InvalidParams):
             self.store.list_runs(kind=[f"k{n}" for n in range(17)])
 
+    async def test_none_is_nobodys_id_and_no_kind(self) -> None:
+        self.make("None")
+        self.assertIsNone(self.store.get_run(None))  # type: ignore[arg-type]
+        self.assertFalse(self.store.delete_run(None))  # type: ignore[arg-type]
+        self.assertIsNone(self.store.read_artifact(None))  # type: ignore[arg-type]
+        self.assertEqual(self.store.list_runs(kind="k")["runs"][0]["artifact_id"], None)
+        for nobody in (None, "", "../x"):
+            with self.assertRaises(InvalidParams) as caught:
+                self.store.save_artifact(kind="k", run_id=nobody, payload=1)  # type: ignore[arg-type]
+            self.assertEqual(caught.exception.field, "run_id")
+        self.assertEqual(self.make("nokind", kind=None)["kind"], "run")
+        self.make("kinds", kind="lab")
+        self.assertEqual(self.store.save_artifact(kind=None, run_id="kinds", payload=1)["kind"],  # type: ignore[arg-type]
+                         "lab")
+
     async def test_find_takes_what_people_write(self) -> None:
         self.make("f1", meta={"job id": "j 1", "n": 1.5, "none": None})
         for found in (self.store.find_run_by_meta("job id", "j 1"), self.store.find_run_by_meta(key="n", value=1.5),
