@@ -147,7 +147,14 @@ def _word(value: Any) -> Any:
 
 
 def _time(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    if not isinstance(value, datetime):
+        return value
+    if value != value:
+        return None  # pandas' NaT
+    offset = value.utcoffset()
+    if offset is not None and offset % timedelta(minutes=1):
+        value = value.astimezone(timezone.utc)  # RFC 3339 has no seconds in an offset
+    return value.isoformat()
 
 
 def _part(value: Any, name: str, default: Any = _ABSENT) -> Any:

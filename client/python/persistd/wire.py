@@ -142,6 +142,14 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
+def _way_out(item: Any) -> str:
+    if isinstance(item, BaseException):
+        return "store its text, str() of it"
+    if isinstance(item, (bytes, bytearray)):
+        return "write text: its decode(), or base64.b64encode() of it decoded"
+    return "convert it, or give the constructor default=str to store the text of such values"
+
+
 def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Optional[InvalidParams]:
     """The first thing in a value, in reading order, that JSON or the daemon cannot take; None: there is nothing."""
     def refused(where: str, what: str, expected: str, cls: type = NotSerialisable, hint: Optional[str] = None
@@ -158,7 +166,8 @@ def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Opt
         if isinstance(item, float):
             if nan and not math.isfinite(item):
                 return refused(where, f"{float(item)!r} has no place in JSON",
-                               'a finite number, or None, or nan="null"', InvalidParams)
+                               'a finite number, or None, or nan="null"', InvalidParams,
+                               'write None, or give the constructor nan="null" to store null instead')
             continue
         if isinstance(item, str):
             fault = _text_fault(item)
@@ -184,8 +193,7 @@ def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Opt
         except Exception:  # whatever a value's own methods raise
             return refused(where, f"{type(item).__name__} cannot be written as JSON",
                            "None, bool, int, float, str, list or dict",
-                           hint="store its text, str() of it" if isinstance(item, BaseException) else
-                                "convert it, or give the constructor default=str to store the text of such values")
+                           hint=_way_out(item))
     return None
 
 

@@ -330,6 +330,23 @@ class TestTimes(StoreCase):
         self.assertIsNotNone(job.completed_at)
         self.assertIsNone(job.completed_at.tzinfo)
 
+    async def test_a_zone_whose_offset_has_seconds_is_the_same_moment(self) -> None:
+        local = datetime.timezone(datetime.timedelta(hours=1, minutes=4, seconds=30))  # as cities had it before 1900
+        job = Job(id="lmt", created_at=datetime.datetime(1899, 1, 1, 12, tzinfo=local))
+        await self.store.save(job)
+        self.assertEqual((await self.new().get("lmt")).created_at, job.created_at)
+
+    async def test_not_a_time_is_none(self) -> None:
+        class NaT(datetime.datetime):  # as pandas has it
+            def __eq__(self, other: object) -> bool:
+                return False
+
+            def __ne__(self, other: object) -> bool:
+                return True
+
+        await self.store.save(Job(id="nat", completed_at=NaT(2026, 1, 1)))
+        self.assertIsNone(self.stored("nat")["completed_at"])
+
     async def test_texts_of_all_kinds_become_times(self) -> None:
         from persistd.models import read_time
         moment = datetime.datetime(2026, 1, 2, 3, 4, 5, 500000)

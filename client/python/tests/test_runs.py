@@ -55,6 +55,10 @@ class TestRuns(RunCase):
             self.make("x2", request_payload={"o": object()})
         with self.assertRaisesRegex(TypeError, r"payload\[0\]: KeyError.*str\("):
             self.store.save_artifact(kind="k", run_id="x2", payload=[KeyError("x")])
+        with self.assertRaisesRegex(TypeError, r"payload.raw: bytes.*decode\(\).*base64"):
+            self.store.save_artifact(kind="k", run_id="x2", payload={"raw": b"x"})
+        with self.assertRaisesRegex(ValueError, 'payload.x: nan.*nan="null"'):
+            self.store.save_artifact(kind="k", run_id="x2", payload={"x": float("nan")})
         self.assertIsNone(self.store.get_run("x2"))
 
     async def test_what_a_run_cannot_be_is_refused_by_name(self) -> None:
