@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -178,6 +179,9 @@ static void hint_no_daemon(const struct engine *e, persist_error *error)
 	case ENAMETOOLONG:
 		failure_hint(error, "the path of a socket has at most 107 bytes");
 		break;
+	case ENOTSOCK: case EINVAL:
+		failure_hint(error, "name the socket that persistd listens on, with PERSISTD_SOCKET for example");
+		break;
 	case EMFILE: case ENFILE:
 		failure_hint(error, "this process, or the system, has too many files open");
 		break;
@@ -186,13 +190,26 @@ static void hint_no_daemon(const struct engine *e, persist_error *error)
 	}
 }
 
+static void why_no_daemon(const struct engine *e, char *why, size_t size)
+{
+	int system_error = e->trouble.system_error;
+	const char *place = system_error == ENOTSOCK ? wire_place(e->path) : NULL;
+
+	if (place)
+		snprintf(why, size, "it is %s, not a socket", place);
+	else
+		snprintf(why, size, "%s", system_error == EINVAL ? "the path is empty" : strerror(system_error));
+}
+
 static void say_no_daemon(const struct engine *e, persist_error *error)
 {
 	const struct trouble *t = &e->trouble;
 
 	if (t->refused) {
-		failure_set(error, PERSIST_E_NO_DAEMON, PERSIST_DID_NOT_HAPPEN, "no daemon answers at %s: %s", e->path,
-		            strerror(t->system_error));
+		char why[64];
+		why_no_daemon(e, why, sizeof why);
+		failure_set(error, PERSIST_E_NO_DAEMON, PERSIST_DID_NOT_HAPPEN, "no daemon answers at %s: %s",
+		            e->path[0] ? e->path : "''", why);
 		hint_no_daemon(e, error);
 	} else {
 		failure_set(error, PERSIST_E_CONNECTION, PERSIST_DID_NOT_HAPPEN,
@@ -236,14 +253,18 @@ static void end_too_late(struct engine *e, struct call *c)
 	hand_over(e, c);
 }
 
-/* Waiting mends what is not there yet; other troubles get a short while. */
+/* Waiting mends what is not there yet, and no path that cannot be; other troubles get a short while. */
 static int64_t patience_of(const struct engine *e)
 {
 	const struct trouble *t = &e->trouble;
 
-	if (!t->refused || t->system_error == ENOENT || t->system_error == ECONNREFUSED)
+	if (!t->refused)
 		return e->patience;
-	return t->system_error == ENAMETOOLONG ? 0 : moment_first(e->patience, HOPELESS_PATIENCE);
+	switch (t->system_error) {
+	case ENOENT: case ECONNREFUSED: return e->patience;
+	case ENAMETOOLONG: case ENOTSOCK: case EINVAL: return 0;
+	default: return moment_first(e->patience, HOPELESS_PATIENCE);
+	}
 }
 
 /* When a call stops looking for a daemon, if none has been found by then; an attempt is owed to each. */

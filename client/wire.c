@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,12 +19,26 @@ static int reach(int fd, const struct sockaddr_un *address)
 	return 0;
 }
 
+const char *wire_place(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0 || S_ISSOCK(st.st_mode))
+		return NULL;
+	switch (st.st_mode & S_IFMT) {
+	case S_IFREG: return "a file";
+	case S_IFDIR: return "a directory";
+	case S_IFIFO: return "a pipe";
+	default: return "a device";
+	}
+}
+
 int wire_open(struct wire *w, const char *path, size_t line_max)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	if (!path[0])
-		return ENOENT;
+		return EINVAL;
 	if (strlen(path) >= sizeof address.sun_path)
 		return ENAMETOOLONG;
 	strcpy(address.sun_path, path);
@@ -33,7 +48,7 @@ int wire_open(struct wire *w, const char *path, size_t line_max)
 	int failed = reach(fd, &address);
 	if (failed) {
 		close(fd);
-		return failed;
+		return failed != EAGAIN && wire_place(path) ? ENOTSOCK : failed;
 	}
 	w->fd = fd;
 	w->watcher = -1;

@@ -18,8 +18,11 @@ enum wire_read {
 	WIRE_ENDED,  /* nothing will come any more; what came before is still in `in` */
 };
 
-/* 0, or the errno: EAGAIN where the daemon has not yet got to those who came before. */
+/* 0, or the errno: EAGAIN where the daemon has not yet got to those who came before, ENOTSOCK where something
+ * else is at the path, EINVAL for an empty one. */
 int wire_open(struct wire *w, const char *path, size_t line_max);
+/* What is there instead of a socket: "a file"; NULL: a socket, or nothing. */
+const char *wire_place(const char *path);
 void wire_close(struct wire *w); /* again: harmless */
 
 /* Has `epoll` watch it for POLLIN or POLLIN | POLLOUT. 0, or the errno. */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pcre2.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,15 +45,13 @@ static void allow(struct allowed *to, const pcre2_code *code, pcre2_match_data *
 	to->longest = longest;
 }
 
-void ident_init(void)
+static void allow_all(void)
 {
 	for (int i = 0; i < IDENT_COUNT; i++) {
 		char text[64];
 		int error;
 		PCRE2_SIZE where;
 
-		if (allowed[i].longest > 0)
-			continue;
 		snprintf(text, sizeof(text), "\\A(?:%s)\\z", patterns[i]);
 		pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
 		                                 PCRE2_NEVER_UTF | PCRE2_NEVER_UCP, &error, &where, NULL);
@@ -64,6 +63,13 @@ void ident_init(void)
 		pcre2_match_data_free(match);
 		pcre2_code_free(code);
 	}
+}
+
+void ident_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, allow_all);
 }
 
 const char *ident_pattern(enum ident i)

@@ -1,6 +1,7 @@
 /* libpersist and the real daemon: every function of persist.h once as it is meant, the daemon's limits, and a
  * daemon that is killed and started anew under load. */
 #include "tests/client/caller.h"
+#include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -510,6 +511,37 @@ START_TEST(kills_and_restarts_under_load_lose_nothing_and_repeat_nothing)
 }
 END_TEST
 
+/* ---- where nobody can be */
+
+static void expect_misplaced(const char *path, int system_error, const char *said)
+{
+	persist_client *lost = persist_open(path);
+	int code = persist_job_save(lost, persist_text("{}"), NULL, NULL, &e);
+	persist_close(lost);
+	ck_assert_msg(code == PERSIST_E_NO_DAEMON, "%d: %s", code, e.message);
+	ck_assert_int_eq(e.outcome, PERSIST_DID_NOT_HAPPEN);
+	ck_assert_int_eq(e.system_error, system_error);
+	ck_assert_msg(strstr(e.message, said), "%s", e.message);
+	ck_assert_msg(!strstr(e.hint, "start one"), "%s", e.hint);
+	ck_assert_msg(strstr(e.hint, "socket"), "%s", e.hint);
+}
+
+START_TEST(a_path_where_something_else_is_is_told_at_once_with_what_is_there)
+{
+	struct { const char *path, *what; } cases[] = {
+		{kept(daemon_path(d, "persistd.lock")), "a file"}, {"/", "a directory"}, {"/dev/null", "a device"},
+	};
+	char said[300];
+	long long began = clock_ms();
+	for (int i = 0; i < COUNT(cases); i++) {
+		snprintf(said, sizeof said, "%s: it is %s, not a socket", cases[i].path, cases[i].what);
+		expect_misplaced(cases[i].path, ENOTSOCK, said);
+	}
+	expect_misplaced("", EINVAL, "empty");
+	ck_assert_int_lt(clock_ms() - began, 2000); /* not the patience, 5 s, of each */
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("libpersist and the daemon");
@@ -542,6 +574,7 @@ static Suite *suite(void)
 	t = integration_case(s, "coming and going", set_up, tear_down);
 	tcase_add_test(t, a_daemon_that_restarts_while_a_client_is_idle_goes_unnoticed);
 	tcase_add_test(t, a_call_that_comes_before_the_daemon_waits_for_it);
+	tcase_add_test(t, a_path_where_something_else_is_is_told_at_once_with_what_is_there);
 	tcase_add_test(t, kills_and_restarts_under_load_lose_nothing_and_repeat_nothing);
 	return s;
 }

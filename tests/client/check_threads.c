@@ -5,14 +5,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <threads.h>
-
-/* The sanitizer knows pthread_once() and not this, which would look like no synchronisation at all. In glibc
- * both are the same. */
-void call_once(once_flag *flag, void (*function)(void))
-{
-	pthread_once((pthread_once_t *)flag, function);
-}
 
 enum { THREADS = 8, ROUNDS = 60 };
 

@@ -147,8 +147,21 @@ START_TEST(a_path_is_never_cut)
 	ck_assert_int_eq(wire_open(&w, longest, 1000), ENAMETOOLONG);
 	longest[107] = '\0';
 	ck_assert_int_eq(wire_open(&w, longest, 1000), ENOENT);
-	ck_assert_int_eq(wire_open(&w, "", 1000), ENOENT);
 	ck_assert_int_eq(w.fd, -1);
+}
+END_TEST
+
+START_TEST(a_path_where_something_else_is_is_told_from_one_where_nothing_is)
+{
+	ck_assert_int_eq(wire_open(&w, "", 1000), EINVAL);
+	ck_assert_int_eq(wire_open(&w, "/dev/null", 1000), ENOTSOCK);
+	ck_assert_int_eq(wire_open(&w, "/", 1000), ENOTSOCK);
+	ck_assert_int_eq(w.fd, -1);
+	ck_assert_str_eq(wire_place("/dev/null"), "a device");
+	ck_assert_str_eq(wire_place("/"), "a directory");
+	ck_assert_str_eq(wire_place("/proc/self/exe"), "a file");
+	ck_assert_ptr_null(wire_place(path));
+	ck_assert_ptr_null(wire_place("/nonexistent"));
 }
 END_TEST
 
@@ -201,6 +214,7 @@ int main(void)
 	tcase_add_test(t, words_unread_by_a_peer_that_has_gone_are_an_end_like_any_other);
 	tcase_add_test(t, a_daemon_with_too_many_callers_is_told_from_none);
 	tcase_add_test(t, a_path_is_never_cut);
+	tcase_add_test(t, a_path_where_something_else_is_is_told_from_one_where_nothing_is);
 	tcase_add_test(t, other_programs_do_not_inherit_the_connection);
 	tcase_add_test(t, a_closed_connection_leaves_the_epoll_set_though_a_child_still_has_it);
 	return unit_run(s);

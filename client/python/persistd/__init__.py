@@ -7,7 +7,7 @@ from .aclient import AsyncClient
 from .client import Client, Pipeline, Reply
 from .errors import (CallTimeout, Conflict, ConnectionLost, Forbidden, InternalError, InvalidParams, InvalidRequest,
                      Limit, MethodNotFound, NotDurable, NotFound, NotSerialisable, OutcomeUnknown, ParseError,
-                     PersistdError, ShuttingDown, TooLarge, Unavailable)
+                     PersistdError, ShuttingDown, TooLarge, Unavailable, WrongType)
 from .jobs import JobStore
 from .models import Job, JobProgress, JobResult, JobStatus, JobType
 from .runs import RunStore
@@ -18,4 +18,4 @@ __all__ = [
     "AsyncClient", "CallTimeout", "Client", "Conflict", "ConnectionLost", "Forbidden", "InternalError", "InvalidParams",
     "InvalidRequest", "Job", "JobProgress", "JobResult", "JobStatus", "JobStore", "JobType", "Limit", "MethodNotFound",
     "NotDurable", "NotFound", "NotSerialisable", "OutcomeUnknown", "ParseError", "PersistdError", "Pipeline", "Reply",
-    "RunStore", "RunStoreError", "ShuttingDown", "TooLarge", "Unavailable", "__version__"]
+    "RunStore", "RunStoreError", "ShuttingDown", "TooLarge", "Unavailable", "WrongType", "__version__"]

@@ -16,7 +16,8 @@ from . import progress as progress_
 from . import wire
 from ._methods import REPEATABLE, AsyncMethods
 from .client import SocketPath
-from .link import MAX_REPLY, USUAL, Call, Link, Note, Timeout, checked_socket, now
+from .link import (MAX_REPLY, USUAL, Call, Link, Note, Timeout, Usual, checked_patience, checked_seconds,
+                   checked_socket, now)
 from .where import usual_socket
 
 _HIGH_WATER, _LOW_WATER = 8 << 20, 1 << 20  # bytes that wait to be sent, above which further calls wait
@@ -216,8 +217,8 @@ class AsyncClient(AsyncMethods):
     def __init__(self, socket: SocketPath = None, *, timeout: Optional[float] = 30.0, reconnect_for: float = 5.0,
                  nan: str = "refuse", default: wire.Default = wire.plain, max_reply: int = MAX_REPLY) -> None:
         self._socket = checked_socket(socket)
-        self.timeout = timeout
-        self._reconnect_for = reconnect_for
+        self.timeout = checked_seconds(timeout, "timeout")
+        self._reconnect_for = checked_patience(reconnect_for, "reconnect_for")
         self._max_reply = max_reply
         self._writer = wire.Writer(nan, default)
         self._lock = threading.Lock()
@@ -247,6 +248,7 @@ class AsyncClient(AsyncMethods):
 
     async def call(self, method: str, params: Any = None, *, timeout: Timeout = USUAL) -> Any:
         """Any method, by the name that the protocol gives it. params: a dict (by name) or a list (by position)."""
+        seconds = self.timeout if isinstance(timeout, Usual) else checked_seconds(timeout, "timeout")
         driver = self._driver()
         link = driver.link
         if link.backlog > _HIGH_WATER:
@@ -256,7 +258,6 @@ class AsyncClient(AsyncMethods):
         loop = asyncio.get_running_loop()
         call.future = loop.create_future()
         driver.submit(call)
-        seconds = self.timeout if timeout is USUAL else timeout
         timer = None
         if seconds is not None and not call.done:
             timer = loop.call_later(seconds, _expire, link, call, seconds)

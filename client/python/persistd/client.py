@@ -18,7 +18,8 @@ from . import progress as progress_
 from . import wire
 from ._methods import REPEATABLE, Methods, PipelinedMethods
 from .errors import PersistdError
-from .link import MAX_REPLY, USUAL, Call, Link, Note, Timeout, checked_socket, now
+from .link import (MAX_REPLY, USUAL, Call, Link, Note, Timeout, Usual, checked_patience, checked_seconds,
+                   checked_socket, now)
 from .where import usual_socket
 
 _LONGEST_POLL = 1.0
@@ -65,10 +66,11 @@ class Client(Methods):
     def __init__(self, socket: SocketPath = None, *, timeout: Optional[float] = 30.0, reconnect_for: float = 5.0,
                  nan: str = "refuse", default: wire.Default = wire.plain, max_reply: int = MAX_REPLY) -> None:
         self._socket = checked_socket(socket)
-        self.timeout = timeout
+        self.timeout = checked_seconds(timeout, "timeout")
         self._writer = wire.Writer(nan, default)
         self._lock = threading.Lock()  # held for whatever touches the link, never while waiting
-        self._link = Link(lambda: self.socket, reconnect_for, self._writer, max_reply)
+        patience = checked_patience(reconnect_for, "reconnect_for")
+        self._link = Link(lambda: self.socket, patience, self._writer, max_reply)
         self._leader: Optional[_Call] = None
         self._followers: Dict[int, _Call] = {}
         self._poll: Optional[select.poll] = None
@@ -84,8 +86,9 @@ class Client(Methods):
 
     def call(self, method: str, params: Any = None, *, timeout: Timeout = USUAL) -> Any:
         """Any method, by the name that the protocol gives it. params: a dict (by name) or a list (by position)."""
+        seconds = self.timeout if isinstance(timeout, Usual) else checked_seconds(timeout, "timeout")
         call = self._call(method, params)
-        self._submit([call], self.timeout if timeout is USUAL else timeout)
+        self._submit([call], seconds)
         return self._await(call)
 
     def pipeline(self) -> Pipeline:
@@ -295,8 +298,8 @@ class Pipeline(PipelinedMethods):
 
     def call(self, method: str, params: Any = None, *, timeout: Timeout = USUAL) -> Reply:
         """Any method. A timeout given here counts for the whole pipeline."""
-        if timeout is not USUAL:
-            self._timeout = timeout
+        if not isinstance(timeout, Usual):
+            self._timeout = checked_seconds(timeout, "timeout")
         call = self._client._call(method, params)
         self._calls.append(call)
         return Reply(call)

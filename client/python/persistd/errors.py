@@ -60,7 +60,11 @@ class InvalidParams(PersistdError, ValueError):
     code, kind = -32602, "invalid_params"
 
 
-class NotSerialisable(InvalidParams, TypeError):
+class WrongType(InvalidParams, TypeError):
+    """An argument is of a kind that the method does not take: `field` says which."""
+
+
+class NotSerialisable(WrongType):
     """An argument holds what JSON cannot: `field` says where."""
 
 

@@ -6,21 +6,27 @@ was reported. Services rely on it; so this one does the same with objects that a
 from __future__ import annotations
 
 import builtins
+import decimal
 import marshal
+import math
+import numbers
 import os
 import threading
 import weakref
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Dict, Iterable, Optional, Tuple, Type, Union
+from typing import Any, Dict, Iterable, Optional, Type, Union
 
 from . import models, wire
 from . import progress as progress_
 from .aclient import AsyncClient
 from .client import SocketPath
-from .errors import InvalidParams, NotFound
+from .errors import InvalidParams, NotFound, WrongType
 from .link import not_a_file
 
 _PAGE = 1000
+_LAST_PLACE = 2 ** 53  # an offset that is taken, and beyond any record
+_LONG_AGO = 10 ** 9  # days: before any job
 Words = Union[None, str, Iterable[str]]
 
 
@@ -38,8 +44,13 @@ def _words(value: Words) -> Any:
     if value is None or isinstance(value, str):
         return models._word(value)
     if isinstance(value, Iterable):
-        return [models._word(each) for each in value]
+        words = [models._word(each) for each in value]
+        return [word for place, word in enumerate(words) if word not in words[:place]]
     return models._word(value)
+
+
+def _place(offset: Optional[int]) -> int:
+    return min(max(0, int(offset or 0)), _LAST_PLACE)
 
 
 class JobStore:
@@ -70,7 +81,7 @@ class JobStore:
 
     async def save(self, job: Any) -> Any:
         """Stores the whole job, and returns it with what the daemon filled in: an id and times that it had not."""
-        sent = models.to_record(job)
+        sent = models.to_save(job)
         if sent.get("progress", self) is None and not _can_be_held(job):
             del sent["progress"]  # nobody could set it to what was reported: what is stored stays
         record = await self.client.call("job.save", {"job": sent})
@@ -81,9 +92,9 @@ class JobStore:
     async def get(self, job_id: str) -> Any:
         """The job; None where there is none of this id."""
         try:
-            record = await self.client.call("job.get", {"id": str(job_id)})
+            record = await self.client.call("job.get", {"id": models.ident(job_id)})
         except NotFound:
-            self._used.pop(str(job_id), None)
+            self._used.pop(models.ident(job_id), None)
             return None
         except InvalidParams as error:
             if error.field == "id":
@@ -96,7 +107,7 @@ class JobStore:
         """The newest jobs first. status and job_type: one or several of them. limit: any number, None for all; as in
         the class before, what is below 1 counts as 1."""
         wanted = None if limit is None else max(1, int(limit))
-        params = {"status": _words(status), "type": _words(job_type), "offset": max(0, int(offset))}
+        params = {"status": _words(status), "type": _words(job_type), "offset": _place(offset)}
         params = {name: value for name, value in params.items() if value is not None}
         jobs: builtins.list[Any] = []
         while wanted is None or len(jobs) < wanted:
@@ -104,9 +115,11 @@ class JobStore:
             try:
                 page = await self.client.call("job.list", params)
             except InvalidParams as error:
-                if _selects_nothing(error, ("status", "type")):
+                if not _narrowed(params, error):
+                    raise
+                if not params[_filter(error)]:
                     return []
-                raise
+                continue
             jobs += [self._object(record) for record in page["jobs"]]
             if page["next_cursor"] is None:
                 break
@@ -125,22 +138,23 @@ class JobStore:
         except InvalidParams:
             return  # no job can have such an id
         self.client._driver().report(ident, report)
-        used = self._used.get(job_id) if self._shared else None
+        used = self._used.get(ident) if self._shared else None
         job = used.ref() if used is not None else None
         if job is not None:
             whole = progress is not None and not isinstance(progress, (dict, int, float))
             _set(job, "progress", progress if whole else self._maker.progress(*report))
 
-    async def cleanup(self, days: float = 30) -> int:
-        """Removes the jobs that ended more than so many days ago; how many there were."""
-        reply = await self.client.call("job.cleanup", {"days": max(0, days)})
+    async def cleanup(self, days: Union[float, timedelta] = 30) -> int:
+        """Removes the jobs that ended more than so many days, or so long, ago; how many there were. What is below 0
+        counts as 0: every job that has ended."""
+        reply = await self.client.call("job.cleanup", {"days": _days(days)})
         return int(reply["removed"])
 
     async def delete(self, job_id: str) -> bool:
         """Removes a job; whether there was one."""
-        self._used.pop(str(job_id), None)
+        self._used.pop(models.ident(job_id), None)
         try:
-            reply = await self.client.call("job.delete", {"id": str(job_id)})
+            reply = await self.client.call("job.delete", {"id": models.ident(job_id)})
         except InvalidParams as error:
             if error.field == "id":
                 return False
@@ -164,7 +178,7 @@ class JobStore:
 
     def _fill(self, job: Any, record: Dict[str, Any]) -> Any:
         """Gives the job the id and the times that the daemon chose. What cannot be set becomes a new object."""
-        missing = [name for name in ("id", *models.TIMES) if not models._part(job, name, None)]
+        missing = [name for name in ("id", *models.times_of(record)) if not models._part(job, name, None)]
         filled = {name: value for name, value in self._maker.fields(record).items() if name in missing and value}
         if all(_set(job, name, value) for name, value in filled.items()):
             return job
@@ -218,8 +232,21 @@ class JobStore:
         was, has = models.to_record(self._maker.job(seen)), models.to_record(job)
         now = self._maker.fields(record)
         for name in changed:
-            if has.get(name) == was.get(name):  # else it was changed here and not saved yet
+            # else it was changed here and not saved yet; but a time of None is no time that anybody chose
+            if has.get(name) == was.get(name) or (name in models.TIMES and has.get(name) is None):
                 _set(job, name, now[name])
+
+
+def _days(age: Any) -> float:
+    expected = "a finite number of days, or a timedelta"
+    if isinstance(age, timedelta):
+        return max(0.0, age / timedelta(days=1))
+    if isinstance(age, bool) or not isinstance(age, (numbers.Real, decimal.Decimal)):
+        raise WrongType(f"days must be {expected}, not {age!r}", field="days", expected=expected)
+    days = age if isinstance(age, int) else float(age)
+    if isinstance(days, float) and not math.isfinite(days):
+        raise InvalidParams(f"days must be {expected}, not {age!r}", field="days", expected=expected)
+    return min(max(0, days), _LONG_AGO)
 
 
 def _can_be_held(job: Any) -> bool:
@@ -241,6 +268,21 @@ def _set(job: Any, name: str, value: Any) -> bool:
     return True
 
 
-def _selects_nothing(error: InvalidParams, filters: Tuple[str, ...]) -> bool:
-    """A word that no record can have under this field: the list is empty, as it was in the class before."""
-    return error.code == InvalidParams.code and (error.field or "").split("[")[0] in filters
+def _filter(error: InvalidParams) -> str:
+    return (error.field or "").split("[")[0]
+
+
+def _narrowed(params: Dict[str, Any], error: InvalidParams) -> bool:
+    """Takes a word that no record can have out of a filter: it selects nothing, as in the class before. False: the error
+    is another one."""
+    name, bracket, place = (error.field or "").partition("[")
+    words = params.get(name)
+    if error.code != InvalidParams.code or name not in ("status", "type", "kind") or words is None:
+        return False
+    if bracket:
+        del words[int(place.rstrip("]"))]
+    elif isinstance(words, builtins.list) and words:
+        return False  # too many
+    else:
+        params[name] = []
+    return True

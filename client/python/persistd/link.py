@@ -11,9 +11,13 @@ from __future__ import annotations
 import enum
 import errno
 import itertools
+import math
+import numbers
 import os
 import random
 import socket
+import stat
+import sys
 import time
 import weakref
 from collections import deque
@@ -21,7 +25,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Union
 
 from . import wire
 from .errors import (DID_NOT_HAPPEN, UNKNOWN, CallTimeout, ConnectionLost, InvalidParams, Limit, PersistdError,
-                     ShuttingDown, Unavailable, from_reply)
+                     ShuttingDown, Unavailable, WrongType, from_reply)
 from .progress import Progress
 
 MAX_REPLY = 64 << 20
@@ -31,6 +35,7 @@ _PROGRESS_BACKLOG = 256 << 10  # bytes that wait for the kernel beyond which pro
 _MOST_LOSSES = 4       # connections that may end under one call before it gives up
 _LONG_LINE = 64 << 10  # below this the daemon never counts a line as unfinished
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0
+_LONGEST_PATH = 107 if sys.platform == "linux" else 103  # bytes, by the kernel's sun_path
 _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 _SEND_BYTES = 1 << 18
 _RECEIVE, _RECEIVE_LONG = 1 << 16, 1 << 20
@@ -374,14 +379,15 @@ class Link:
     def _give_up(self, at: float, path: str, error: OSError) -> None:
         kept: Deque[Line] = deque()
         given_up: List[Call] = []
+        hopeless = _path_fault(path) or _no_socket(path)
         for line in self.waiting:
-            if isinstance(line, Call) and line.patience <= at:
+            if isinstance(line, Call) and (hopeless or line.patience <= at):
                 given_up.append(line)
             else:
                 kept.append(line)
         self.waiting = kept
         for call in given_up:
-            call.finish(None, unavailable(path, self.reconnect_for, error))
+            call.finish(None, unavailable(path, self.reconnect_for, error, hopeless))
 
     # ---- ends
 
@@ -470,10 +476,63 @@ class Link:
         self.next_try = 0.0
 
 
-def unavailable(path: str, tried_for: float, error: OSError) -> Unavailable:
-    why = error.strerror or str(error)
-    tried = f", tried for {tried_for:g} s" if tried_for > 0 else ""
-    if error.errno in (errno.EACCES, errno.EPERM):
+def _path_fault(path: str) -> Optional[str]:
+    """Why there can be no socket of this path."""
+    try:
+        size = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        return "no path has half a surrogate pair in it"
+    if size <= _LONGEST_PATH:
+        return None
+    return f"a socket's path has at most {_LONGEST_PATH} bytes, and this has {size} bytes"
+
+
+_KINDS = ((stat.S_ISREG, "a file"), (stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"),
+          (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+
+
+def _no_socket(path: str) -> Optional[str]:
+    """What is there instead of a socket."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return None
+    return next((f"{path} is {what}, not a socket" for is_one, what in _KINDS if is_one(mode)), None)
+
+
+def checked_seconds(seconds: Any, name: str) -> Optional[float]:
+    """A timeout: None, or a time that is some."""
+    if seconds is None:
+        return None
+    checked = _seconds(seconds, name, "a number of seconds above 0, or None")
+    if not checked > 0:
+        raise InvalidParams(f"{name} must be above 0 (None: for ever), not {seconds!r}", field=name,
+                            expected="a number of seconds above 0, or None")
+    return None if checked == math.inf else checked
+
+
+def checked_patience(seconds: Any, name: str) -> float:
+    checked = _seconds(seconds, name, "a number of seconds, at least 0")
+    if not checked >= 0:
+        raise InvalidParams(f"{name} must be at least 0, not {seconds!r}", field=name,
+                            expected="a number of seconds, at least 0")
+    return checked
+
+
+def _seconds(seconds: Any, name: str, expected: str) -> float:
+    if type(seconds) is float or type(seconds) is int:
+        return seconds
+    if isinstance(seconds, bool) or not isinstance(seconds, numbers.Real):
+        raise WrongType(f"{name} must be {expected}, not {seconds!r}", field=name, expected=expected)
+    return float(seconds)
+
+
+def unavailable(path: str, tried_for: float, error: OSError, hopeless: Optional[str]) -> Unavailable:
+    why = hopeless or error.strerror or str(error)
+    tried = f", tried for {tried_for:g} s" if tried_for > 0 and not hopeless else ""
+    if hopeless:
+        hint = "name the daemon's socket with PERSISTD_SOCKET or socket="
+    elif error.errno in (errno.EACCES, errno.EPERM):
         hint = "the socket belongs to somebody else: name yours with PERSISTD_SOCKET or socket="
     elif error.errno == errno.EAGAIN:
         hint = "the daemon is very busy"
@@ -491,6 +550,10 @@ def checked_socket(socket_path: Union[None, str, "os.PathLike[str]"]) -> Optiona
     path = os.fspath(socket_path)
     if not isinstance(path, str) or not path or "\0" in path:
         raise InvalidParams("socket must be the path of a daemon's socket", field="socket", expected="a path, or None")
+    fault = _path_fault(path)
+    if fault:
+        raise InvalidParams(f"socket: {fault}: {wire.printable(path)}", field="socket",
+                            expected=f"the path of a daemon's socket, of at most {_LONGEST_PATH} bytes")
     if path.endswith(".json") or os.path.isdir(path) or os.path.isfile(path):
         raise not_a_file(path)
     return path
@@ -501,4 +564,4 @@ def not_a_file(path: object) -> InvalidParams:
         f"socket must be the path of a daemon's socket, and {path} is not one: the records are kept by persistd",
         field="socket", expected="a socket's path, or nothing ($PERSISTD_SOCKET, then the usual places)",
         hint="leave the path out; to bring old records along put jobs.json and runs.json into the daemon's state "
-             "directory before its first start, or: persistctl import FILE")
+             "directory before its first start, or: persistctl import DIRECTORY, with the one that holds them")

@@ -13,7 +13,8 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, List, Optional, Type, TypeVar
 
-from .errors import InvalidParams
+from . import wire
+from .errors import InvalidParams, WrongType
 
 _Word = TypeVar("_Word", bound="_WireEnum")
 
@@ -135,6 +136,7 @@ class Job:
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Job))
 TIMES = ("created_at", "started_at", "completed_at")
+NEEDED = ("id", "type", "status")
 _ABSENT: Any = object()
 
 # ---- an object's record
@@ -145,7 +147,14 @@ def _word(value: Any) -> Any:
 
 
 def _time(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    if not isinstance(value, datetime):
+        return value
+    if value != value:
+        return None  # pandas' NaT
+    offset = value.utcoffset()
+    if offset is not None and offset % timedelta(minutes=1):
+        value = value.astimezone(timezone.utc)  # RFC 3339 has no seconds in an offset
+    return value.isoformat()
 
 
 def _part(value: Any, name: str, default: Any = _ABSENT) -> Any:
@@ -155,6 +164,9 @@ def _part(value: Any, name: str, default: Any = _ABSENT) -> Any:
 def _progress(value: Any) -> Any:
     if value is None:
         return None
+    if not isinstance(value, dict) and not hasattr(value, "current"):
+        raise WrongType(f"job.progress must have current, total and message, which {type(value).__name__} has not",
+                        field="job.progress", expected="an object or a dict with current, total and message, or None")
     parts = {name: _part(value, name) for name in ("current", "total", "message")}
     return {name: part for name, part in parts.items() if part is not _ABSENT and part is not None}
 
@@ -166,11 +178,16 @@ def _result(value: Any) -> Any:
     if parts["success"] is _ABSENT:
         raise InvalidParams("job.result must have success", field="job.result.success", expected="True or False")
     record = {name: part for name, part in parts.items() if part is not _ABSENT}
-    if record.get("error") is not None and not isinstance(record["error"], str):
-        record["error"] = str(record["error"])
+    if "error" in record:
+        record["error"] = _text(record["error"])
     if "artifacts" in record:
         record["artifacts"] = [str(artifact) for artifact in record["artifacts"] or ()]
     return record
+
+
+def ident(value: Any) -> str:
+    """An id's text. None is nobody's."""
+    return "" if value is None else str(value)
 
 
 def _object(value: Any) -> Any:
@@ -178,6 +195,8 @@ def _object(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
+    if isinstance(value, BaseException):
+        return wire.error_text(value)
     return value if value is None or isinstance(value, str) else str(value)
 
 
@@ -188,9 +207,6 @@ _TO_WIRE: Dict[str, Callable[[Any], Any]] = {
 
 def to_record(job: Any) -> Dict[str, Any]:
     """The record of any object with a job's attributes, or of a dict. What it has not is left out."""
-    if job is None or isinstance(job, (str, int, float, list)):
-        raise InvalidParams(f"a job must be an object with a job's attributes, not {type(job).__name__}", field="job",
-                            expected="an object with id, type, status, payload, …")
     record = {}
     for name, to_wire in _TO_WIRE.items():
         value = _part(job, name)
@@ -198,6 +214,33 @@ def to_record(job: Any) -> Dict[str, Any]:
             record[name] = to_wire(value)
     if not record.get("id"):
         record.pop("id", None)
+    return record
+
+
+def checked(job: Any) -> Any:
+    """The same, if it is a job. An object must say what it is and how it is; a dict may be a part of a job, and what it
+    has beyond a job's fields is left for the daemon to judge."""
+    if isinstance(job, dict):
+        missing = NEEDED if not job else ()
+    elif job is None or isinstance(job, (type, str, bytes, int, float, list, tuple)):
+        missing = NEEDED
+    else:
+        missing = tuple(name for name in NEEDED if _part(job, name) is _ABSENT)
+    if missing:
+        what = f"the class {job.__name__}" if isinstance(job, type) else type(job).__name__
+        raise WrongType(f"this is no job: {what} has no {', '.join(missing)}", field="job",
+                        expected="an object with the attributes id, type, status, payload, …, or a dict of them")
+    if isinstance(job, dict) and not all(isinstance(name, str) for name in job):
+        raise WrongType("a job's fields must be strings", field="job",
+                        expected="a dict with id, type, status, payload, …")
+    return job
+
+
+def to_save(job: Any) -> Dict[str, Any]:
+    """The record to send."""
+    record = to_record(checked(job))
+    if isinstance(job, dict):
+        record.update({name: value for name, value in job.items() if name not in _TO_WIRE})
     return record
 
 
@@ -242,6 +285,14 @@ def read_times(record: Dict[str, Any]) -> Dict[str, Any]:
     times = {name: read_time(record.get(name)) for name in TIMES}
     pattern = times["created_at"] or next((time for time in times.values() if time), None)
     return {name: _alike(time, pattern) if pattern else time for name, time in times.items()}
+
+
+def times_of(record: Dict[str, Any]) -> List[str]:
+    """The times that a job of this status has. A job that is to be tried again may have kept others, of the time
+    before: a null keeps what is stored."""
+    status = record.get("status")
+    beyond = {"pending": 1, "running": 2}.get(str(status), len(TIMES))
+    return list(TIMES[:beyond])
 
 
 def _hint(hints: Dict[str, Any], name: str) -> Optional[Type[Any]]:

@@ -51,7 +51,7 @@ def of(progress: Any, total: Optional[Any] = None, message: Optional[str] = None
 
 def checked_id(ident: Any) -> str:
     if type(ident) is not str:
-        ident = str(ident)
-    if not ident.isascii():
+        ident = "" if ident is None else str(ident)
+    if not ident or not ident.isascii():
         raise InvalidParams("id must be a job's id", field="id", expected="a string that matches [A-Za-z0-9_-]{1,160}")
     return str(ident)

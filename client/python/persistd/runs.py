@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
-from . import wire
+from . import models, wire
 from .client import Client, SocketPath
 from .errors import InvalidParams, NotFound, TooLarge
-from .jobs import Words, _selects_nothing, _words
+from .jobs import Words, _filter, _narrowed, _place, _words
 from .link import not_a_file
 
 _PAGE = 1000
@@ -42,14 +42,15 @@ class RunStore:
 
     def create_or_update_run(self, *, run_id: Optional[str], kind: str, request_payload: Optional[Dict[str, Any]],
                              status: Optional[str], meta: Optional[Dict[str, Any]] = None,
-                             artifact_id: Optional[str] = None, error: Union[None, str, Dict[str, Any]] = None
-                             ) -> Dict[str, Any]:
+                             artifact_id: Optional[str] = None,
+                             error: Union[None, str, BaseException, Dict[str, Any]] = None) -> Dict[str, Any]:
         """Makes a run or changes what is given; returns it. run_id None, empty or not of [a-zA-Z0-9_-]{1,160}: an id is
         made. An empty request_payload, and a status, artifact_id or error of None keep what is stored; meta is merged.
-        A string as error is stored as {"message": …}."""
+        A string or an exception as error is stored as {"message": …}."""
+        error = wire.error_text(error) if isinstance(error, BaseException) else error
         ident = str(run_id or "").strip()
         params = {
-            "kind": str(_words(kind)), "run_id": ident if _RUN_ID.fullmatch(ident) else None,
+            "kind": models.ident(_words(kind)), "run_id": ident if _RUN_ID.fullmatch(ident) else None,
             "request": request_payload or None, "status": _words(status) or None, "meta": meta or None,
             "artifact_id": artifact_id or None, "error": {"message": error} if isinstance(error, str) else error}
         run: Dict[str, Any] = self.client.call("run.create_or_update",
@@ -62,8 +63,8 @@ class RunStore:
         number, None for all; as in the class before, what is below 1 counts as 1."""
         wanted = None if limit is None else max(1, int(limit))
         status = status.strip().lower() if type(status) is str else status
-        params = {"kind": _words(kind) or None, "status": _words(status) or None, "offset": max(0, int(offset))}
-        params = {name: value for name, value in params.items() if value is not None}
+        params = {"kind": _words(kind), "status": _words(status), "offset": _place(offset)}
+        params = {name: value for name, value in params.items() if value not in (None, "")}
         runs: list[Any] = []
         total = None
         while wanted is None or len(runs) < wanted:
@@ -71,9 +72,11 @@ class RunStore:
             try:
                 page = self.client.call("run.list", params)
             except InvalidParams as error:
-                if _selects_nothing(error, ("kind", "status")):
+                if not _narrowed(params, error):
+                    raise
+                if not params[_filter(error)]:
                     return {"runs": [], "total": 0}
-                raise
+                continue
             runs += page["runs"]
             total = page["total"] if total is None else total
             if page["next_cursor"] is None:
@@ -84,11 +87,11 @@ class RunStore:
 
     def get_run(self, run_id: str) -> Optional[Dict[str, Any]]:
         """The run; None where there is none of this id."""
-        return self._found("run.get", {"run_id": str(run_id)}, "run_id")
+        return self._found("run.get", {"run_id": models.ident(run_id)}, "run_id")
 
     def delete_run(self, run_id: str) -> bool:
         """Removes a run and its artifacts; whether there was one."""
-        reply = self._found("run.delete", {"run_id": str(run_id)}, "run_id")
+        reply = self._found("run.delete", {"run_id": models.ident(run_id)}, "run_id")
         return bool(reply and reply["removed"])
 
     def find_run_by_meta(self, key: Optional[str] = None, value: Any = None, *, meta_key: Optional[str] = None,
@@ -108,7 +111,8 @@ class RunStore:
         """Keeps a payload in a file of its own; returns its record: id, run_id, kind, path, created_at, size_bytes. The
         run need not be there, and is not changed: name the artifact in create_or_update_run(artifact_id=…)."""
         record: Dict[str, Any] = self.client.call("artifact.save", {
-            "run_id": str(run_id), "kind": str(_words(kind)), "payload": payload, "link": False})
+            "run_id": models.ident(run_id), "kind": None if kind is None else str(_words(kind)), "payload": payload,
+            "link": False})
         return record
 
     def read_artifact(self, artifact_id: str) -> Optional[Tuple[Path, bytes]]:

@@ -52,6 +52,15 @@ def plain_or_str(value: Any) -> Any:
         return str(value)
 
 
+def error_text(error: BaseException) -> str:
+    """What an exception says; its class where it says nothing."""
+    try:
+        said = str(error)
+    except Exception:  # whatever its own methods raise
+        said = ""
+    return said if said.strip() else type(error).__name__
+
+
 class Writer:
     """Writes request lines. nan: "refuse" a NaN or an infinity by name, or store "null" instead."""
 
@@ -129,15 +138,24 @@ def _children(value: Any, path: str) -> Iterator[Tuple[str, Any]]:
             yield f"{path}[{place}]", child
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
+
+
+def _way_out(item: Any) -> str:
+    if isinstance(item, BaseException):
+        return "store its text, str() of it"
+    if isinstance(item, (bytes, bytearray)):
+        return "write text: its decode(), or base64.b64encode() of it decoded"
+    return "convert it, or give the constructor default=str to store the text of such values"
 
 
 def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Optional[InvalidParams]:
     """The first thing in a value, in reading order, that JSON or the daemon cannot take; None: there is nothing."""
-    def refused(where: str, what: str, expected: str, cls: type = NotSerialisable) -> InvalidParams:
-        where = _printable(where)
-        said: InvalidParams = cls(f"{where or 'the value'}: {what}", field=where, expected=expected)
+    def refused(where: str, what: str, expected: str, cls: type = NotSerialisable, hint: Optional[str] = None
+                ) -> InvalidParams:
+        where = printable(where)
+        said: InvalidParams = cls(f"{where or 'the value'}: {what}", field=where, expected=expected, hint=hint)
         return said
 
     ways: List[Tuple[str, Any, int]] = [(path, value, _ENVELOPE - 1)]
@@ -148,7 +166,8 @@ def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Opt
         if isinstance(item, float):
             if nan and not math.isfinite(item):
                 return refused(where, f"{float(item)!r} has no place in JSON",
-                               'a finite number, or None, or nan="null"', InvalidParams)
+                               'a finite number, or None, or nan="null"', InvalidParams,
+                               'write None, or give the constructor nan="null" to store null instead')
             continue
         if isinstance(item, str):
             fault = _text_fault(item)
@@ -173,7 +192,8 @@ def find_fault(value: Any, path: str, default: Default, nan: bool = True) -> Opt
             ways.append((where, default(item), depth + 1))
         except Exception:  # whatever a value's own methods raise
             return refused(where, f"{type(item).__name__} cannot be written as JSON",
-                           "None, bool, int, float, str, list or dict")
+                           "None, bool, int, float, str, list or dict",
+                           hint=_way_out(item))
     return None
 
 

@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import asyncio
+import fractions
 import os
+import pathlib
 import pickle
 import socket
+import tempfile
 import threading
 import time
 import unittest
@@ -435,6 +438,80 @@ class TestNobodyThere(unittest.TestCase):
             self.assertEqual(late.exception.outcome, "did_not_happen")
 
         asyncio.run(use())
+
+    def waits(self, path: str) -> Any:
+        """What a call says of this PERSISTD_SOCKET, if it says so at once, through either client."""
+        async def use() -> None:
+            await AsyncClient().server_ping()
+
+        said = []
+        with unittest.mock.patch.dict(os.environ, {"PERSISTD_SOCKET": path}):
+            for ask in (lambda: Client().server_ping(), lambda: asyncio.run(use())):
+                begun = time.monotonic()
+                with self.assertRaises(Unavailable) as caught:
+                    ask()
+                self.assertLess(time.monotonic() - begun, 1.0)
+                self.assertEqual(caught.exception.outcome, "did_not_happen")
+                said.append(str(caught.exception))
+        self.assertEqual(said[0], said[1])
+        return said[0]
+
+    def test_a_path_that_is_too_long_is_told_at_once(self) -> None:
+        path = "/tmp/" + "d" * 120 + "/s"
+        for make in (Client, AsyncClient, JobStore, RunStore):
+            with self.assertRaises(InvalidParams) as caught:
+                make(path)
+            self.assertEqual(caught.exception.field, "socket")
+            for part in (path, "127 bytes", "107"):
+                self.assertIn(part, str(caught.exception))
+        with self.assertRaises(InvalidParams):
+            Client("/tmp/" + "ü" * 60)
+        with self.assertRaises(ValueError):
+            Client("/tmp/\ud800")
+        said = self.waits(path)
+        for part in (path, "127 bytes", "107"):
+            self.assertIn(part, said)
+        self.assertNotIn("start one", said)
+
+    def test_a_path_where_something_else_is_is_told_at_once(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            file = os.path.join(directory, "persistd.sock")
+            pathlib.Path(file).write_text("not a socket")
+            for path, what in ((file, "a file"), (directory, "a directory"), ("/dev/null", "a device")):
+                said = self.waits(path)
+                self.assertIn(f"{path} is {what}, not a socket", said)
+                self.assertNotIn("start one", said)
+
+    def test_times_that_cannot_be_are_refused_by_name(self) -> None:
+        for make in (Client, AsyncClient, JobStore, RunStore):
+            for name, value in (("timeout", -1), ("timeout", 0), ("timeout", float("nan")), ("reconnect_for", -1),
+                                ("reconnect_for", float("nan"))):
+                with self.assertRaisesRegex(ValueError, name) as caught:
+                    make("/nonexistent/s", **{name: value})
+                self.assertNotIsInstance(caught.exception, TypeError)
+            for name, value in (("timeout", True), ("timeout", "5"), ("timeout", b"5"), ("reconnect_for", True),
+                                ("reconnect_for", None), ("reconnect_for", "5")):
+                with self.assertRaisesRegex(TypeError, name) as refused:
+                    make("/nonexistent/s", **{name: value})
+                self.assertEqual((type(refused.exception).__name__, refused.exception.field), ("WrongType", name))
+            for timeout in (None, 1, 0.5, float("inf"), fractions.Fraction(1, 2)):
+                make("/nonexistent/s", timeout=timeout, reconnect_for=timeout or 0)
+
+        async def ask(seconds: Any) -> None:
+            await AsyncClient("/nonexistent/s").call("server.ping", timeout=seconds)
+
+        for seconds, error in ((0, ValueError), (-1, ValueError), ("5", TypeError), (True, TypeError)):
+            with self.assertRaisesRegex(error, "timeout"):
+                Client("/nonexistent/s").server_ping(timeout=seconds)  # type: ignore[arg-type]
+            with self.assertRaisesRegex(error, "timeout"):
+                Client("/nonexistent/s").pipeline().server_ping(timeout=seconds)  # type: ignore[arg-type]
+            with self.assertRaisesRegex(error, "timeout"):
+                asyncio.run(ask(seconds))
+
+    def test_an_endless_timeout_is_one(self) -> None:
+        with Client("/nonexistent/s", timeout=float("inf"), reconnect_for=0.1) as client:
+            with self.assertRaises(Unavailable):
+                client.server_ping()
 
     def test_progress_for_nobody_costs_nothing_and_stays_small(self) -> None:
         client = Client("/nonexistent/s")

@@ -5,6 +5,7 @@ import asyncio
 import copy
 import dataclasses
 import datetime
+import decimal
 import enum
 import json
 import os
@@ -52,10 +53,10 @@ class TheirJob:
 
 
 class Slotted:
-    __slots__ = ("id", "payload")
+    __slots__ = ("id", "type", "status", "payload")
 
     def __init__(self, id: str) -> None:
-        self.id, self.payload = id, {"slots": True}
+        self.id, self.type, self.status, self.payload = id, "custom", "pending", {"slots": True}
 
 
 class StoreCase(DaemonCase):
@@ -98,7 +99,7 @@ class TestOtherClasses(StoreCase):
 
     async def test_attributes_that_are_not_there_keep_what_is_stored(self) -> None:
         await self.store.save(Job(id="part", payload={"kept": 1}, error="kept"))
-        await self.store.save(types.SimpleNamespace(id="part", status="running"))
+        await self.store.save(types.SimpleNamespace(id="part", type="custom", status="running"))
         record = self.stored("part")
         self.assertEqual((record["status"], record["payload"], record["error"]), ("running", {"kept": 1}, "kept"))
 
@@ -126,22 +127,116 @@ class TestOtherClasses(StoreCase):
         self.assertEqual(str(uuid.UUID(job.id)), job.id)
 
     async def test_something_that_is_no_job_is_refused_by_name(self) -> None:
-        for value in (None, "job", 5, [Job()]):
-            with self.assertRaisesRegex(InvalidParams, "attributes"):
+        class Half:
+            id, payload = "half", {"kept": False}
+
+        before = self.shared.ask("job.count")
+        for value, missing in (
+                (None, "id, type, status"), ("job", "id, type, status"), (5, "id, type, status"),
+                ([Job()], "id, type, status"), (object(), "id, type, status"), (Half(), "type, status"),
+                (types.SimpleNamespace(id="x", job_type="custom", status="pending"), "type"),
+                (Job, "id, type, status")):
+            with self.assertRaisesRegex(TypeError, f"{missing}( |$)") as caught:
                 await self.store.save(value)
+            self.assertIsInstance(caught.exception, InvalidParams)
+            self.assertEqual((caught.exception.field, caught.exception.outcome), ("job", "did_not_happen"))
+        self.assertEqual(self.shared.ask("job.count"), before)
+
+    async def test_a_dict_that_is_no_job_is_refused_by_name(self) -> None:
+        with self.assertRaisesRegex(TypeError, "id, type, status"):
+            await self.store.save({})
+        with self.assertRaises(InvalidParams) as caught:
+            await self.store.save({"id": "typo", "stauts": "running"})
+        self.assertEqual(caught.exception.field, "job.stauts")
+        self.assertIn("status", str(caught.exception))
+        with self.assertRaises(TypeError):
+            await self.store.save({"id": "typo", 5: "running"})
+
+    async def test_a_result_without_success_is_refused_by_name(self) -> None:
         with self.assertRaisesRegex(InvalidParams, "result.*success"):
             await self.store.save(Job(result={"data": 1}))  # type: ignore[arg-type]
 
+    async def test_a_progress_that_is_no_progress_is_refused_by_name(self) -> None:
+        for progress in (0.5, "half", object(), [1, 2]):
+            with self.assertRaisesRegex(InvalidParams, "job.progress.*current") as caught:
+                await self.store.save(Job(id="p", progress=progress))  # type: ignore[arg-type]
+            self.assertEqual(caught.exception.field, "job.progress")
+        self.assertIsNone(await self.store.get("p"))
+
     async def test_statuses_and_types_that_cannot_be_are_refused_by_name(self) -> None:
         with self.assertRaises(InvalidParams) as caught:
-            await self.store.save(types.SimpleNamespace(id="s", status="succeeded"))
+            await self.store.save(types.SimpleNamespace(id="s", type="custom", status="succeeded"))
         self.assertEqual(caught.exception.field, "job.status")
         self.assertIn("completed", str(caught.exception))
         with self.assertRaises(InvalidParams) as caught:
-            await self.store.save(types.SimpleNamespace(id="s", type="No Type"))
+            await self.store.save(types.SimpleNamespace(id="s", type="No Type", status="pending"))
         self.assertEqual(caught.exception.field, "job.type")
         with self.assertRaises(ValueError):
-            await self.store.save(types.SimpleNamespace(id="no id!"))
+            await self.store.save(types.SimpleNamespace(id="no id!", type="custom", status="pending"))
+
+
+class TestIds(StoreCase):
+    async def test_ids_of_the_rule_are_kept_and_others_refused_by_name(self) -> None:
+        for good in ("a", "A-_9", "x" * 160, str(uuid.uuid4())):
+            await self.store.save(Job(id=good))
+            self.assertEqual(self.stored(good)["id"], good)
+        for bad in ("nightly:2026", "a/b", "a.b", "a b", "../x", "ü", "x" * 161, "a\n", "a\0"):
+            with self.assertRaises(InvalidParams) as caught:
+                await self.store.save(Job(id=bad))
+            self.assertEqual(caught.exception.field, "job.id")
+            self.assertIn("[A-Za-z0-9_-]{1,160}", str(caught.exception))
+            self.assertIsNone(await self.store.get(bad))
+            self.assertFalse(await self.store.delete(bad))
+            await self.store.update_progress(bad, 1, 2)
+
+    async def test_none_is_nobodys_id(self) -> None:
+        await self.store.save(Job(id="None"))
+        self.assertIsNone(await self.store.get(None))  # type: ignore[arg-type]
+        await self.store.update_progress(None, 1, 2)  # type: ignore[arg-type]
+        self.assertFalse(await self.store.delete(None))  # type: ignore[arg-type]
+        self.assertIsNone((await self.new().get("None")).progress)
+
+    async def test_an_id_that_is_no_string_is_its_text(self) -> None:
+        ident = uuid.uuid4()
+        job = Job(id=ident)  # type: ignore[arg-type]
+        await self.store.save(job)
+        await self.store.update_progress(ident, 1, 2)  # type: ignore[arg-type]
+        self.assertEqual(job.progress, JobProgress(1, 2))
+        self.assertIs(await self.store.get(ident), job)  # type: ignore[arg-type]
+        self.assertEqual(self.stored(str(ident))["progress"]["current"], 1)
+        self.assertTrue(await self.store.delete(ident))  # type: ignore[arg-type]
+
+
+class TestCleanup(TidyCase):
+    async def test_an_age_is_days_or_a_timedelta_and_nothing_else(self) -> None:
+        daemon = self.daemon()
+        store = JobStore(daemon.socket)
+        self.addAsyncCleanup(store.aclose)
+        now = datetime.datetime.now(UTC)
+
+        async def ended(*hours: float) -> None:
+            for each in hours:
+                await store.save(Job(id=f"h{each}".replace(".", "_"), status=JobStatus.COMPLETED,
+                                     completed_at=now - datetime.timedelta(hours=each)))
+
+        await ended(1, 13, 30, 24 * 31)
+        for refused in (None, "30", b"30", True, [30], now, datetime.date(2026, 1, 1), 1j):
+            with self.assertRaisesRegex(TypeError, "days must be .*timedelta") as caught:
+                await store.cleanup(refused)  # type: ignore[arg-type]
+            self.assertEqual((caught.exception.field, caught.exception.outcome),  # type: ignore[attr-defined]
+                             ("days", "did_not_happen"))
+        for refused in (float("nan"), float("inf"), -float("inf")):
+            with self.assertRaisesRegex(ValueError, "days"):
+                await store.cleanup(refused)
+        self.assertEqual(daemon.ask("job.count")["total"], 4)
+        self.assertEqual([await store.cleanup(age) for age in (10 ** 9, 10 ** 400, datetime.timedelta.max)], [0, 0, 0])
+        self.assertEqual(await store.cleanup(), 1)
+        self.assertEqual(await store.cleanup(datetime.timedelta(days=1)), 1)
+        self.assertEqual(await store.cleanup(days=0.5), 1)
+        self.assertEqual(await store.cleanup(decimal.Decimal("0.5")), 0)
+        self.assertEqual(await store.cleanup(datetime.timedelta(minutes=-5)), 1)
+        await ended(1)
+        self.assertEqual(await store.cleanup(-7), 1)
 
 
 class TestShared(StoreCase):
@@ -235,6 +330,23 @@ class TestTimes(StoreCase):
         self.assertIsNotNone(job.completed_at)
         self.assertIsNone(job.completed_at.tzinfo)
 
+    async def test_a_zone_whose_offset_has_seconds_is_the_same_moment(self) -> None:
+        local = datetime.timezone(datetime.timedelta(hours=1, minutes=4, seconds=30))  # as cities had it before 1900
+        job = Job(id="lmt", created_at=datetime.datetime(1899, 1, 1, 12, tzinfo=local))
+        await self.store.save(job)
+        self.assertEqual((await self.new().get("lmt")).created_at, job.created_at)
+
+    async def test_not_a_time_is_none(self) -> None:
+        class NaT(datetime.datetime):  # as pandas has it
+            def __eq__(self, other: object) -> bool:
+                return False
+
+            def __ne__(self, other: object) -> bool:
+                return True
+
+        await self.store.save(Job(id="nat", completed_at=NaT(2026, 1, 1)))
+        self.assertIsNone(self.stored("nat")["completed_at"])
+
     async def test_texts_of_all_kinds_become_times(self) -> None:
         from persistd.models import read_time
         moment = datetime.datetime(2026, 1, 2, 3, 4, 5, 500000)
@@ -245,6 +357,35 @@ class TestTimes(StoreCase):
         self.assertEqual(read_time("2026-01-02 03:04:05.500000"), moment)
         for text in (None, "", "yesterday", "2026-13-01T00:00:00Z", 5):
             self.assertIsNone(read_time(text))
+
+
+class TestRetries(StoreCase):
+    async def retried(self, job_id: str, status: JobStatus) -> Job:
+        job = Job(id=job_id, status=JobStatus.RUNNING)
+        await self.store.save(job)
+        job.status = JobStatus.FAILED
+        await self.store.save(job)
+        self.assertIsNotNone(job.completed_at)
+        job.status, job.started_at, job.completed_at = status, None, None
+        await self.store.save(job)
+        return job
+
+    async def test_a_job_that_is_to_be_tried_again_does_not_get_its_old_times_back(self) -> None:
+        job = await self.retried("again", JobStatus.PENDING)
+        self.assertEqual((job.started_at, job.completed_at), (None, None))
+        self.assertIs(await self.store.get("again"), job)
+        self.assertEqual((job.started_at, job.completed_at), (None, None))
+        job = await self.retried("at-once", JobStatus.RUNNING)
+        self.assertIsNotNone(job.started_at)
+        self.assertIsNone(job.completed_at)
+
+    async def test_when_another_process_starts_it_again_its_new_time_is_seen(self) -> None:
+        job = await self.retried("elsewhere", JobStatus.PENDING)
+        begun = "2031-01-02T03:04:05.000000+00:00"
+        self.shared.ask("job.save", {"job": {"id": "elsewhere", "status": "running", "started_at": begun}})
+        self.assertIs(await self.store.get("elsewhere"), job)
+        self.assertEqual((job.status, job.started_at), (JobStatus.RUNNING, datetime.datetime(2031, 1, 2, 3, 4, 5)))
+        self.assertIsNone(job.completed_at)
 
 
 class TestValues(StoreCase):
@@ -293,6 +434,24 @@ class TestValues(StoreCase):
             "odd": "odd!", "array": [1.5, 2.5], "when": "2026-01-02T03:04:05", "day": "2026-01-02", "path": "/x",
             "set": [1, 3], "tuple": [1, 2], "progress": {"current": 1, "total": 2, "message": ""}, "status": "running",
             "colour": "pending", "2024": 1, "null": 2, "true": 3, "bytes": "b'x'"})
+
+    async def test_an_exception_is_stored_as_its_text(self) -> None:
+        class Odd(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no text")
+
+        job: Any = Job(id="failed", status=JobStatus.FAILED, payload={"last": OSError(2, "gone")})
+        job.error = ValueError("no prices")
+        job.result = JobResult(False, error=KeyError("AAPL"))  # type: ignore[arg-type]
+        await self.store.save(job)
+        record = self.stored("failed")
+        self.assertEqual((record["error"], record["result"]["error"], record["payload"]),
+                         ("no prices", "'AAPL'", {"last": "[Errno 2] gone"}))
+        for error, text in ((TimeoutError(), "TimeoutError"), (asyncio.CancelledError(), "CancelledError"),
+                            (Odd(), "Odd"), (ValueError(" "), "ValueError")):
+            job.error, job.result = error, JobResult(False, error=error)  # type: ignore[arg-type]
+            await self.store.save(job)
+            self.assertEqual((self.stored("failed")["error"], self.stored("failed")["result"]["error"]), (text, text))
 
     async def test_keys_that_no_json_has_are_refused_where_they_are(self) -> None:
         for payload, field in (({"a": {(1, 2): 3}}, "job.payload.a"), ({"a": {1: 1, "1": 2}}, "params"),
@@ -344,6 +503,29 @@ class TestLists(TidyCase):
             self.assertEqual(await store.list(status="no such status"), [])
             self.assertEqual(await store.list(job_type="No Such Type"), [])
 
+    async def test_of_several_words_those_that_can_be_select_and_none_is_dropped_unsaid(self) -> None:
+        daemon = self.daemon()
+        async with JobStore(daemon.socket) as store:
+            await store.save(Job(id="j", type=JobType.BACKTEST))
+            for words in (["pending"] * 20, ["bogus", "pending"], ["a b", JobStatus.PENDING, "", None, 5],
+                          (word for word in ("x", "pending", "y"))):
+                self.assertEqual([job.id for job in await store.list(status=words)], ["j"])  # type: ignore[arg-type]
+            self.assertEqual([job.id for job in await store.list(job_type=["No Type", "backtest"])], ["j"])
+            for words in ([], ["bogus"], ["failed", "bogus"], "bogus", "", 5):
+                self.assertEqual(await store.list(status=words), [])  # type: ignore[arg-type]
+            with self.assertRaises(InvalidParams) as caught:
+                await store.list(job_type=[f"t{n}" for n in range(17)])
+            self.assertEqual(caught.exception.field, "type")
+
+    async def test_beyond_the_end_there_is_nothing_however_far(self) -> None:
+        daemon = self.daemon()
+        async with JobStore(daemon.socket) as store:
+            await store.save(Job(id="j"))
+            for offset in (1, 10 ** 6, 2 ** 60, 10 ** 30):
+                self.assertEqual(await store.list(offset=offset), [])
+                self.assertEqual(await store.list(limit=10 ** 30, offset=offset), [])
+            self.assertEqual(len(await store.list(limit=10 ** 30)), 1)
+
     async def test_the_old_file_is_read_as_it_was(self) -> None:
         daemon = self.daemon(start=False)
         os.makedirs(daemon.state, mode=0o700)
@@ -373,7 +555,7 @@ class TestConstructor(TidyCase):
     async def test_a_path_of_the_old_class_is_refused_and_says_where_the_records_go(self) -> None:
         for make in (lambda: JobStore("data/jobs.json"), lambda: JobStore(pathlib.Path("data/jobs.json")),
                      lambda: JobStore("/tmp"), lambda: JobStore(__file__), lambda: JobStore(path="data/jobs.json")):
-            with self.assertRaisesRegex(ValueError, "persistctl import"):
+            with self.assertRaisesRegex(ValueError, "persistctl import DIRECTORY"):
                 make()
         with self.assertRaises(ValueError):
             JobStore("")

@@ -42,6 +42,25 @@ class TestRuns(RunCase):
         self.assertEqual(self.make("e1", status=None)["status"], "running")
         self.assertEqual(self.store.list_runs(status=Status.RUNNING)["total"], 1)  # type: ignore[arg-type]
 
+    async def test_an_exception_as_error_is_stored_as_its_text(self) -> None:
+        self.assertEqual(self.make("x1", status="failed", error=ValueError("no prices"))["error"],
+                         {"message": "no prices"})
+        self.assertEqual(self.make("x1", status="failed", error=TimeoutError())["error"], {"message": "TimeoutError"})
+
+    async def test_an_exception_elsewhere_is_refused_and_told_what_to_write(self) -> None:
+        with self.assertRaisesRegex(TypeError, r"meta.why: ValueError.*str\(") as caught:
+            self.make("x2", meta={"why": ValueError("x")})
+        self.assertEqual(caught.exception.field, "meta.why")  # type: ignore[attr-defined]
+        with self.assertRaisesRegex(TypeError, r"request.o: object .*default=str"):
+            self.make("x2", request_payload={"o": object()})
+        with self.assertRaisesRegex(TypeError, r"payload\[0\]: KeyError.*str\("):
+            self.store.save_artifact(kind="k", run_id="x2", payload=[KeyError("x")])
+        with self.assertRaisesRegex(TypeError, r"payload.raw: bytes.*decode\(\).*base64"):
+            self.store.save_artifact(kind="k", run_id="x2", payload={"raw": b"x"})
+        with self.assertRaisesRegex(ValueError, 'payload.x: nan.*nan="null"'):
+            self.store.save_artifact(kind="k", run_id="x2", payload={"x": float("nan")})
+        self.assertIsNone(self.store.get_run("x2"))
+
     async def test_what_a_run_cannot_be_is_refused_by_name(self) -> None:
         for given, field in (({"status": "completed"}, "status"), ({"artifact_id": "No Id"}, "artifact_id"),
                              ({"meta": {"x": [float("nan")]}}, "meta.x[0]"), ({"meta": {"x": object()}}, "meta.x"),
@@ -61,6 +80,33 @@ class TestRuns(RunCase):
                                            payload={"x": float("nan"), "d": decimal.Decimal("1.5")})
             found = store.read_artifact(artifact["id"])
         self.assertEqual(found and found[1], b'{"x":null,"d":"1.5"}')
+
+    async def test_of_several_words_those_that_can_be_select_and_beyond_the_end_is_nothing(self) -> None:
+        self.make("l1", kind="listed", status="cancelled")
+        listed = lambda **given: [run["id"] for run in self.store.list_runs(**given)["runs"]]
+        self.assertEqual(listed(kind="listed", status=["bogus", "cancelled"]), ["l1"])
+        self.assertEqual(listed(kind=["listed"] * 20, status=["cancelled"] * 20), ["l1"])
+        self.assertEqual(listed(kind=["Listed", "other"]), ["l1"])
+        self.assertEqual(self.store.list_runs(status=["bogus"]), {"runs": [], "total": 0})
+        self.assertEqual(self.store.list_runs(status=[]), {"runs": [], "total": 0})
+        self.assertEqual(self.store.list_runs(kind="listed", offset=10 ** 30), {"runs": [], "total": 1})
+        with self.assertRaises(InvalidParams):
+            self.store.list_runs(kind=[f"k{n}" for n in range(17)])
+
+    async def test_none_is_nobodys_id_and_no_kind(self) -> None:
+        self.make("None")
+        self.assertIsNone(self.store.get_run(None))  # type: ignore[arg-type]
+        self.assertFalse(self.store.delete_run(None))  # type: ignore[arg-type]
+        self.assertIsNone(self.store.read_artifact(None))  # type: ignore[arg-type]
+        self.assertEqual(self.store.list_runs(kind="k")["runs"][0]["artifact_id"], None)
+        for nobody in (None, "", "../x"):
+            with self.assertRaises(InvalidParams) as caught:
+                self.store.save_artifact(kind="k", run_id=nobody, payload=1)  # type: ignore[arg-type]
+            self.assertEqual(caught.exception.field, "run_id")
+        self.assertEqual(self.make("nokind", kind=None)["kind"], "run")
+        self.make("kinds", kind="lab")
+        self.assertEqual(self.store.save_artifact(kind=None, run_id="kinds", payload=1)["kind"],  # type: ignore[arg-type]
+                         "lab")
 
     async def test_find_takes_what_people_write(self) -> None:
         self.make("f1", meta={"job id": "j 1", "n": 1.5, "none": None})
