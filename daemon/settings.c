@@ -18,7 +18,7 @@ enum kind {
 	WHOLE,  /* uint64_t, with K, M, G for powers of 1024 */
 	MODE,   /* mode_t, octal */
 	LEVEL,  /* enum log_level */
-	DAYS,   /* double; "off" */
+	DAYS,   /* double; "off"; where the fallback is empty "", too */
 	ROLE,   /* adds rules of `role` to roles */
 };
 
@@ -66,16 +66,18 @@ static const struct row {
 	ROLE_OF("role_write", ROLE_WRITE, "those that may change records"),
 	ROLE_OF("role_read", ROLE_READ, "those that may read; * is everyone"),
 	ROLE_OF("role_none", ROLE_NONE, "those that may do nothing"),
-#define KEEP(name, member, prose_) \
-	{"retention", name, DAYS, MEMBER(retention.member), .fallback = "off", .live = true, .argument = "DAYS", .prose = prose_}
+#define KEEP_(name, member, fallback_, prose_) \
+	{"retention", name, DAYS, MEMBER(retention.member), .fallback = fallback_, .live = true, .argument = "DAYS", .prose = prose_}
+#define KEEP(name, member, prose_) KEEP_(name, member, "off", prose_)
+#define KEEP_STATUS(name, member, prose_) KEEP_(name, member, "", prose_)
 	KEEP("job_retention_days", job_days, "ended jobs are removed after so many days"),
-	KEEP("job_retention_days_completed", job_status_days[0], "the same for completed jobs alone"),
-	KEEP("job_retention_days_failed", job_status_days[1], "the same for failed jobs"),
-	KEEP("job_retention_days_cancelled", job_status_days[2], "the same for cancelled jobs"),
+	KEEP_STATUS("job_retention_days_completed", job_status_days[0], "completed jobs instead; off keeps them"),
+	KEEP_STATUS("job_retention_days_failed", job_status_days[1], "the same for failed jobs"),
+	KEEP_STATUS("job_retention_days_cancelled", job_status_days[2], "the same for cancelled jobs"),
 	KEEP("run_retention_days", run_days, "ended runs and their artifacts are removed after so many days"),
-	KEEP("run_retention_days_succeeded", run_status_days[0], "the same for succeeded runs alone"),
-	KEEP("run_retention_days_failed", run_status_days[1], "the same for failed runs"),
-	KEEP("run_retention_days_cancelled", run_status_days[2], "the same for cancelled runs"),
+	KEEP_STATUS("run_retention_days_succeeded", run_status_days[0], "succeeded runs instead; off keeps them"),
+	KEEP_STATUS("run_retention_days_failed", run_status_days[1], "the same for failed runs"),
+	KEEP_STATUS("run_retention_days_cancelled", run_status_days[2], "the same for cancelled runs"),
 	{"retention", "max_jobs", WHOLE, MEMBER(retention.max_jobs), 0, INT64_MAX, "0", true, .argument = "N",
 	 .prose = "so many jobs are kept, the oldest ended ones go first; 0: any number"},
 };
@@ -200,11 +202,11 @@ static bool read_whole(const char *text, uint64_t *value)
 	return !*end && *value >> shift == n;
 }
 
-static bool read_days(const char *text, double *days)
+static bool read_days(const char *text, bool may_be_unset, double *days)
 {
 	char *end;
-	if (strcmp(text, "off") == 0) {
-		*days = RETENTION_OFF;
+	if (strcmp(text, "off") == 0 || (may_be_unset && !text[0])) {
+		*days = text[0] ? RETENTION_OFF : RETENTION_UNSET;
 		return true;
 	}
 	*days = strtod(text, &end);
@@ -251,9 +253,10 @@ static bool apply(struct settings *s, const struct row *row, const char *text, c
 		snprintf(why, why_size, "expected error, warning, info or debug");
 		return false;
 	case DAYS:
-		if (read_days(text, to))
+		if (read_days(text, !row->fallback[0], to))
 			return true;
-		snprintf(why, why_size, "expected a number of days, or off");
+		snprintf(why, why_size, "expected a number of days, or off%s",
+		         row->fallback[0] ? "" : ", or nothing: as the key for all statuses says");
 		return false;
 	case ROLE:
 		return roles_add(&s->roles, row->role, text, why, why_size);
@@ -448,9 +451,9 @@ static void show(struct buf *out, const struct settings *s, const struct row *ro
 	case MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
 	case LEVEL: buf_text(out, log_level_name(*(const enum log_level *)at)); break;
 	case DAYS:
-		if (*(const double *)at < 0)
+		if (*(const double *)at == RETENTION_OFF)
 			buf_text(out, "off");
-		else
+		else if (*(const double *)at != RETENTION_UNSET)
 			buf_printf(out, "%.15g", *(const double *)at);
 		break;
 	case ROLE: show_roles(out, &s->roles, row->role); break;

@@ -215,17 +215,44 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line)
 }
 END_TEST
 
-START_TEST(print_config_says_where_each_value_comes_from)
+/* What --print-config prints; free() it. */
+static char *printed(void)
 {
 	char *text = NULL;
 	size_t len = 0;
-	configure("[limits]\nmax_calls = 10\n");
-	setenv("PERSISTD_MAX_BATCH", "11", 1);
-	ck_assert_int_eq(parse(ARGUMENTS("--max-line", "5000", "--print-config")), SETTINGS_PRINT);
 	FILE *out = open_memstream(&text, &len);
 	settings_print(&settings, out);
 	fclose(out);
-	char *calls;
+	return text;
+}
+
+START_TEST(off_for_one_status_is_not_the_same_as_nothing_said)
+{
+	configure("[retention]\njob_retention_days = 30\njob_retention_days_failed = off\njob_retention_days_cancelled = 5\n"
+	          "job_retention_days_cancelled =\n");
+	for (int turn = 0; turn < 2; turn++) {
+		ck_assert(PARSE("--check"));
+		ck_assert_double_eq(settings.retention.job_days, 30);
+		ck_assert_double_eq(settings.retention.job_status_days[0], RETENTION_UNSET);
+		ck_assert_double_eq(settings.retention.job_status_days[1], RETENTION_OFF);
+		ck_assert_double_eq(settings.retention.job_status_days[2], RETENTION_UNSET);
+		ck_assert_double_eq(settings.retention.run_days, RETENTION_OFF);
+		char *text = printed();
+		ck_assert_ptr_nonnull(strstr(text, "\njob_retention_days_completed = \n"));
+		ck_assert_ptr_nonnull(strstr(text, "\njob_retention_days_failed = off\n"));
+		configure(text); /* what is printed means the same */
+		free(text);
+	}
+	expect_refusal("[retention]\njob_retention_days =\n", "persistd.conf:2: job_retention_days: expected a number of days");
+}
+END_TEST
+
+START_TEST(print_config_says_where_each_value_comes_from)
+{
+	configure("[limits]\nmax_calls = 10\n");
+	setenv("PERSISTD_MAX_BATCH", "11", 1);
+	ck_assert_int_eq(parse(ARGUMENTS("--max-line", "5000", "--print-config")), SETTINGS_PRINT);
+	char *text = printed(), *calls;
 	ck_assert_int_gt(asprintf(&calls, "# %s:2\nmax_calls = 10\n", file), 0);
 	ck_assert_msg(strstr(text, calls), "%s", text);
 	ck_assert_ptr_nonnull(strstr(text, "# PERSISTD_MAX_BATCH\nmax_batch = 11\n"));
@@ -243,16 +270,14 @@ END_TEST
 
 START_TEST(every_key_is_explained_on_the_page)
 {
-	char *text = NULL, *page, key[64], row[80];
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len), *in = fopen(SOURCE_DIR "/docs/configuration.md", "re");
+	char *text, *page, key[64], row[80];
+	FILE *in = fopen(SOURCE_DIR "/docs/configuration.md", "re");
 	ck_assert_ptr_nonnull(in);
 	page = calloc(1, 100000);
 	ck_assert_uint_gt(fread(page, 1, 99999, in), 1000);
 	fclose(in);
 	ck_assert(PARSE("--check"));
-	settings_print(&settings, out);
-	fclose(out);
+	text = printed();
 	int keys = 0;
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
 		if (sscanf(line, "%63[a-z_] =", key) != 1)
@@ -313,6 +338,7 @@ int main(void)
 	tcase_add_test(tcase, files_are_written_as_systemd_s_are);
 	tcase_add_test(tcase, an_empty_list_forgets_what_the_lines_before_have_said);
 	tcase_add_test(tcase, what_is_wrong_in_a_file_is_said_with_its_line);
+	tcase_add_test(tcase, off_for_one_status_is_not_the_same_as_nothing_said);
 	tcase_add_test(tcase, print_config_says_where_each_value_comes_from);
 	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);
