@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@ enum { EXIT_USAGE = 64 }; /* EX_USAGE of sysexits.h */
 /* ---- the table */
 
 enum kind {
-	TEXT,
-	WHOLE,  /* uint64_t, with K, M, G for powers of 1024 */
-	MODE,   /* mode_t, octal */
-	LEVEL,  /* enum log_level */
-	DAYS,   /* double; "off"; where the fallback is empty "", too */
-	ROLE,   /* adds rules of `role` to roles */
+	PATH,
+	GROUP,    /* its name; "": none */
+	WHOLE,    /* uint64_t, with K, M, G for powers of 1024 */
+	MODE,     /* mode_t, octal */
+	DIR_MODE, /* mode_t: nobody but the owner may write */
+	LEVEL,    /* enum log_level */
+	DAYS,     /* double; "off"; where the fallback is empty "", too */
+	ROLE,     /* adds rules of `role` to roles */
 };
 
 static const struct row {
@@ -33,13 +36,13 @@ static const struct row {
 	const char *argument, *prose;
 } rows[] = {
 #define MEMBER(m) .offset = offsetof(struct settings, m)
-	{"daemon", "socket", TEXT, MEMBER(socket), .argument = "PATH", .prose = "where clients connect"},
+	{"daemon", "socket", PATH, MEMBER(socket), .argument = "PATH", .prose = "where clients connect"},
 	{"daemon", "socket_mode", MODE, MEMBER(socket_mode), .max = 0777, .fallback = "0660", .argument = "MODE",
 	 .prose = "the socket's mode"},
-	{"daemon", "socket_group", TEXT, MEMBER(socket_group), .fallback = "", .argument = "GROUP",
+	{"daemon", "socket_group", GROUP, MEMBER(socket_group), .fallback = "", .argument = "GROUP",
 	 .prose = "the socket's group; its members may write"},
-	{"daemon", "state_dir", TEXT, MEMBER(state_dir), .argument = "DIR", .prose = "where records are kept"},
-	{"daemon", "state_dir_mode", MODE, MEMBER(state_dir_mode), .min = 0700, .max = 0755, .fallback = "0700",
+	{"daemon", "state_dir", PATH, MEMBER(state_dir), .argument = "DIR", .prose = "where records are kept"},
+	{"daemon", "state_dir_mode", DIR_MODE, MEMBER(state_dir_mode), .fallback = "0700",
 	 .argument = "MODE", .prose = "the state directory's mode: 0700, 0750 or 0755"},
 	{"daemon", "log_level", LEVEL, MEMBER(log_level), .fallback = "info", .live = true, .argument = "LEVEL",
 	 .prose = "error, warning, info or debug"},
@@ -228,10 +231,18 @@ static bool apply(struct settings *s, const struct row *row, const char *text, c
 	uint64_t whole;
 	mode_t mode;
 	switch (row->kind) {
-	case TEXT:
-		free(*(char **)to);
-		*(char **)to = copy(text);
-		return true;
+	case PATH:
+	case GROUP:
+		if (row->kind == PATH ? text[0] != '\0' : !text[0] || getgrnam(text)) {
+			free(*(char **)to);
+			*(char **)to = copy(text);
+			return true;
+		}
+		if (row->kind == PATH)
+			snprintf(why, why_size, "expected a path");
+		else
+			snprintf(why, why_size, "expected a group; this machine has none named %.64s", text);
+		return false;
 	case WHOLE:
 		if (read_whole(text, &whole) && whole >= row->min && whole <= row->max) {
 			*(uint64_t *)to = whole;
@@ -246,6 +257,13 @@ static bool apply(struct settings *s, const struct row *row, const char *text, c
 			return true;
 		}
 		snprintf(why, why_size, "expected an octal mode from %04o to %04o", (unsigned)row->min, (unsigned)row->max);
+		return false;
+	case DIR_MODE:
+		if (read_mode(text, &mode) && (mode == 0700 || mode == 0750 || mode == 0755)) {
+			*(mode_t *)to = mode;
+			return true;
+		}
+		snprintf(why, why_size, "expected 0700, 0750 or 0755");
 		return false;
 	case LEVEL:
 		if (log_level_from(text, to))
@@ -382,20 +400,6 @@ static bool fill(struct settings *s, const struct layer *const layers[3], char *
 	return true;
 }
 
-/* What no single row can judge. */
-static bool fits(const struct settings *s, char *why, size_t why_size)
-{
-	if (!s->socket[0])
-		snprintf(why, why_size, "--socket: expected a path");
-	else if (!s->state_dir || !s->state_dir[0])
-		snprintf(why, why_size, "--state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)");
-	else if (s->state_dir_mode != 0700 && s->state_dir_mode != 0750 && s->state_dir_mode != 0755)
-		snprintf(why, why_size, "%s: state_dir_mode: expected 0700, 0750 or 0755", s->from[4]);
-	else
-		return true;
-	return false;
-}
-
 /* The file is read anew; the flags are what they were. */
 static bool gather(struct settings *s, const struct layer *flags, char *why, size_t why_size)
 {
@@ -403,8 +407,11 @@ static bool gather(struct settings *s, const struct layer *flags, char *why, siz
 	const struct layer *const layers[3] = {flags, &environment, &file};
 	*s = (struct settings){0};
 	read_environment(&environment);
-	bool good = find_file(flags, &file, &s->file, why, why_size) && fill(s, layers, why, why_size) &&
-		fits(s, why, why_size);
+	bool good = find_file(flags, &file, &s->file, why, why_size) && fill(s, layers, why, why_size);
+	if (good && !s->state_dir) {
+		snprintf(why, why_size, "--state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)");
+		good = false;
+	}
 	layer_free(&file);
 	layer_free(&environment);
 	return good;
@@ -446,9 +453,9 @@ static void show(struct buf *out, const struct settings *s, const struct row *ro
 {
 	const void *at = (const char *)s + row->offset;
 	switch (row->kind) {
-	case TEXT: buf_text(out, *(char *const *)at); break;
+	case PATH: case GROUP: buf_text(out, *(char *const *)at); break;
 	case WHOLE: buf_uint(out, *(const uint64_t *)at); break;
-	case MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
+	case MODE: case DIR_MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
 	case LEVEL: buf_text(out, log_level_name(*(const enum log_level *)at)); break;
 	case DAYS:
 		if (*(const double *)at == RETENTION_OFF)
@@ -504,7 +511,7 @@ static void take_value(struct settings *s, struct settings *fresh, const struct 
 	case DAYS: memcpy((char *)s + row->offset, (char *)fresh + row->offset, sizeof(double)); break;
 	case LEVEL: memcpy((char *)s + row->offset, (char *)fresh + row->offset, sizeof(enum log_level)); break;
 	case ROLE: break; /* all of them together */
-	case TEXT: case MODE: abort(); /* none of these is live */
+	case PATH: case GROUP: case MODE: case DIR_MODE: abort(); /* none of these is live */
 	}
 }
 

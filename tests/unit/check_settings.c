@@ -40,24 +40,38 @@ static void configure(const char *text)
 	setenv("PERSISTD_CONFIG", file, 1);
 }
 
-/* What is said on stderr when it is refused. */
-static const char *refusal_of(const char *text)
+/* What is said on stderr at a start with these flags (NULL: fewer). */
+static const char *said_at(const char *flag, const char *value, bool *taken)
 {
-	static char said[2048];
-	configure(text);
+	static char said[4096];
+	const char *arguments[] = {"persistd", flag, value, NULL};
 	fflush(stderr);
 	int kept = dup(STDERR_FILENO);
 	FILE *out = tmpfile();
 	dup2(fileno(out), STDERR_FILENO);
-	bool taken = PARSE("--check");
+	*taken = parse(value ? 3 : 2, arguments) != SETTINGS_EXIT;
 	fflush(stderr);
 	dup2(kept, STDERR_FILENO);
+	close(kept);
 	rewind(out);
 	said[fread(said, 1, sizeof said - 1, out)] = '\0';
 	fclose(out);
-	ck_assert_msg(!taken, "taken: %s", text);
+	return said;
+}
+
+static const char *complaint(const char *flag, const char *value)
+{
+	bool taken;
+	const char *said = said_at(flag, value, &taken);
+	ck_assert_msg(!taken, "taken: %s %s", flag, value ? value : "");
 	ck_assert_int_eq(status, 64);
 	return said;
+}
+
+static const char *refusal_of(const char *text)
+{
+	configure(text);
+	return complaint("--check", NULL);
 }
 
 static void expect_refusal(const char *text, const char *words)
@@ -202,8 +216,13 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line)
 	expect_refusal("[limits]\nmax_line = \\\n 5000\nrubbish\n", "persistd.conf:4: expected [section], key = value");
 	expect_refusal("[limits\nmax_line = 5000\n", "persistd.conf:");
 	expect_refusal("[roles]\nrole_read = nobody-has-this-name\n", "persistd.conf:2: role_read: expected users");
-	expect_refusal("[daemon]\nstate_dir_mode = 0777\n", "persistd.conf:2: state_dir_mode: expected an octal mode");
-	expect_refusal("[daemon]\nstate_dir_mode = 0701\n", "state_dir_mode: expected 0700, 0750 or 0755");
+	expect_refusal("[daemon]\nstate_dir_mode = 0777\n", "persistd.conf:2: state_dir_mode: expected 0700, 0750 or 0755");
+	expect_refusal("[daemon]\nstate_dir_mode = 0701\n", "persistd.conf:2: state_dir_mode: expected 0700, 0750 or 0755");
+	expect_refusal("[daemon]\nsocket_mode = 1777\n", "persistd.conf:2: socket_mode: expected an octal mode from 0000 to 0777");
+	expect_refusal("[daemon]\n\nsocket =\n", "persistd.conf:3: socket: expected a path");
+	expect_refusal("[daemon]\nstate_dir = \n", "persistd.conf:2: state_dir: expected a path");
+	expect_refusal("[daemon]\nsocket_group = no-such-group-here\n",
+	               "persistd.conf:2: socket_group: expected a group; this machine has none named no-such-group-here");
 	expect_refusal("[retention]\njob_retention_days = -1\n", "persistd.conf:2: job_retention_days: expected a number of days");
 	unlink(file);
 	ck_assert_int_eq(mkdir(file, 0700), 0);
@@ -244,6 +263,21 @@ START_TEST(off_for_one_status_is_not_the_same_as_nothing_said)
 		free(text);
 	}
 	expect_refusal("[retention]\njob_retention_days =\n", "persistd.conf:2: job_retention_days: expected a number of days");
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name)
+{
+	configure("");
+	ck_assert_ptr_nonnull(strstr(complaint("--state-dir-mode", "0701"), "persistd: --state-dir-mode: expected 0700"));
+	ck_assert_ptr_nonnull(strstr(complaint("--socket-group", "no-such-group-here"), "persistd: --socket-group: expected a group"));
+	ck_assert_ptr_nonnull(strstr(complaint("--state-dir", ""), "persistd: --state-dir: expected a path"));
+	setenv("PERSISTD_STATE_DIR", "", 1);
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd: PERSISTD_STATE_DIR: expected a path"));
+	unsetenv("PERSISTD_STATE_DIR");
+	setenv("PERSISTD_SOCKET_GROUP", "no-such-group-here", 1);
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd: PERSISTD_SOCKET_GROUP: expected a group"));
+	unsetenv("PERSISTD_SOCKET_GROUP");
 }
 END_TEST
 
@@ -339,6 +373,7 @@ int main(void)
 	tcase_add_test(tcase, an_empty_list_forgets_what_the_lines_before_have_said);
 	tcase_add_test(tcase, what_is_wrong_in_a_file_is_said_with_its_line);
 	tcase_add_test(tcase, off_for_one_status_is_not_the_same_as_nothing_said);
+	tcase_add_test(tcase, what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name);
 	tcase_add_test(tcase, print_config_says_where_each_value_comes_from);
 	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);
