@@ -172,9 +172,28 @@ static void take(struct said *s, const struct row *row, const char *value, const
 	free(longer);
 }
 
+static bool section_is_known(const char *section, char *why, size_t why_size)
+{
+	const char *names[ROWS + 1];
+	int count = 0;
+	for (int i = 0; i < ROWS; i++) {
+		if (strcmp(rows[i].section, section) == 0)
+			return true;
+		if (!count || strcmp(names[count - 1], rows[i].section) != 0)
+			names[count++] = rows[i].section;
+	}
+	names[count] = NULL;
+	const char *near = fault_did_you_mean(span_of(section), names);
+	snprintf(why, why_size, "there is no section [%.64s]%s%s%s", section, near ? "; did you mean [" : "", near ? near : "",
+	         near ? "]?" : "");
+	return false;
+}
+
 static bool take_line(void *context, const struct conf_line *line, char *why, size_t why_size)
 {
 	struct layer *into = context;
+	if (!line->key)
+		return section_is_known(line->section, why, why_size);
 	const struct row *row = row_of(line->key);
 	if (!row) {
 		const char *near = near_key(line->key);
@@ -378,6 +397,28 @@ static void set_default(struct settings *s, const struct row *row)
 	s->from[row - rows] = copy("default");
 }
 
+/* As in systemd's files there are no comments behind a value. */
+static bool has_comment(const char *value)
+{
+	for (size_t i = 0; value[i]; i++)
+		if (strchr("#;", value[i]) && (i == 0 || strchr(" \t", value[i - 1])))
+			return true;
+	return false;
+}
+
+/* What is wrong with the text is written behind `why`. */
+static bool apply_said(struct settings *s, const struct row *row, const struct said *said, char *why, size_t why_size)
+{
+	char expected[384] = "expected a path";
+	bool file = strchr(said->from, ':') != NULL; /* a flag and a variable name the key themselves */
+	bool comment = file && has_comment(said->text);
+	if (!(row->kind == PATH && comment) && apply(s, row, said->text, expected, sizeof expected))
+		return true;
+	snprintf(why, why_size, "%s: %s%s%s%s", said->from, file ? row->key : "", file ? ": " : "", expected,
+	         comment ? " (a comment stands on a line of its own)" : "");
+	return false;
+}
+
 static bool fill(struct settings *s, const struct layer *const layers[3], char *why, size_t why_size)
 {
 	for (int i = 0; i < ROWS; i++) {
@@ -389,13 +430,9 @@ static bool fill(struct settings *s, const struct layer *const layers[3], char *
 			set_default(s, &rows[i]);
 			continue;
 		}
-		char expected[384];
 		s->from[i] = copy(said->from);
-		if (!apply(s, &rows[i], said->text, expected, sizeof expected)) {
-			bool file = strchr(said->from, ':') != NULL; /* a flag and a variable name the key themselves */
-			snprintf(why, why_size, "%s: %s%s%s", said->from, file ? rows[i].key : "", file ? ": " : "", expected);
+		if (!apply_said(s, &rows[i], said, why, why_size))
 			return false;
-		}
 	}
 	return true;
 }
