@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@ enum { EXIT_USAGE = 64 }; /* EX_USAGE of sysexits.h */
 /* ---- the table */
 
 enum kind {
-	TEXT,
-	WHOLE,  /* uint64_t, with K, M, G for powers of 1024 */
-	MODE,   /* mode_t, octal */
-	LEVEL,  /* enum log_level */
-	DAYS,   /* double; "off" */
-	ROLE,   /* adds rules of `role` to roles */
+	PATH,
+	GROUP,    /* its name; "": none */
+	WHOLE,    /* uint64_t, with K, M, G for powers of 1024 */
+	MODE,     /* mode_t, octal */
+	DIR_MODE, /* mode_t: nobody but the owner may write */
+	LEVEL,    /* enum log_level */
+	DAYS,     /* double; "off"; where the fallback is empty "", too */
+	ROLE,     /* adds rules of `role` to roles */
 };
 
 static const struct row {
@@ -33,13 +36,13 @@ static const struct row {
 	const char *argument, *prose;
 } rows[] = {
 #define MEMBER(m) .offset = offsetof(struct settings, m)
-	{"daemon", "socket", TEXT, MEMBER(socket), .argument = "PATH", .prose = "where clients connect"},
+	{"daemon", "socket", PATH, MEMBER(socket), .argument = "PATH", .prose = "where clients connect"},
 	{"daemon", "socket_mode", MODE, MEMBER(socket_mode), .max = 0777, .fallback = "0660", .argument = "MODE",
 	 .prose = "the socket's mode"},
-	{"daemon", "socket_group", TEXT, MEMBER(socket_group), .fallback = "", .argument = "GROUP",
+	{"daemon", "socket_group", GROUP, MEMBER(socket_group), .fallback = "", .argument = "GROUP",
 	 .prose = "the socket's group; its members may write"},
-	{"daemon", "state_dir", TEXT, MEMBER(state_dir), .argument = "DIR", .prose = "where records are kept"},
-	{"daemon", "state_dir_mode", MODE, MEMBER(state_dir_mode), .min = 0700, .max = 0755, .fallback = "0700",
+	{"daemon", "state_dir", PATH, MEMBER(state_dir), .argument = "DIR", .prose = "where records are kept"},
+	{"daemon", "state_dir_mode", DIR_MODE, MEMBER(state_dir_mode), .fallback = "0700",
 	 .argument = "MODE", .prose = "the state directory's mode: 0700, 0750 or 0755"},
 	{"daemon", "log_level", LEVEL, MEMBER(log_level), .fallback = "info", .live = true, .argument = "LEVEL",
 	 .prose = "error, warning, info or debug"},
@@ -66,16 +69,18 @@ static const struct row {
 	ROLE_OF("role_write", ROLE_WRITE, "those that may change records"),
 	ROLE_OF("role_read", ROLE_READ, "those that may read; * is everyone"),
 	ROLE_OF("role_none", ROLE_NONE, "those that may do nothing"),
-#define KEEP(name, member, prose_) \
-	{"retention", name, DAYS, MEMBER(retention.member), .fallback = "off", .live = true, .argument = "DAYS", .prose = prose_}
+#define KEEP_(name, member, fallback_, prose_) \
+	{"retention", name, DAYS, MEMBER(retention.member), .fallback = fallback_, .live = true, .argument = "DAYS", .prose = prose_}
+#define KEEP(name, member, prose_) KEEP_(name, member, "off", prose_)
+#define KEEP_STATUS(name, member, prose_) KEEP_(name, member, "", prose_)
 	KEEP("job_retention_days", job_days, "ended jobs are removed after so many days"),
-	KEEP("job_retention_days_completed", job_status_days[0], "the same for completed jobs alone"),
-	KEEP("job_retention_days_failed", job_status_days[1], "the same for failed jobs"),
-	KEEP("job_retention_days_cancelled", job_status_days[2], "the same for cancelled jobs"),
+	KEEP_STATUS("job_retention_days_completed", job_status_days[0], "completed jobs instead; off keeps them"),
+	KEEP_STATUS("job_retention_days_failed", job_status_days[1], "the same for failed jobs"),
+	KEEP_STATUS("job_retention_days_cancelled", job_status_days[2], "the same for cancelled jobs"),
 	KEEP("run_retention_days", run_days, "ended runs and their artifacts are removed after so many days"),
-	KEEP("run_retention_days_succeeded", run_status_days[0], "the same for succeeded runs alone"),
-	KEEP("run_retention_days_failed", run_status_days[1], "the same for failed runs"),
-	KEEP("run_retention_days_cancelled", run_status_days[2], "the same for cancelled runs"),
+	KEEP_STATUS("run_retention_days_succeeded", run_status_days[0], "succeeded runs instead; off keeps them"),
+	KEEP_STATUS("run_retention_days_failed", run_status_days[1], "the same for failed runs"),
+	KEEP_STATUS("run_retention_days_cancelled", run_status_days[2], "the same for cancelled runs"),
 	{"retention", "max_jobs", WHOLE, MEMBER(retention.max_jobs), 0, INT64_MAX, "0", true, .argument = "N",
 	 .prose = "so many jobs are kept, the oldest ended ones go first; 0: any number"},
 };
@@ -167,9 +172,28 @@ static void take(struct said *s, const struct row *row, const char *value, const
 	free(longer);
 }
 
+static bool section_is_known(const char *section, char *why, size_t why_size)
+{
+	const char *names[ROWS + 1];
+	int count = 0;
+	for (int i = 0; i < ROWS; i++) {
+		if (strcmp(rows[i].section, section) == 0)
+			return true;
+		if (!count || strcmp(names[count - 1], rows[i].section) != 0)
+			names[count++] = rows[i].section;
+	}
+	names[count] = NULL;
+	const char *near = fault_did_you_mean(span_of(section), names);
+	snprintf(why, why_size, "there is no section [%.64s]%s%s%s", section, near ? "; did you mean [" : "", near ? near : "",
+	         near ? "]?" : "");
+	return false;
+}
+
 static bool take_line(void *context, const struct conf_line *line, char *why, size_t why_size)
 {
 	struct layer *into = context;
+	if (!line->key)
+		return section_is_known(line->section, why, why_size);
 	const struct row *row = row_of(line->key);
 	if (!row) {
 		const char *near = near_key(line->key);
@@ -200,11 +224,11 @@ static bool read_whole(const char *text, uint64_t *value)
 	return !*end && *value >> shift == n;
 }
 
-static bool read_days(const char *text, double *days)
+static bool read_days(const char *text, bool may_be_unset, double *days)
 {
 	char *end;
-	if (strcmp(text, "off") == 0) {
-		*days = RETENTION_OFF;
+	if (strcmp(text, "off") == 0 || (may_be_unset && !text[0])) {
+		*days = text[0] ? RETENTION_OFF : RETENTION_UNSET;
 		return true;
 	}
 	*days = strtod(text, &end);
@@ -226,10 +250,18 @@ static bool apply(struct settings *s, const struct row *row, const char *text, c
 	uint64_t whole;
 	mode_t mode;
 	switch (row->kind) {
-	case TEXT:
-		free(*(char **)to);
-		*(char **)to = copy(text);
-		return true;
+	case PATH:
+	case GROUP:
+		if (row->kind == PATH ? text[0] != '\0' : !text[0] || getgrnam(text)) {
+			free(*(char **)to);
+			*(char **)to = copy(text);
+			return true;
+		}
+		if (row->kind == PATH)
+			snprintf(why, why_size, "expected a path");
+		else
+			snprintf(why, why_size, "expected a group; this machine has none named %.64s", text);
+		return false;
 	case WHOLE:
 		if (read_whole(text, &whole) && whole >= row->min && whole <= row->max) {
 			*(uint64_t *)to = whole;
@@ -245,15 +277,23 @@ static bool apply(struct settings *s, const struct row *row, const char *text, c
 		}
 		snprintf(why, why_size, "expected an octal mode from %04o to %04o", (unsigned)row->min, (unsigned)row->max);
 		return false;
+	case DIR_MODE:
+		if (read_mode(text, &mode) && (mode == 0700 || mode == 0750 || mode == 0755)) {
+			*(mode_t *)to = mode;
+			return true;
+		}
+		snprintf(why, why_size, "expected 0700, 0750 or 0755");
+		return false;
 	case LEVEL:
 		if (log_level_from(text, to))
 			return true;
 		snprintf(why, why_size, "expected error, warning, info or debug");
 		return false;
 	case DAYS:
-		if (read_days(text, to))
+		if (read_days(text, !row->fallback[0], to))
 			return true;
-		snprintf(why, why_size, "expected a number of days, or off");
+		snprintf(why, why_size, "expected a number of days, or off%s",
+		         row->fallback[0] ? "" : ", or nothing: as the key for all statuses says");
 		return false;
 	case ROLE:
 		return roles_add(&s->roles, row->role, text, why, why_size);
@@ -357,6 +397,28 @@ static void set_default(struct settings *s, const struct row *row)
 	s->from[row - rows] = copy("default");
 }
 
+/* As in systemd's files there are no comments behind a value. */
+static bool has_comment(const char *value)
+{
+	for (size_t i = 0; value[i]; i++)
+		if (strchr("#;", value[i]) && (i == 0 || strchr(" \t", value[i - 1])))
+			return true;
+	return false;
+}
+
+/* What is wrong with the text is written behind `why`. */
+static bool apply_said(struct settings *s, const struct row *row, const struct said *said, char *why, size_t why_size)
+{
+	char expected[384] = "expected a path";
+	bool file = strchr(said->from, ':') != NULL; /* a flag and a variable name the key themselves */
+	bool comment = file && has_comment(said->text);
+	if (!(row->kind == PATH && comment) && apply(s, row, said->text, expected, sizeof expected))
+		return true;
+	snprintf(why, why_size, "%s: %s%s%s%s", said->from, file ? row->key : "", file ? ": " : "", expected,
+	         comment ? " (a comment stands on a line of its own)" : "");
+	return false;
+}
+
 static bool fill(struct settings *s, const struct layer *const layers[3], char *why, size_t why_size)
 {
 	for (int i = 0; i < ROWS; i++) {
@@ -368,29 +430,11 @@ static bool fill(struct settings *s, const struct layer *const layers[3], char *
 			set_default(s, &rows[i]);
 			continue;
 		}
-		char expected[384];
 		s->from[i] = copy(said->from);
-		if (!apply(s, &rows[i], said->text, expected, sizeof expected)) {
-			bool file = strchr(said->from, ':') != NULL; /* a flag and a variable name the key themselves */
-			snprintf(why, why_size, "%s: %s%s%s", said->from, file ? rows[i].key : "", file ? ": " : "", expected);
+		if (!apply_said(s, &rows[i], said, why, why_size))
 			return false;
-		}
 	}
 	return true;
-}
-
-/* What no single row can judge. */
-static bool fits(const struct settings *s, char *why, size_t why_size)
-{
-	if (!s->socket[0])
-		snprintf(why, why_size, "--socket: expected a path");
-	else if (!s->state_dir || !s->state_dir[0])
-		snprintf(why, why_size, "--state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)");
-	else if (s->state_dir_mode != 0700 && s->state_dir_mode != 0750 && s->state_dir_mode != 0755)
-		snprintf(why, why_size, "%s: state_dir_mode: expected 0700, 0750 or 0755", s->from[4]);
-	else
-		return true;
-	return false;
 }
 
 /* The file is read anew; the flags are what they were. */
@@ -400,8 +444,11 @@ static bool gather(struct settings *s, const struct layer *flags, char *why, siz
 	const struct layer *const layers[3] = {flags, &environment, &file};
 	*s = (struct settings){0};
 	read_environment(&environment);
-	bool good = find_file(flags, &file, &s->file, why, why_size) && fill(s, layers, why, why_size) &&
-		fits(s, why, why_size);
+	bool good = find_file(flags, &file, &s->file, why, why_size) && fill(s, layers, why, why_size);
+	if (good && !s->state_dir) {
+		snprintf(why, why_size, "--state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)");
+		good = false;
+	}
 	layer_free(&file);
 	layer_free(&environment);
 	return good;
@@ -443,14 +490,14 @@ static void show(struct buf *out, const struct settings *s, const struct row *ro
 {
 	const void *at = (const char *)s + row->offset;
 	switch (row->kind) {
-	case TEXT: buf_text(out, *(char *const *)at); break;
+	case PATH: case GROUP: buf_text(out, *(char *const *)at); break;
 	case WHOLE: buf_uint(out, *(const uint64_t *)at); break;
-	case MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
+	case MODE: case DIR_MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
 	case LEVEL: buf_text(out, log_level_name(*(const enum log_level *)at)); break;
 	case DAYS:
-		if (*(const double *)at < 0)
+		if (*(const double *)at == RETENTION_OFF)
 			buf_text(out, "off");
-		else
+		else if (*(const double *)at != RETENTION_UNSET)
 			buf_printf(out, "%.15g", *(const double *)at);
 		break;
 	case ROLE: show_roles(out, &s->roles, row->role); break;
@@ -501,7 +548,7 @@ static void take_value(struct settings *s, struct settings *fresh, const struct 
 	case DAYS: memcpy((char *)s + row->offset, (char *)fresh + row->offset, sizeof(double)); break;
 	case LEVEL: memcpy((char *)s + row->offset, (char *)fresh + row->offset, sizeof(enum log_level)); break;
 	case ROLE: break; /* all of them together */
-	case TEXT: case MODE: abort(); /* none of these is live */
+	case PATH: case GROUP: case MODE: case DIR_MODE: abort(); /* none of these is live */
 	}
 }
 

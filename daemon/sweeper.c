@@ -30,30 +30,44 @@ struct sweeper {
 
 /* ---- who goes */
 
-static bool anything_configured(const struct retention *r)
+/* For the terminal status `i`; RETENTION_OFF: they stay. */
+static double status_days(const struct retention *r, enum table_id t, int i)
 {
-	bool any = r->job_days >= 0 || r->run_days >= 0 || r->max_jobs > 0;
-	for (int i = 0; i < RETENTION_STATUSES; i++)
-		any |= r->job_status_days[i] >= 0 || r->run_status_days[i] >= 0;
-	return any;
+	double own = t == TABLE_JOBS ? r->job_status_days[i] : r->run_status_days[i];
+	return own != RETENTION_UNSET ? own : t == TABLE_JOBS ? r->job_days : r->run_days;
 }
 
-static double days_of(const struct sweeper *w, enum table_id t, struct span status)
+static double days_of(const struct retention *r, enum table_id t, struct span status)
 {
 	const char *const *statuses = t == TABLE_JOBS ? spec_job_statuses : spec_run_statuses;
-	const double *own = t == TABLE_JOBS ? w->retention->job_status_days : w->retention->run_status_days;
-	double all = t == TABLE_JOBS ? w->retention->job_days : w->retention->run_days;
 	for (int i = 0, terminal = 0; statuses[i]; i++) {
 		if (!spec_status_is_terminal(t, span_of(statuses[i])))
 			continue;
-		if (span_is(status, span_of(statuses[i])) && own[terminal] >= 0)
-			return own[terminal];
+		if (span_is(status, span_of(statuses[i])))
+			return status_days(r, t, terminal);
 		terminal++;
 	}
-	return all;
+	return RETENTION_OFF;
 }
 
-/* Before this moment nothing has to be kept for anybody: the shortest of what is configured. */
+/* Of all that is configured; RETENTION_OFF: nothing is. */
+static double shortest(const struct retention *r, enum table_id t)
+{
+	double days = RETENTION_OFF;
+	for (int i = 0; i < RETENTION_STATUSES; i++) {
+		double own = status_days(r, t, i);
+		if (own >= 0 && (days < 0 || own < days))
+			days = own;
+	}
+	return days;
+}
+
+static bool anything_configured(const struct retention *r)
+{
+	return shortest(r, TABLE_JOBS) >= 0 || shortest(r, TABLE_RUNS) >= 0 || r->max_jobs > 0;
+}
+
+/* What has ended before this moment is older than that. */
 static int64_t cutoff_of(int64_t now, double days)
 {
 	double age = days * 86400e6;
@@ -62,20 +76,10 @@ static int64_t cutoff_of(int64_t now, double days)
 	return now - (int64_t)age;
 }
 
-static double shortest(const struct sweeper *w, enum table_id t)
-{
-	double days = t == TABLE_JOBS ? w->retention->job_days : w->retention->run_days;
-	const double *own = t == TABLE_JOBS ? w->retention->job_status_days : w->retention->run_status_days;
-	for (int i = 0; i < RETENTION_STATUSES; i++)
-		if (own[i] >= 0 && (days < 0 || own[i] < days))
-			days = own[i];
-	return days;
-}
-
 static bool is_due(const struct sweeper *w, enum table_id t, const struct entry *e, int64_t now)
 {
 	struct record_keys keys;
-	return record_keys(t, e->record, &keys) && e->end < cutoff_of(now, days_of(w, t, keys.a));
+	return record_keys(t, e->record, &keys) && e->end < cutoff_of(now, days_of(w->retention, t, keys.a));
 }
 
 /* ---- a step: what it removes is one commit */
@@ -104,7 +108,7 @@ static bool step_by_age(struct sweeper *w, enum table_id t)
 {
 	const struct table *table = store_table(w->service->store, t);
 	int64_t now = store_now(w->service->store);
-	uint32_t count = table_ended_count(table, cutoff_of(now, shortest(w, t))), from = w->place, at = w->place;
+	uint32_t count = table_ended_count(table, cutoff_of(now, shortest(w->retention, t))), from = w->place, at = w->place;
 	for (; at < count && at - from < STEP_SEEN && removed(&w->step) < STEP_REMOVED; at++) {
 		const struct entry *e = table_entry(table, table_ended_at(table, at));
 		if (e->pending || !is_due(w, t, e, now))

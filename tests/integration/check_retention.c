@@ -90,6 +90,17 @@ START_TEST(a_status_may_have_days_of_its_own)
 }
 END_TEST
 
+START_TEST(a_status_that_is_off_keeps_its_records_whatever_the_others_say)
+{
+	import_old_records();
+	restart(ARGS("--job-retention-days", "30", "--job-retention-days-failed", "off", "--run-retention-days", "30",
+	             "--run-retention-days-succeeded", "off"));
+	expect_ids("job.list", "jobs", "archived-2020 done-now failed-2020 running-2020");
+	expect_ids("run.list", "runs", "now old old-running");
+	expect_ids("artifact.list", "artifacts", "a_old_1 a_old_2");
+}
+END_TEST
+
 START_TEST(runs_go_with_their_artifacts_and_their_files)
 {
 	import_old_records();
@@ -227,6 +238,7 @@ int main(void)
 	tcase_add_test(tcase, nothing_is_ever_removed_unless_it_is_configured);
 	tcase_add_test(tcase, ended_jobs_go_after_their_days_and_no_others);
 	tcase_add_test(tcase, a_status_may_have_days_of_its_own);
+	tcase_add_test(tcase, a_status_that_is_off_keeps_its_records_whatever_the_others_say);
 	tcase_add_test(tcase, runs_go_with_their_artifacts_and_their_files);
 	tcase_add_test(tcase, above_max_jobs_the_oldest_ended_ones_go);
 	tcase_add_test(tcase, a_reload_starts_a_sweep_of_many_jobs_in_small_commits);

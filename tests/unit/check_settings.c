@@ -40,24 +40,38 @@ static void configure(const char *text)
 	setenv("PERSISTD_CONFIG", file, 1);
 }
 
-/* What is said on stderr when it is refused. */
-static const char *refusal_of(const char *text)
+/* What is said on stderr at a start with these flags (NULL: fewer). */
+static const char *said_at(const char *flag, const char *value, bool *taken)
 {
-	static char said[2048];
-	configure(text);
+	static char said[4096];
+	const char *arguments[] = {"persistd", flag, value, NULL};
 	fflush(stderr);
 	int kept = dup(STDERR_FILENO);
 	FILE *out = tmpfile();
 	dup2(fileno(out), STDERR_FILENO);
-	bool taken = PARSE("--check");
+	*taken = parse(value ? 3 : 2, arguments) != SETTINGS_EXIT;
 	fflush(stderr);
 	dup2(kept, STDERR_FILENO);
+	close(kept);
 	rewind(out);
 	said[fread(said, 1, sizeof said - 1, out)] = '\0';
 	fclose(out);
-	ck_assert_msg(!taken, "taken: %s", text);
+	return said;
+}
+
+static const char *complaint(const char *flag, const char *value)
+{
+	bool taken;
+	const char *said = said_at(flag, value, &taken);
+	ck_assert_msg(!taken, "taken: %s %s", flag, value ? value : "");
 	ck_assert_int_eq(status, 64);
 	return said;
+}
+
+static const char *refusal_of(const char *text)
+{
+	configure(text);
+	return complaint("--check", NULL);
 }
 
 static void expect_refusal(const char *text, const char *words)
@@ -173,7 +187,7 @@ END_TEST
 
 START_TEST(files_are_written_as_systemd_s_are)
 {
-	configure("# a comment\n; another\n\n[daemon]\r\n  log_level = debug  \nsocket=/a\\\n/b\n"
+	configure("\xef\xbb\xbf# a comment\n; another\n\n[daemon]\r\n  log_level = debug  \nsocket=/a\\\n/b\n"
 	          "[roles]\nrole_read = root \\\n  @root\nrole_read=*\n[retention]\njob_retention_days=7.5\nmax_jobs=100K\n");
 	ck_assert(PARSE("--check"));
 	ck_assert_int_eq(settings.log_level, LOG_LEVEL_DEBUG);
@@ -200,32 +214,146 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line)
 	expect_refusal("[roles]\nmax_line = 5000\n", "persistd.conf:2: max_line belongs under [limits]");
 	expect_refusal("max_line = 5000\n", "persistd.conf:1: max_line belongs under [limits]");
 	expect_refusal("[limits]\nmax_line = \\\n 5000\nrubbish\n", "persistd.conf:4: expected [section], key = value");
-	expect_refusal("[limits\nmax_line = 5000\n", "persistd.conf:");
+	expect_refusal("# a\n[limits\nmax_line = 5000\n", "persistd.conf:2: expected ] behind the name of the section");
 	expect_refusal("[roles]\nrole_read = nobody-has-this-name\n", "persistd.conf:2: role_read: expected users");
-	expect_refusal("[daemon]\nstate_dir_mode = 0777\n", "persistd.conf:2: state_dir_mode: expected an octal mode");
-	expect_refusal("[daemon]\nstate_dir_mode = 0701\n", "state_dir_mode: expected 0700, 0750 or 0755");
+	expect_refusal("[daemon]\nstate_dir_mode = 0777\n", "persistd.conf:2: state_dir_mode: expected 0700, 0750 or 0755");
+	expect_refusal("[daemon]\nstate_dir_mode = 0701\n", "persistd.conf:2: state_dir_mode: expected 0700, 0750 or 0755");
+	expect_refusal("[daemon]\nsocket_mode = 1777\n", "persistd.conf:2: socket_mode: expected an octal mode from 0000 to 0777");
+	expect_refusal("[daemon]\n\nsocket =\n", "persistd.conf:3: socket: expected a path");
+	expect_refusal("[daemon]\nstate_dir = \n", "persistd.conf:2: state_dir: expected a path");
+	expect_refusal("[daemon]\nsocket_group = no-such-group-here\n",
+	               "persistd.conf:2: socket_group: expected a group; this machine has none named no-such-group-here");
 	expect_refusal("[retention]\njob_retention_days = -1\n", "persistd.conf:2: job_retention_days: expected a number of days");
-	unlink(file);
-	ck_assert_int_eq(mkdir(file, 0700), 0);
-	ck_assert(!PARSE("--check"));
-	ck_assert_int_eq(rmdir(file), 0);
 	char longest[400] = "[roles]\nrole_read = ";
 	memset(longest + strlen(longest), 'a', 300);
 	expect_refusal(longest, "persistd.conf:2: the line is longer than");
 }
 END_TEST
 
-START_TEST(print_config_says_where_each_value_comes_from)
+/* What --print-config prints; free() it. */
+static char *printed(void)
 {
 	char *text = NULL;
 	size_t len = 0;
-	configure("[limits]\nmax_calls = 10\n");
-	setenv("PERSISTD_MAX_BATCH", "11", 1);
-	ck_assert_int_eq(parse(ARGUMENTS("--max-line", "5000", "--print-config")), SETTINGS_PRINT);
 	FILE *out = open_memstream(&text, &len);
 	settings_print(&settings, out);
 	fclose(out);
-	char *calls;
+	return text;
+}
+
+START_TEST(off_for_one_status_is_not_the_same_as_nothing_said)
+{
+	configure("[retention]\njob_retention_days = 30\njob_retention_days_failed = off\njob_retention_days_cancelled = 5\n"
+	          "job_retention_days_cancelled =\n");
+	for (int turn = 0; turn < 2; turn++) {
+		ck_assert(PARSE("--check"));
+		ck_assert_double_eq(settings.retention.job_days, 30);
+		ck_assert_double_eq(settings.retention.job_status_days[0], RETENTION_UNSET);
+		ck_assert_double_eq(settings.retention.job_status_days[1], RETENTION_OFF);
+		ck_assert_double_eq(settings.retention.job_status_days[2], RETENTION_UNSET);
+		ck_assert_double_eq(settings.retention.run_days, RETENTION_OFF);
+		char *text = printed();
+		ck_assert_ptr_nonnull(strstr(text, "\njob_retention_days_completed = \n"));
+		ck_assert_ptr_nonnull(strstr(text, "\njob_retention_days_failed = off\n"));
+		configure(text); /* what is printed means the same */
+		free(text);
+	}
+	expect_refusal("[retention]\njob_retention_days =\n", "persistd.conf:2: job_retention_days: expected a number of days");
+}
+END_TEST
+
+START_TEST(what_only_looks_like_a_setting_is_refused_and_not_ignored)
+{
+	expect_refusal("[limits] max_line = 5000\n", "persistd.conf:1: nothing may stand behind the ] of a section");
+	expect_refusal("\n[limits] # ours\nmax_line = 5000\n", "persistd.conf:2: nothing may stand behind the ] of a section");
+	expect_refusal("[limts]\nmax_line = 5000\n", "persistd.conf:1: there is no section [limts]; did you mean [limits]?");
+	expect_refusal("[daemon]\n[nonsense]\n", "persistd.conf:2: there is no section [nonsense]");
+	expect_refusal("[]\n", "persistd.conf:1: there is no section []");
+	expect_refusal("[limits]\nmax_line : 5000\n", "persistd.conf:2: expected [section], key = value or a comment");
+	expect_refusal("[roles]\nrole_read : a = b\n", "persistd.conf:2: expected [section], key = value or a comment");
+	expect_refusal("[limits]\n= 5000\n", "persistd.conf:2: expected [section], key = value or a comment");
+	expect_refusal("[limits]\n# a\rmax_line = 5000\n", "persistd.conf:2: a carriage return in the line");
+	expect_refusal("[limits]\nmax_line = 5000\r", "persistd.conf:2: a carriage return in the line");
+	scratch_write(&scratch, "persistd.conf", SPAN("[limits]\n# a\n\0max_line = 5000\n"));
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd.conf:3: a NUL byte in the line"));
+	scratch_write(&scratch, "persistd.conf", SPAN("[limits]\nmax_line = 50\\\n00\0\n"));
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd.conf:3: a NUL byte in the line"));
+}
+END_TEST
+
+START_TEST(a_comment_behind_a_value_is_no_part_of_it_and_is_refused)
+{
+	static const char hint[] = "(a comment stands on a line of its own)";
+	const char *said = refusal_of("[limits]\nmax_line = 5000 ; enough\n");
+	ck_assert_ptr_nonnull(strstr(said, "persistd.conf:2: max_line: expected a whole number from 1024"));
+	ck_assert_ptr_nonnull(strstr(said, hint));
+	ck_assert_ptr_nonnull(strstr(refusal_of("[limits]\nmax_line = 5000 # enough\n"), hint));
+	ck_assert_ptr_nonnull(strstr(refusal_of("[daemon]\nstate_dir = /srv/jobs\t; ours\n"), hint));
+	said = refusal_of("[daemon]\nsocket = # default\n");
+	ck_assert_ptr_nonnull(strstr(said, "persistd.conf:2: socket: expected a path"));
+	ck_assert_ptr_nonnull(strstr(said, hint));
+	ck_assert_ptr_nonnull(strstr(refusal_of("[daemon]\nsocket_group = root # ours\n"), hint));
+	ck_assert_ptr_nonnull(strstr(refusal_of("[roles]\nrole_read = root # ours\n"), hint));
+	ck_assert_ptr_null(strstr(refusal_of("[limits]\nmax_line = many\n"), hint));
+	configure("[daemon]\nstate_dir = /srv/#1;2\n");
+	ck_assert(PARSE("--socket", "/a #1"));
+	ck_assert_str_eq(settings.state_dir, "/srv/#1;2");
+	ck_assert_str_eq(settings.socket, "/a #1");
+}
+END_TEST
+
+START_TEST(comments_may_be_long_and_do_not_swallow_the_next_line)
+{
+	char text[2000] = "[limits]\n# a backslash at the end of a comment is the comment's \\\nmax_calls = 7\n";
+	strcat(text, "max_batch = \\\n# a comment inside of a continued line\n 9\n[roles]\n");
+	size_t len = strlen(text);
+	text[len] = '#';
+	memset(text + len + 1, 'x', 1000);
+	strcat(text, "\nrole_read = * \\\n");
+	configure(text);
+	ck_assert(PARSE("--check"));
+	ck_assert_uint_eq(settings.limits.calls, 7);
+	ck_assert_uint_eq(settings.limits.batch_calls, 9);
+	ck_assert_uint_eq(settings.roles.count, 1);
+}
+END_TEST
+
+START_TEST(a_configuration_that_is_no_file_is_refused_at_once)
+{
+	static const char refusal[] = ": not a regular file";
+	ck_assert_ptr_nonnull(strstr(complaint("--config", "/dev/zero"), refusal));
+	ck_assert_ptr_nonnull(strstr(complaint("--config", scratch.path), refusal));
+	ck_assert_int_eq(mkfifo(file, 0600), 0);
+	ck_assert_ptr_nonnull(strstr(complaint("--config", file), refusal));
+	ck_assert_int_eq(unlink(file), 0);
+	configure("");
+	ck_assert_int_eq(truncate(file, (1 << 20) + 1), 0);
+	ck_assert_ptr_nonnull(strstr(complaint("--config", file), "larger than 1 MiB"));
+	ck_assert(PARSE("--config", "/dev/null")); /* the way to say: none */
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name)
+{
+	configure("");
+	ck_assert_ptr_nonnull(strstr(complaint("--state-dir-mode", "0701"), "persistd: --state-dir-mode: expected 0700"));
+	ck_assert_ptr_nonnull(strstr(complaint("--socket-group", "no-such-group-here"), "persistd: --socket-group: expected a group"));
+	ck_assert_ptr_nonnull(strstr(complaint("--state-dir", ""), "persistd: --state-dir: expected a path"));
+	setenv("PERSISTD_STATE_DIR", "", 1);
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd: PERSISTD_STATE_DIR: expected a path"));
+	unsetenv("PERSISTD_STATE_DIR");
+	setenv("PERSISTD_SOCKET_GROUP", "no-such-group-here", 1);
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd: PERSISTD_SOCKET_GROUP: expected a group"));
+	unsetenv("PERSISTD_SOCKET_GROUP");
+}
+END_TEST
+
+START_TEST(print_config_says_where_each_value_comes_from)
+{
+	configure("[limits]\nmax_calls = 10\n");
+	setenv("PERSISTD_MAX_BATCH", "11", 1);
+	ck_assert_int_eq(parse(ARGUMENTS("--max-line", "5000", "--print-config")), SETTINGS_PRINT);
+	char *text = printed(), *calls;
 	ck_assert_int_gt(asprintf(&calls, "# %s:2\nmax_calls = 10\n", file), 0);
 	ck_assert_msg(strstr(text, calls), "%s", text);
 	ck_assert_ptr_nonnull(strstr(text, "# PERSISTD_MAX_BATCH\nmax_batch = 11\n"));
@@ -243,16 +371,14 @@ END_TEST
 
 START_TEST(every_key_is_explained_on_the_page)
 {
-	char *text = NULL, *page, key[64], row[80];
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len), *in = fopen(SOURCE_DIR "/docs/configuration.md", "re");
+	char *text, *page, key[64], row[80];
+	FILE *in = fopen(SOURCE_DIR "/docs/configuration.md", "re");
 	ck_assert_ptr_nonnull(in);
 	page = calloc(1, 100000);
 	ck_assert_uint_gt(fread(page, 1, 99999, in), 1000);
 	fclose(in);
 	ck_assert(PARSE("--check"));
-	settings_print(&settings, out);
-	fclose(out);
+	text = printed();
 	int keys = 0;
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
 		if (sscanf(line, "%63[a-z_] =", key) != 1)
@@ -313,6 +439,12 @@ int main(void)
 	tcase_add_test(tcase, files_are_written_as_systemd_s_are);
 	tcase_add_test(tcase, an_empty_list_forgets_what_the_lines_before_have_said);
 	tcase_add_test(tcase, what_is_wrong_in_a_file_is_said_with_its_line);
+	tcase_add_test(tcase, off_for_one_status_is_not_the_same_as_nothing_said);
+	tcase_add_test(tcase, what_only_looks_like_a_setting_is_refused_and_not_ignored);
+	tcase_add_test(tcase, a_comment_behind_a_value_is_no_part_of_it_and_is_refused);
+	tcase_add_test(tcase, comments_may_be_long_and_do_not_swallow_the_next_line);
+	tcase_add_test(tcase, a_configuration_that_is_no_file_is_refused_at_once);
+	tcase_add_test(tcase, what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name);
 	tcase_add_test(tcase, print_config_says_where_each_value_comes_from);
 	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);
