@@ -670,7 +670,7 @@ enum settings_command settings_read(struct settings *s, int argc, char **argv, i
 	*status = 0;
 	enum settings_command command = read_flags(flags, argc, argv, status);
 	if (command != SETTINGS_EXIT && !gather(s, flags, why, sizeof why)) {
-		fprintf(stderr, "persistd: %s\n", why);
+		log_error("wrong setting: %s", why);
 		command = usage(status);
 	}
 	s->flags = flags;

@@ -474,8 +474,10 @@ static bool judge_header(struct reader *d)
 	const char *table = spec_table_name(r->table);
 	if (!seen(d, MEMBER_ROWS))
 		return wrong_at(d, 0, "the file has no \"%s\": expected {\"%s\":[…]}", table, table);
-	if (d->has_sum && d->sum != d->sum_stated)
+	if (d->has_sum && d->sum != d->sum_stated) {
+		d->tail = false; /* nothing more is to be said of it */
 		return wrong_at(d, d->sum_at, FINDING_SUM);
+	}
 	r->headed = seen(d, MEMBER_REVISION);
 	if (!r->headed && (seen(d, MEMBER_CHANGED) || seen(d, MEMBER_SEQ)))
 		return wrong_at(d, 0, "the header states \"changed\" or \"seq\" without \"revision\"");

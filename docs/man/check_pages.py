@@ -1,5 +1,7 @@
 """The man pages: the generated ones are not stale, and each is free of warnings and can be found by its name."""
 import os
+import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -28,6 +30,19 @@ class ManPages(unittest.TestCase):
                 shown = output("man", "--warnings", "-E", "UTF-8", "-l", page, env={**os.environ, "MANWIDTH": width})
                 self.assertEqual((shown.stderr, shown.returncode), (b"", 0), f"{page.name} at {width}")
                 self.assertGreater(len(shown.stdout), 2000)
+
+    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed (./dev test installs it)")
+    def test_mandoc_finds_nothing_to_say_about_a_page(self):
+        pages = sorted(HERE.glob("*.[1-8]"))
+        ours = {" ".join(page.name.rsplit(".", 1)) for page in pages}
+        for page in pages:
+            for level in ((), ("-W", "all")):
+                said = output("mandoc", "-T", "lint", *level, page, text=True)
+                # it looks for the manuals that a page refers to among those that are installed: ours may not be yet
+                found = [line for line in said.stdout.splitlines()
+                         if not any(re.search(rf"referenced manual not found: Xr {re.escape(name)}( |$)", line)
+                                    for name in ours)]
+                self.assertEqual(found, [], page.name)
 
     def test_each_page_is_found_by_whatis(self):
         for page in HERE.glob("*.[1-8]"):

@@ -3,10 +3,12 @@
 lowdown (the package of that name) does the conversion. What a man page says otherwise than a web page is changed here
 first: tables become lists of terms, links to places of the same page become plain words, headings move up one level.
 
-usage: from_markdown.py NAME SECTION ONE-LINE-PURPOSE < page.md > NAME.SECTION"""
+usage: from_markdown.py NAME SECTION DATE ONE-LINE-PURPOSE < page.md > NAME.SECTION"""
 import re
 import subprocess
 import sys
+
+from tidy import tidied
 
 
 def cells(row):
@@ -44,7 +46,7 @@ def rewritten(lines):
         yield line
 
 
-def main(name, section, purpose):
+def main(name, section, date, purpose):
     lines = sys.stdin.read().splitlines()
     assert lines[0].startswith("# "), "a page begins with its title"
     if lines[2].startswith("This page is written by a program"): # of no interest where it is installed
@@ -53,11 +55,11 @@ def main(name, section, purpose):
         del lines[2] # what stands under the first heading is the description
     text = "\n".join(["# NAME", "", f"{name} - {purpose}", "", "# DESCRIPTION", "", *rewritten(lines[1:])])
     command = ["lowdown", "-s", "-Tman", "--parse-no-intraemph"]
-    for metadata in (f"title={name.upper()}", f"section={section}", "source=persistd"):
+    for metadata in (f"title={name.upper()}", f"section={section}", f"date={date}", "source=persistd"):
         command += ["-M", metadata]
     roff = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
     roff = roff.replace(r"\fC", r"\fB").replace(r"\f(CR", r"\fB")
-    sys.stdout.write(roff)
+    sys.stdout.write(tidied(roff))
 
 
 main(*sys.argv[1:])
