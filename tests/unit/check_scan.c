@@ -1149,7 +1149,8 @@ static bool agrees_with_jansson(struct span text)
 		struct span value = {text.at + space, report.used - space};
 		if (!same_as_tree(value, tree))
 			ck_abort_msg("read differently: %.*s", (int)text.len, text.at);
-		the_outline_says_the_same(text);
+		if (random_below(5) == 0)
+			the_outline_says_the_same(text);
 	}
 	json_decref(tree);
 	return ok;
