@@ -25,6 +25,17 @@ void hash_init(struct hash *h, const struct slab *slab, size_t link_at)
 	chunk_add(h);
 }
 
+void hash_reserve(struct hash *h, uint32_t elements)
+{
+	assert(h->count == 0 && h->split == 0);
+	while (h->level_size <= elements / 2) {
+		h->level_size *= 2;
+		while (h->chunk_count << CHUNK_SHIFT < h->level_size)
+			chunk_add(h);
+	}
+	h->buckets = h->level_size;
+}
+
 void hash_done(struct hash *h)
 {
 	for (uint32_t i = 0; i < h->chunk_count; i++)

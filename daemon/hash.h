@@ -19,6 +19,8 @@ struct hash {
 };
 
 void hash_init(struct hash *h, const struct slab *slab, size_t link_at);
+/* Of an empty one: buckets for so many elements at once, so that they need not be divided on the way. */
+void hash_reserve(struct hash *h, uint32_t elements);
 void hash_done(struct hash *h);
 uint32_t hash_of(const struct hash *h, struct span key); /* XXH3, seeded */
 

@@ -19,6 +19,10 @@ struct load_sink {
 	bool (*put)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
 	            size_t *at);
 	bool (*remove)(void *context, enum table_id t, struct span id, struct fault *fault);
+	/* Hints, which may be wrong; each may be NULL. About so many records of the table come; records with these
+	 * ids come next. */
+	void (*expect)(void *context, enum table_id t, uint64_t records);
+	void (*coming)(void *context, enum table_id t, const struct span ids[], unsigned count);
 };
 
 /* One finding; line counts from 1, byte is the offset in the file from 0. `line` 0:

@@ -133,6 +133,18 @@ static bool load_remove(void *context, enum table_id t, struct span id, struct f
 	return l->to.remove(l->to.context, t, id, fault);
 }
 
+static void load_expect(void *context, enum table_id t, uint64_t records)
+{
+	struct loading *l = context;
+	l->to.expect(l->to.context, t, records);
+}
+
+static void load_coming(void *context, enum table_id t, const struct span ids[], unsigned count)
+{
+	struct loading *l = context;
+	l->to.coming(l->to.context, t, ids, count);
+}
+
 static bool load(struct server *s)
 {
 	uint64_t begun = service_micros();
@@ -140,7 +152,8 @@ static bool load(struct server *s)
 	struct load_result loaded = {0};
 	s->service.store = store_new(wall_clock);
 	struct loading loading = {.to = store_sink(s->service.store)};
-	struct load_sink sink = {.context = &loading, .record = load_record, .put = load_put, .remove = load_remove};
+	struct load_sink sink = {.context = &loading, .record = load_record, .put = load_put, .remove = load_remove,
+	                         .expect = load_expect, .coming = load_coming};
 	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal,
 	               &loaded)) {
 		const struct load_finding *f = &refusal.first;

@@ -184,10 +184,43 @@ static bool own_form(const struct reader *d)
 	return d->tail && !d->slow && (d->seen & NEEDED) == NEEDED;
 }
 
+enum { ROWS_AHEAD = 16, ROW_BYTES_MIN = 64 };
+
+/* The ids of the next records of our own form, as far as they are in the buffer. */
+static void announce(struct reader *d)
+{
+	const struct span start = SPAN("\n{\"id\":\"");
+	const struct load_sink *sink = d->r->sink;
+	struct span ids[ROWS_AHEAD], rest = window_rest(&d->w);
+	unsigned count = 0;
+	while (count < ROWS_AHEAD && rest.len > start.len + IDENT_MAX && memcmp(rest.at, start.at, start.len) == 0) {
+		const char *id = rest.at + start.len, *quote = memchr(id, '"', IDENT_MAX);
+		const char *newline = quote ? memchr(quote, '\n', (size_t)(rest.at + rest.len - quote)) : NULL;
+		if (!quote)
+			break;
+		ids[count++] = (struct span){id, (size_t)(quote - id)};
+		if (!newline)
+			break;
+		rest = (struct span){newline, (size_t)(rest.at + rest.len - newline)};
+	}
+	if (count && sink->coming)
+		sink->coming(sink->context, d->r->table, ids, count);
+}
+
+static void expect(struct reader *d)
+{
+	uint64_t most = d->w.size / ROW_BYTES_MIN;
+	if (seen(d, MEMBER_COUNT) && d->r->sink->expect)
+		d->r->sink->expect(d->r->sink->context, d->r->table, d->count < most ? d->count : most);
+}
+
 /* From behind the bracket; returns before the closing bracket. False: failed. */
 static bool own_rows(struct reader *d, bool *first)
 {
-	while (own_form(d)) {
+	expect(d);
+	for (unsigned row = 0; own_form(d); row++) {
+		if (row % ROWS_AHEAD == 0)
+			announce(d);
 		switch (own_line(d)) {
 		case LINE_TAKEN:
 			*first = false;

@@ -250,11 +250,34 @@ static bool sink_remove(void *context, enum table_id t, struct span id, struct f
 	return true;
 }
 
+static void sink_expect(void *context, enum table_id t, uint64_t records)
+{
+	struct store *s = context;
+	table_load_expect(s->tables[t], records);
+}
+
+/* Where each of them will go is found for all of them together: nearly every look is a cache miss. */
+static void sink_coming(void *context, enum table_id t, const struct span ids[], unsigned count)
+{
+	enum { TOGETHER = 32 };
+	const struct table *table = ((struct store *)context)->tables[t];
+	uint32_t hashes[TOGETHER];
+	if (count > TOGETHER)
+		count = TOGETHER;
+	for (unsigned i = 0; i < count; i++) {
+		hashes[i] = table_hash(table, ids[i]);
+		table_fetch(table, hashes[i], FETCH_BUCKET);
+	}
+	for (unsigned i = 0; i < count; i++)
+		table_fetch(table, hashes[i], FETCH_ENTRY);
+}
+
 struct load_sink store_sink(struct store *s)
 {
 	for (int t = 0; t < TABLE_COUNT; t++)
 		table_load_begin(s->tables[t]);
-	return (struct load_sink){.context = s, .record = sink_record, .put = sink_put, .remove = sink_remove};
+	return (struct load_sink){.context = s, .record = sink_record, .put = sink_put, .remove = sink_remove,
+	                          .expect = sink_expect, .coming = sink_coming};
 }
 
 void store_loaded(struct store *s, uint64_t journal_revision)

@@ -815,6 +815,12 @@ void table_load_begin(struct table *t)
 	t->loading = true;
 }
 
+void table_load_expect(struct table *t, uint64_t records)
+{
+	if (t->loading && t->entries.used == 0)
+		hash_reserve(&t->by_id, records < UINT32_MAX ? (uint32_t)records : UINT32_MAX);
+}
+
 static struct sorted *records_to_sort(const struct table *t)
 {
 	struct sorted *all = mem_alloc(t->count * sizeof(*all));

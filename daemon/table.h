@@ -78,6 +78,7 @@ void table_drop(struct table *t, uint32_t e);   /* gives the entry back: it has 
  * nothing of what follows may be called. They are made at the end from sorted records, about three times
  * faster than one by one in random order. The table is empty before. */
 void table_load_begin(struct table *t);
+void table_load_expect(struct table *t, uint64_t records); /* about so many, before the first */
 void table_load_end(struct table *t);
 
 /* Lists. Values are as sanitised; a value that no record has selects nothing. */
