@@ -836,7 +836,39 @@ static struct sorted *records_to_sort(const struct table *t)
 	return all;
 }
 
-/* In the trees' own order each record goes to the right edge, which is short and in the cache. */
+static int sort_by_end(const void *x, const void *y, void *context)
+{
+	const struct sorted *p = x, *q = y;
+
+	if (p->time != q->time)
+		return p->time < q->time ? -1 : 1;
+	return sort_by_id(x, y, context);
+}
+
+/* In the views' own order, each behind those before. */
+static void trees_append(struct table *t, uint32_t e, unsigned views)
+{
+	const struct entry *n = table_entry(t, e);
+
+	for (int v = 0; v < VIEW_COUNT; v++)
+		if (views & 1u << v)
+			tree_append(&t->kinds[v], view_root(t, v, n), e);
+}
+
+static void append_ended(struct table *t, struct sorted *all)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct entry *n = table_entry(t, all[i].entry);
+		if (n->end != STAMP_NONE)
+			all[count++] = (struct sorted){n->end, {n->id_starts[0], n->id_starts[1]}, all[i].entry};
+	}
+	qsort_r(all, count, sizeof(*all), sort_by_end, t);
+	for (size_t i = 0; i < count; i++)
+		trees_append(t, all[i].entry, VIEWS_OF_END);
+}
+
 void table_load_end(struct table *t)
 {
 	struct sorted *all = records_to_sort(t);
@@ -847,13 +879,14 @@ void table_load_end(struct table *t)
 	for (size_t i = 0; i < t->count; i++) {
 		struct record_keys keys;
 
-		trees_change(t, all[i].entry, VIEWS_OF_TIME | VIEWS_OF_END, tree_insert);
+		trees_append(t, all[i].entry, VIEWS_OF_TIME);
 		if (t->kind == TABLE_RUNS && record_keys(t->kind, table_entry(t, all[i].entry)->record, &keys))
 			postings_add(t, all[i].entry, keys.meta);
 	}
 	qsort_r(all, t->count, sizeof(*all), sort_by_id, t);
 	for (size_t i = 0; i < t->count; i++)
-		trees_change(t, all[i].entry, VIEWS_OF_ID, tree_insert);
+		trees_append(t, all[i].entry, VIEWS_OF_ID);
+	append_ended(t, all);
 	free(all);
 }
 

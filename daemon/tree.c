@@ -111,6 +111,17 @@ void tree_insert(const struct tree_kind *k, uint32_t *root, uint32_t element)
 	*root = element;
 }
 
+void tree_append(const struct tree_kind *k, uint32_t *root, uint32_t element)
+{
+	struct tree_node *fresh = tree_node(k, element);
+	uint32_t mine = priority(k, element);
+
+	while (*root != 0 && priority(k, *root) > mine)
+		root = &tree_node(k, *root)->right;
+	*fresh = (struct tree_node){.left = *root, .rank = tree_size(k, *root) + 1};
+	*root = element;
+}
+
 void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element)
 {
 	while (*root != element) {

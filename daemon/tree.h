@@ -30,6 +30,9 @@ static inline struct tree_node *tree_node(const struct tree_kind *k, uint32_t el
 
 /* A tree is its root: uint32_t, 0 when empty. */
 void tree_insert(const struct tree_kind *k, uint32_t *root, uint32_t element);
+/* The element comes behind all that are in the tree: compares nothing, and goes down the right edge only, which
+ * is short and stays in the cache. */
+void tree_append(const struct tree_kind *k, uint32_t *root, uint32_t element);
 /* It must be in the tree, its key unchanged since. */
 void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element);
 /* The element has the key that it was, or would be, inserted with. */

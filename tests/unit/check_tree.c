@@ -200,6 +200,27 @@ START_TEST(sorted_input_makes_no_deep_tree)
 }
 END_TEST
 
+/* A treap's shape follows from its elements alone, so the short way has to make the very same one. */
+START_TEST(appending_in_order_makes_the_tree_that_inserting_makes)
+{
+	enum { MANY = 5000 };
+	uint32_t inserted = 0, appended = 0;
+
+	for (int i = 0; i < MANY; i++)
+		tree_append(&kind, &appended, make(i));
+	struct tree_node *were = malloc(MANY * sizeof(*were));
+	for (uint32_t n = 1; n <= MANY; n++)
+		were[n - 1] = thing(n)->plain;
+	for (uint32_t n = MANY; n > 0; n--)
+		tree_insert(&kind, &inserted, n);
+	ck_assert_uint_eq(inserted, appended);
+	for (uint32_t n = 1; n <= MANY; n++)
+		HOLDS(memcmp(&were[n - 1], &thing(n)->plain, sizeof(*were)) == 0);
+	check_below(inserted);
+	free(were);
+}
+END_TEST
+
 START_TEST(one_element_is_in_two_trees_at_once)
 {
 	uint32_t plain = 0, other = 0;
