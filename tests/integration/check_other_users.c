@@ -271,6 +271,7 @@ START_TEST(an_administrator_is_answered_when_the_others_unread_replies_fill_the_
 		hoard(user);
 	json_t *refused = client_refused(open_as(OTHER_USER, 0), LIMIT, "job.get", JSON({"id":"a"}));
 	expect_fault(refused, "limit", NULL, "queued_bytes");
+	client_refused(open_as(OTHER_USER, 0), LIMIT, "rpc.discover", NULL);
 	for (int i = 0; i < 50; i++) {
 		client_call(root, "job.get", JSON({"id":"a"}));
 		client_call(root, "job.list", NULL);
