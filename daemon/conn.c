@@ -445,8 +445,8 @@ static void conn_link(struct conn *c)
 	counters(c)->connections_accepted++;
 }
 
-/* What it has sent is dropped: a socket that closes with something unread resets, and a client may then not look at what
- * it was told. After the shutdown no more can come. */
+/* What it has sent is dropped: a socket that closes with something unread resets, and a client may then not look
+ * at what it was told. After the shutdown no more can come. */
 static void conn_drain(struct conn *c)
 {
 	char dropped[4096];

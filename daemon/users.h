@@ -1,5 +1,5 @@
-/* users: the limits, what all connections of one user hold together, and how much that may be, so that no user can take
- * what the others need.
+/* users: the limits, what all connections of one user hold together, and how much that may be, so that no user
+ * can take what the others need.
  *
  * A user is there while one of its connections or calls is. Loop's thread. */
 #pragma once
@@ -40,9 +40,9 @@ static inline const struct allowance *limits_for(const struct limits *l, enum ro
  *     ├──────────────────────────────────────────┬────────────┬─────────────┤
  *      one user who does not administer, at most   other users   reserve
  *
- * Who administers (the role admin) may go to the end of the reserve, and has its user's limits as they are configured: an
- * administrator gets in and is answered when all others have filled what they can. Cuts the user_… members of `l` to
- * what is in force for those who do not administer. Calls need no part of their own: each holds bytes. */
+ * Who administers (the role admin) may go to the end of the reserve, and has its user's limits as configured: an
+ * administrator gets in and is answered when all others have filled what they can. Cuts the user_… members of `l`
+ * to what is in force for those who do not administer. Calls need no part of their own: each holds bytes. */
 void users_divide(struct limits *l);
 
 struct user {
@@ -50,7 +50,7 @@ struct user {
 	unsigned refs;
 	uint64_t connections;
 	uint64_t calls;  /* in flight */
-	uint64_t bytes;  /* of calls in flight, of replies not yet taken, and of unfinished long lines */
+	uint64_t bytes;  /* of calls in flight, batches, replies not yet taken, and unfinished long lines */
 	uint64_t turn, micros; /* of the loop's time, in the turn in which it last had some (conn.c) */
 	uint64_t last_read;    /* of an artifact: the number of the newest that was begun (methods_artifact.c) */
 };
