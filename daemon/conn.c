@@ -17,6 +17,7 @@ enum {
 	SLICE_CALLS = 128,            /* begun in one go before other connections have their turn */
 	SLICE_MICROS = 1000,
 	SLOW_LINE = 4096,             /* above this reading alone may take a while: the clock is looked at */
+	PING_LINE = 64 << 10,         /* a line of who may only ask whether the daemon is there */
 	USER_MICROS = 2000,           /* of a turn, for all connections of one user where there are other users */
 };
 
@@ -144,9 +145,12 @@ static void line_too_long(struct conn *c)
 {
 	char message[128];
 	counters(c)->lines_too_long++;
-	snprintf(message, sizeof message, "the line is longer than %llu bytes and was skipped",
-	         (unsigned long long)c->all->service->limits.line);
-	fail_line(c, FAULT_TOO_LARGE, message, "send less in one call; large results belong into artifacts, in several where one is too large");
+	snprintf(message, sizeof message, "the line is longer than %zu bytes and was skipped", c->frame.limit);
+	fail_line(c, FAULT_TOO_LARGE, message,
+	          c->session.role == ROLE_NONE
+	                  ? "an administrator gives roles to users and groups in persistd.conf, [roles]; with the role none "
+	                    "long lines are not read"
+	                  : "send less in one call; large results belong into artifacts, in several where one is too large");
 }
 
 /* True: something was done and there may be more. */
@@ -497,8 +501,8 @@ static void conn_link(struct conn *c)
 	counters(c)->connections_accepted++;
 }
 
-/* What it has sent is dropped: a socket that closes with something unread resets, and a client may then not look at what
- * it was told. After the shutdown no more can come. */
+/* What it has sent is dropped: a socket that closes with something unread resets, and a client may then not look
+ * at what it was told. After the shutdown no more can come. */
 static void conn_drain(struct conn *c)
 {
 	char dropped[4096];
@@ -527,6 +531,14 @@ static void conn_refuse(struct conn *c, uint64_t limit, const char *who, const c
 	conn_write(c);
 }
 
+/* A long line is judged in one go, which takes the loop's time whatever comes of it. */
+static void conn_gets_role(struct conn *c, const struct peer *peer)
+{
+	const struct service *s = c->all->service;
+	c->session.role = roles_of(s->roles, peer, s->socket_group);
+	c->frame.limit = c->session.role == ROLE_NONE && s->limits.line > PING_LINE ? PING_LINE : s->limits.line;
+}
+
 /* Who it is, and what it may do: settled once, when it connects. */
 static bool conn_know(struct conn *c)
 {
@@ -540,7 +552,7 @@ static bool conn_know(struct conn *c)
 	}
 	c->session.user = users_ref(&s->users, peer.uid);
 	c->session.user->connections++;
-	c->session.role = roles_of(s->roles, &peer, s->socket_group);
+	conn_gets_role(c, &peer);
 	peer_free(&peer);
 	return true;
 }
@@ -593,7 +605,7 @@ void conns_roles_changed(struct conns *all)
 			conn_close(c); /* nobody may keep what cannot be judged */
 			continue;
 		}
-		c->session.role = roles_of(all->service->roles, &peer, all->service->socket_group);
+		conn_gets_role(c, &peer);
 		peer_free(&peer);
 	}
 }

@@ -49,9 +49,9 @@ static enum order order_of(enum method m)
 		return SEES_LISTS;
 	case JOB_GET: case JOB_LIST: case JOB_COUNT: case RUN_GET: case RUN_LIST: case RUN_COUNT:
 	case RUN_FIND_BY_META:
-	case ARTIFACT_READ: case ARTIFACT_LIST: case SERVER_PING: case SERVER_INFO: case SERVER_STATS:
+	case ARTIFACT_READ: case ARTIFACT_LIST: case SERVER_PING: case SERVER_INFO: case SERVER_STATS: case RPC_DISCOVER:
 		return READS;
-	case JOB_UPDATE_PROGRESS: case SERVER_FLUSH: case SERVER_SET_LOG_LEVEL: case RPC_DISCOVER:
+	case JOB_UPDATE_PROGRESS: case SERVER_FLUSH: case SERVER_SET_LOG_LEVEL:
 	case METHOD_COUNT:
 		return AT_ONCE;
 	}

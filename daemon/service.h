@@ -9,27 +9,6 @@
 
 enum { LATENCY_PLACES = 24 };
 
-struct limits {
-	uint64_t line;             /* bytes of a request line */
-	uint64_t reply;            /* bytes of a reply line */
-	/* bytes of a list page's records; the page ends there and next_cursor goes on */
-	uint64_t page;
-	uint64_t connections;
-	uint64_t calls;            /* in flight on one connection */
-	uint64_t batch_calls;      /* in one JSON-RPC batch */
-	uint64_t queued;           /* bytes waiting for a slow reader before its requests wait too */
-	uint64_t unfinished;       /* bytes of unfinished long lines, all connections together */
-	uint64_t in_flight;        /* bytes of calls in flight, all connections together */
-	/* of one user, all its connections together */
-	uint64_t user_connections, user_calls, user_bytes;
-	struct allowance others, admins; /* made of these by users_divide */
-};
-
-static inline const struct allowance *limits_for(const struct limits *l, enum role role)
-{
-	return role == ROLE_ADMIN ? &l->admins : &l->others;
-}
-
 /* Counted since the start; server.stats shows each. */
 struct counters {
 	uint64_t connections_accepted, connections_refused, connections_open;

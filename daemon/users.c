@@ -1,4 +1,4 @@
-#include "daemon/service.h"
+#include "daemon/users.h"
 #include "proto/mem.h"
 #include <stdlib.h>
 #define uthash_malloc(size) mem_alloc(size)

@@ -1,7 +1,9 @@
-/* users: what all connections of one user hold together, so that no user can take what the others need.
+/* users: the limits, what all connections of one user hold together, and how much that may be, so that no user
+ * can take what the others need.
  *
  * A user is there while one of its connections or calls is. Loop's thread. */
 #pragma once
+#include "proto/spec.h"
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,17 +13,26 @@ struct allowance {
 	uint64_t all_connections, in_flight, unfinished; /* of all together */
 };
 
-struct user {
-	uid_t uid;
-	unsigned refs;
+struct limits {
+	uint64_t line;             /* bytes of a request line */
+	uint64_t reply;            /* bytes of a reply line */
+	/* bytes of a list page's records; the page ends there and next_cursor goes on */
+	uint64_t page;
 	uint64_t connections;
-	uint64_t calls;  /* in flight */
-	uint64_t bytes;  /* of calls in flight, of replies not yet taken, and of unfinished long lines */
-	uint64_t turn, micros; /* of the loop's time, in the turn in which it last had some (conn.c) */
-	uint64_t last_read;    /* of an artifact: the number of the newest that was begun (methods_artifact.c) */
+	uint64_t calls;            /* in flight on one connection */
+	uint64_t batch_calls;      /* in one JSON-RPC batch */
+	uint64_t queued;           /* bytes waiting for a slow reader before its requests wait too */
+	uint64_t unfinished;       /* bytes of unfinished long lines, all connections together */
+	uint64_t in_flight;        /* bytes of calls in flight, all connections together */
+	/* of one user, all its connections together */
+	uint64_t user_connections, user_calls, user_bytes;
+	struct allowance others, admins; /* made of these by users_divide */
 };
 
-struct limits;
+static inline const struct allowance *limits_for(const struct limits *l, enum role role)
+{
+	return role == ROLE_ADMIN ? &l->admins : &l->others;
+}
 
 /* Parts the totals among users, so that none can take all of one, whatever was configured for it:
  *
@@ -29,10 +40,20 @@ struct limits;
  *     ├──────────────────────────────────────────┬────────────┬─────────────┤
  *      one user who does not administer, at most   other users   reserve
  *
- * Who administers (the role admin) may go to the end of the reserve, and has its user's limits as they are configured: an
- * administrator gets in and is answered when all others have filled what they can. Cuts the user_… members of `l` to
- * what is in force for those who do not administer. Calls need no part of their own: each holds bytes. */
+ * Who administers (the role admin) may go to the end of the reserve, and has its user's limits as configured: an
+ * administrator gets in and is answered when all others have filled what they can. Cuts the user_… members of `l`
+ * to what is in force for those who do not administer. Calls need no part of their own: each holds bytes. */
 void users_divide(struct limits *l);
+
+struct user {
+	uid_t uid;
+	unsigned refs;
+	uint64_t connections;
+	uint64_t calls;  /* in flight */
+	uint64_t bytes;  /* of calls in flight, batches, replies not yet taken, and unfinished long lines */
+	uint64_t turn, micros; /* of the loop's time, in the turn in which it last had some (conn.c) */
+	uint64_t last_read;    /* of an artifact: the number of the newest that was begun (methods_artifact.c) */
+};
 
 struct users {
 	struct users_entry *entries;

@@ -271,6 +271,7 @@ START_TEST(an_administrator_is_answered_when_the_others_unread_replies_fill_the_
 		hoard(user);
 	json_t *refused = client_refused(open_as(OTHER_USER, 0), LIMIT, "job.get", JSON({"id":"a"}));
 	expect_fault(refused, "limit", NULL, "queued_bytes");
+	client_refused(open_as(OTHER_USER, 0), LIMIT, "rpc.discover", NULL);
 	for (int i = 0; i < 50; i++) {
 		client_call(root, "job.get", JSON({"id":"a"}));
 		client_call(root, "job.list", NULL);
@@ -571,6 +572,27 @@ START_TEST(one_that_reads_many_large_artifacts_does_not_keep_the_others_from_rea
 }
 END_TEST
 
+START_TEST(who_may_do_nothing_cannot_keep_the_daemon_busy_with_long_lines)
+{
+	static char text[200000];
+	memset(text, 'x', sizeof text - 1);
+	d = reachable();
+	char *conf = configure("[roles]\nrole_none = 65534\n");
+	daemon_start(d, ARGS("--config", conf, "--socket-mode", "0666"));
+	struct client *c = open_as(OTHER_USER, 0);
+	client_say(c, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.save\",\"params\":{\"job\":{\"error\":\"%s\"}}}", text);
+	json_t *reply = client_reply(c);
+	expect_error(reply, TOO_LARGE, "null");
+	expect_fault(value_at(reply, "error"), "too_large", NULL, "role");
+	client_call(c, "server.ping", NULL);
+	configure("[roles]\nrole_write = 65534\n");
+	daemon_send_signal(d, SIGHUP);
+	while (!strstr(daemon_errors(d), "reloaded"))
+		sleep_ms(5);
+	client_call(c, "job.save", "{\"job\":{\"id\":\"a\",\"error\":\"%s\"}}", text);
+}
+END_TEST
+
 int main(void)
 {
 	if (geteuid() != 0) {
@@ -598,5 +620,6 @@ int main(void)
 	tcase_add_test(tcase, one_that_connects_again_and_again_does_not_keep_the_others_waiting);
 	tcase_add_test(tcase, one_that_asks_on_hundreds_of_connections_does_not_keep_the_others_waiting);
 	tcase_add_test(tcase, one_that_reads_many_large_artifacts_does_not_keep_the_others_from_reading_theirs);
+	tcase_add_test(tcase, who_may_do_nothing_cannot_keep_the_daemon_busy_with_long_lines);
 	return integration_run(suite);
 }

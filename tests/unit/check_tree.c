@@ -299,6 +299,7 @@ int main(void)
 	tcase_add_test(c, order_places_and_ranks_survive_random_changes);
 	tcase_add_test(c, a_walk_starts_at_any_place);
 	tcase_add_test(c, sorted_input_makes_no_deep_tree);
+	tcase_add_test(c, appending_in_order_makes_the_tree_that_inserting_makes);
 	tcase_add_test(c, one_element_is_in_two_trees_at_once);
 	tcase_add_test(c, a_walk_through_a_tree_that_is_one_long_branch_misses_nothing);
 	tcase_add_test(c, another_seed_makes_another_tree_of_the_same_order);

@@ -1,4 +1,4 @@
-#include "daemon/service.h"
+#include "daemon/users.h"
 #include "tests/unit/unit.h"
 
 static struct limits divided(uint64_t connections, uint64_t of_a_user)
