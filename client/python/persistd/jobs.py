@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import decimal
+import functools
 import marshal
 import math
 import numbers
@@ -72,10 +73,16 @@ class JobStore:
         if path is not None:
             raise not_a_file(path)
         self.client = AsyncClient(socket, timeout=timeout, nan=nan, reconnect_for=reconnect_for, default=default)
+        self._options: Dict[str, Any] = {
+            "nan": nan, "job_class": job_class, "shared": shared, "reconnect_for": reconnect_for, "default": default}
         self._maker = models.Maker(job_class)
         self._shared = shared
         self._used: Dict[str, _Used] = {}
         self._lock = threading.RLock()  # of _used and of bringing objects up to date: loops of several threads do it
+
+    def __reduce__(self) -> Any:
+        """A copy, in this process or another, has the settings, and connections and objects in use of its own."""
+        return functools.partial(type(self), self.client._socket, timeout=self.client.timeout, **self._options), ()
 
     # ---- the methods of the class that this replaces
 
@@ -273,8 +280,8 @@ def _filter(error: InvalidParams) -> str:
 
 
 def _narrowed(params: Dict[str, Any], error: InvalidParams) -> bool:
-    """Takes a word that no record can have out of a filter: it selects nothing, as in the class before. False: the error
-    is another one."""
+    """Takes a word that no record can have out of a filter: it selects nothing, as in the class before. False: the
+    error is another one."""
     name, bracket, place = (error.field or "").partition("[")
     words = params.get(name)
     if error.code != InvalidParams.code or name not in ("status", "type", "kind") or words is None:
