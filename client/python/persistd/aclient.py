@@ -5,12 +5,13 @@ other, and by several threads that each run one."""
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket as sockets
 import threading
 import weakref
 from types import TracebackType
-from typing import Any, Callable, List, Optional, Tuple, Type
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 from . import progress as progress_
 from . import wire
@@ -217,6 +218,8 @@ class AsyncClient(AsyncMethods):
     def __init__(self, socket: SocketPath = None, *, timeout: Optional[float] = 30.0, reconnect_for: float = 5.0,
                  nan: str = "refuse", default: wire.Default = wire.plain, max_reply: int = MAX_REPLY) -> None:
         self._socket = checked_socket(socket)
+        self._options: Dict[str, Any] = {
+            "timeout": timeout, "reconnect_for": reconnect_for, "nan": nan, "default": default, "max_reply": max_reply}
         self.timeout = checked_seconds(timeout, "timeout")
         self._reconnect_for = checked_patience(reconnect_for, "reconnect_for")
         self._max_reply = max_reply
@@ -226,6 +229,10 @@ class AsyncClient(AsyncMethods):
         self._last: _Last = _nobody
         weakref.finalize(self, _close_all, self._drivers).atexit = False
         _clients.add(self)
+
+    def __reduce__(self) -> Any:
+        """A copy, in this process or another, has the settings and a connection of its own."""
+        return functools.partial(type(self), self._socket, **{**self._options, "timeout": self.timeout}), ()
 
     @property
     def socket(self) -> str:

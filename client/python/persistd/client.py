@@ -5,6 +5,7 @@ own answer is there, and then wakes another one that waits. So there is no threa
 none."""
 from __future__ import annotations
 
+import functools
 import os
 import select
 import socket as sockets
@@ -66,6 +67,8 @@ class Client(Methods):
     def __init__(self, socket: SocketPath = None, *, timeout: Optional[float] = 30.0, reconnect_for: float = 5.0,
                  nan: str = "refuse", default: wire.Default = wire.plain, max_reply: int = MAX_REPLY) -> None:
         self._socket = checked_socket(socket)
+        self._options: Dict[str, Any] = {
+            "timeout": timeout, "reconnect_for": reconnect_for, "nan": nan, "default": default, "max_reply": max_reply}
         self.timeout = checked_seconds(timeout, "timeout")
         self._writer = wire.Writer(nan, default)
         self._lock = threading.Lock()  # held for whatever touches the link, never while waiting
@@ -76,6 +79,10 @@ class Client(Methods):
         self._poll: Optional[select.poll] = None
         self._polled: Optional[sockets.socket] = None
         _clients.add(self)
+
+    def __reduce__(self) -> Any:
+        """A copy, in this process or another, has the settings and a connection of its own."""
+        return functools.partial(type(self), self._socket, **{**self._options, "timeout": self.timeout}), ()
 
     @property
     def socket(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import decimal
+import functools
 import marshal
 import math
 import numbers
@@ -32,11 +33,16 @@ Words = Union[None, str, Iterable[str]]
 
 class _Used:
     """A job's object that somebody still holds, and the record that it was made of or saved as."""
-    __slots__ = ("ref", "seen")
+    __slots__ = ("ref", "seen", "progress")
 
     def __init__(self, ref: weakref.ref[Any], record: Dict[str, Any]) -> None:
         self.ref = ref
+        self.progress = False  # whether any was seen, or reported here
+        self.saw(record)
+
+    def saw(self, record: Dict[str, Any]) -> None:
         self.seen = marshal.dumps(record)
+        self.progress = self.progress or record.get("progress") is not None
 
 
 def _words(value: Words) -> Any:
@@ -72,20 +78,28 @@ class JobStore:
         if path is not None:
             raise not_a_file(path)
         self.client = AsyncClient(socket, timeout=timeout, nan=nan, reconnect_for=reconnect_for, default=default)
+        self._options: Dict[str, Any] = {
+            "nan": nan, "job_class": job_class, "shared": shared, "reconnect_for": reconnect_for, "default": default}
         self._maker = models.Maker(job_class)
         self._shared = shared
         self._used: Dict[str, _Used] = {}
         self._lock = threading.RLock()  # of _used and of bringing objects up to date: loops of several threads do it
+
+    def __reduce__(self) -> Any:
+        """A copy, in this process or another, has the settings, and connections and objects in use of its own."""
+        return functools.partial(type(self), self.client._socket, timeout=self.client.timeout, **self._options), ()
 
     # ---- the methods of the class that this replaces
 
     async def save(self, job: Any) -> Any:
         """Stores the whole job, and returns it with what the daemon filled in: an id and times that it had not."""
         sent = models.to_save(job)
-        if sent.get("progress", self) is None and not _can_be_held(job):
-            del sent["progress"]  # nobody could set it to what was reported: what is stored stays
+        if sent.get("progress", self) is None and self._knows_no_progress(job, sent.get("id")):
+            del sent["progress"]  # what was reported by others, or could not be set here, stays
         record = await self.client.call("job.save", {"job": sent})
         filled = self._fill(job, record)
+        if filled is job and "progress" not in sent:
+            record["progress"] = None  # as it is in the object, until that is brought up to date
         self._use(filled, record)
         return filled
 
@@ -140,8 +154,9 @@ class JobStore:
         self.client._driver().report(ident, report)
         used = self._used.get(ident) if self._shared else None
         job = used.ref() if used is not None else None
-        if job is not None:
+        if used is not None and job is not None:
             whole = progress is not None and not isinstance(progress, (dict, int, float))
+            used.progress = True
             _set(job, "progress", progress if whole else self._maker.progress(*report))
 
     async def cleanup(self, days: Union[float, timedelta] = 30) -> int:
@@ -184,6 +199,13 @@ class JobStore:
             return job
         return self._maker.job(record)
 
+    def _knows_no_progress(self, job: Any, ident: Optional[str]) -> bool:
+        """Whether a progress of None is not one that was taken back."""
+        with self._lock:
+            used = self._used.get(ident or "")
+            held = used is not None and used.ref() is job and not used.progress
+        return held or not _can_be_held(job)
+
     def _use(self, job: Any, record: Dict[str, Any]) -> None:
         if self._shared:
             with self._lock:
@@ -193,7 +215,7 @@ class JobStore:
         ident = record["id"]
         used = self._used.get(ident)
         if used is not None and used.ref() is job:
-            used.seen = marshal.dumps(record)
+            used.saw(record)
             return
         everybody = self._used
 
@@ -225,7 +247,7 @@ class JobStore:
         changed = [name for name in models.FIELDS if name != "id" and record.get(name) != seen.get(name)]
         if changed:
             self._bring_up_to_date(job, changed, seen, record)
-            used.seen = marshal.dumps(record)
+            used.saw(record)
         return job
 
     def _bring_up_to_date(self, job: Any, changed: Iterable[str], seen: Dict[str, Any], record: Dict[str, Any]) -> None:
@@ -273,8 +295,8 @@ def _filter(error: InvalidParams) -> str:
 
 
 def _narrowed(params: Dict[str, Any], error: InvalidParams) -> bool:
-    """Takes a word that no record can have out of a filter: it selects nothing, as in the class before. False: the error
-    is another one."""
+    """Takes a word that no record can have out of a filter: it selects nothing, as in the class before. False: the
+    error is another one."""
     name, bracket, place = (error.field or "").partition("[")
     words = params.get(name)
     if error.code != InvalidParams.code or name not in ("status", "type", "kind") or words is None:

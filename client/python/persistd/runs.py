@@ -3,6 +3,7 @@
 Its methods, arguments and results are those of the class that rewrites runs.json inside one process."""
 from __future__ import annotations
 
+import functools
 import os
 import re
 from pathlib import Path
@@ -36,7 +37,12 @@ class RunStore:
                  store_path: object = None) -> None:
         if artifacts_dir is not None or store_path is not None:
             raise not_a_file(store_path if store_path is not None else artifacts_dir if socket is None else socket)
+        self._options: Dict[str, Any] = {"nan": nan, "reconnect_for": reconnect_for, "default": default}
         self.client = Client(socket, timeout=timeout, nan=nan, reconnect_for=reconnect_for, default=default)
+
+    def __reduce__(self) -> Any:
+        """A copy, in this process or another, has the settings and a connection of its own."""
+        return functools.partial(type(self), self.client._socket, timeout=self.client.timeout, **self._options), ()
 
     # ---- the methods of the class that this replaces
 

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import copy
 import fractions
+import multiprocessing
 import os
 import pathlib
 import pickle
@@ -16,8 +19,8 @@ from typing import Any, List
 
 from .harness import DaemonCase, TidyCase, in_child, wait_until
 
-from persistd import (AsyncClient, CallTimeout, Client, Conflict, ConnectionLost, InvalidParams, JobProgress, JobStore,
-                      MethodNotFound, NotFound, PersistdError, RunStore, Unavailable)
+from persistd import (AsyncClient, CallTimeout, Client, Conflict, ConnectionLost, InvalidParams, Job, JobProgress,
+                      JobStore, MethodNotFound, NotFound, PersistdError, RunStore, Unavailable)
 from persistd.link import MAX_REPLY
 
 
@@ -408,6 +411,55 @@ class TestLoops(DaemonCase):
         self.assertEqual(self.shared.ask("job.count")["total"] >= 3, True)
         for name in ("before-fork", "child", "after-fork"):
             self.assertEqual(self.shared.ask("job.get", {"id": name})["id"], name)
+
+
+def _in_spawned(jobs: JobStore, runs: RunStore) -> Any:
+    async def use() -> str:
+        async with jobs:
+            return str((await jobs.save({"id": "spawned", "payload": {"x": float("nan")}}))["id"])
+
+    with runs:
+        run = runs.create_or_update_run(run_id="spawned", kind="k", request_payload={}, status="queued")
+    return asyncio.run(use()), run["id"]
+
+
+class TestCopies(DaemonCase):
+    def all(self, **options: Any) -> Any:
+        return [make(self.shared.socket, timeout=7, reconnect_for=2, nan="null", **options)
+                for make in (Client, AsyncClient, JobStore, RunStore)]
+
+    def test_a_copy_and_one_that_was_pickled_have_a_connection_of_their_own(self) -> None:
+        for again in (copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))):
+            client = Client(self.shared.socket, timeout=7)
+            client.job_save({"id": "copied"})
+            with again(client) as other:
+                client.close()
+                self.assertEqual(other.job_get("copied")["id"], "copied")
+                self.assertIsNot(other._link, client._link)
+                self.assertEqual((other.socket, other.timeout), (client.socket, 7))
+            jobs = JobStore(self.shared.socket, shared=False, nan="null")
+
+            async def use(store: JobStore) -> Any:
+                async with store:
+                    first = await store.save(Job(id="copied", payload={"x": float("nan")}))
+                    return first is not await store.get("copied")
+
+            self.assertTrue(asyncio.run(use(again(jobs))))
+
+    def test_all_settings_go_along(self) -> None:
+        for made in self.all():
+            again = pickle.loads(pickle.dumps(made))
+            self.assertIs(type(again), type(made))
+            client, other = [getattr(each, "client", each) for each in (made, again)]
+            client.timeout = 8
+            self.assertEqual((other.socket, other.timeout), (client.socket, 7))
+            self.assertEqual(other._options, {**client._options, "timeout": 7})
+            self.assertEqual(other._options["nan"], "null")
+
+    def test_a_spawned_process_may_be_given_the_stores(self) -> None:
+        _, _, jobs, runs = self.all()
+        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            self.assertEqual(pool.submit(_in_spawned, jobs, runs).result(60), ("spawned", "spawned"))
 
 
 class TestNobodyThere(unittest.TestCase):

@@ -359,6 +359,52 @@ class TestTimes(StoreCase):
             self.assertIsNone(read_time(text))
 
 
+class TestElsewhere(StoreCase):
+    """Two stores, as of an API and of the worker that it gives its jobs to."""
+
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.worker = self.new()
+
+    async def reports(self, job_id: str, current: int) -> None:
+        await self.worker.update_progress(job_id, JobProgress(current, 10, "worker"))
+        await self.worker.get(job_id)
+
+    async def test_a_save_here_takes_no_progress_back_that_was_reported_elsewhere(self) -> None:
+        job = Job(id="api")
+        await self.store.save(job)
+        for current in (1, 2, 3):
+            await self.reports("api", current)
+            job.metadata["looked"] = current
+            await self.store.save(job)
+            self.assertEqual(self.stored("api")["progress"]["current"], current)
+        await self.store.get("api")
+        self.assertEqual(job.progress, JobProgress(3, 10, "worker"))
+
+    async def test_progress_that_was_set_here_is_what_is_saved(self) -> None:
+        job = Job(id="set")
+        await self.store.save(job)
+        await self.reports("set", 1)
+        await self.store.get("set")
+        await self.reports("set", 2)
+        job.progress = None
+        await self.store.save(job)
+        self.assertIsNone(self.stored("set")["progress"])
+        await self.reports("set", 3)
+        job.progress = JobProgress(9, 10, "here")
+        await self.store.save(job)
+        self.assertEqual(self.stored("set")["progress"]["current"], 9)
+
+    async def test_progress_that_was_reported_here_and_is_taken_back_is_gone(self) -> None:
+        job = Job(id="back")
+        await self.store.save(job)
+        await self.store.update_progress("back", JobProgress(10, 10, "here"))
+        job.progress = None
+        await self.store.save(job)
+        self.assertIsNone(self.stored("back")["progress"])
+        self.assertIsNone((await self.store.get("back")).progress)
+
+
 class TestRetries(StoreCase):
     async def retried(self, job_id: str, status: JobStatus) -> Job:
         job = Job(id=job_id, status=JobStatus.RUNNING)

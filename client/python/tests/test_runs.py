@@ -105,8 +105,8 @@ class TestRuns(RunCase):
             self.assertEqual(caught.exception.field, "run_id")
         self.assertEqual(self.make("nokind", kind=None)["kind"], "run")
         self.make("kinds", kind="lab")
-        self.assertEqual(self.store.save_artifact(kind=None, run_id="kinds", payload=1)["kind"],  # type: ignore[arg-type]
-                         "lab")
+        artifact = self.store.save_artifact(kind=None, run_id="kinds", payload=1)  # type: ignore[arg-type]
+        self.assertEqual(artifact["kind"], "lab")
 
     async def test_find_takes_what_people_write(self) -> None:
         self.make("f1", meta={"job id": "j 1", "n": 1.5, "none": None})
