@@ -345,26 +345,21 @@ static const char machine_file[] = "/etc/persistd/persistd.conf";
 enum { SYSTEM_USERS = 1000 }; /* below it: root and the accounts of services (Debian's SYS_UID_MAX) */
 
 /* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it says
- * of roles would lock people out of their own. */
-static bool find_file(const struct layer *flags, struct layer *into, char **file, char *why, size_t why_size)
+ * of roles would lock people out of their own. The file in force has to be there: gone, it has not been emptied. */
+static bool find_file(const struct layer *flags, const char *in_force, struct layer *into, char **file, char *why,
+                      size_t why_size)
 {
 	const char *named = flags->config ? flags->config : getenv("PERSISTD_CONFIG");
-	bool read = false, good = true;
+	bool any_named = named && named[0], read = false, good = true;
 	char *own = home_path("XDG_CONFIG_HOME", "/.config", "/persistd/persistd.conf");
-	const char *candidates[] = {own, geteuid() < SYSTEM_USERS ? machine_file : NULL};
-	if (named && named[0]) {
-		good = conf_read(named, true, take_line, into, &read, why, why_size);
-		candidates[0] = named;
+	const char *candidates[] = {any_named ? named : own, any_named || geteuid() >= SYSTEM_USERS ? NULL : machine_file};
+	for (int i = 0; i < 2 && good && !read; i++) {
+		if (!candidates[i])
+			continue;
+		bool needed = any_named || (in_force && strcmp(in_force, candidates[i]) == 0);
+		good = conf_read(candidates[i], needed, take_line, into, &read, why, why_size);
 		if (read)
-			*file = copy(named);
-	} else {
-		for (int i = 0; i < 2 && good && !read; i++) {
-			if (!candidates[i])
-				continue;
-			good = conf_read(candidates[i], false, take_line, into, &read, why, why_size);
-			if (read)
-				*file = copy(candidates[i]);
-		}
+			*file = copy(candidates[i]);
 	}
 	free(own);
 	return good;
@@ -437,14 +432,14 @@ static bool fill(struct settings *s, const struct layer *const layers[3], char *
 	return true;
 }
 
-/* The file is read anew; the flags are what they were. */
-static bool gather(struct settings *s, const struct layer *flags, char *why, size_t why_size)
+/* The file is read anew; the flags are what they were. `in_force`: the file read before; NULL: none. */
+static bool gather(struct settings *s, const struct layer *flags, const char *in_force, char *why, size_t why_size)
 {
 	struct layer file = {0}, environment = {0};
 	const struct layer *const layers[3] = {flags, &environment, &file};
 	*s = (struct settings){0};
 	read_environment(&environment);
-	bool good = find_file(flags, &file, &s->file, why, why_size) && fill(s, layers, why, why_size);
+	bool good = find_file(flags, in_force, &file, &s->file, why, why_size) && fill(s, layers, why, why_size);
 	if (good && !s->state_dir) {
 		snprintf(why, why_size, "--state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)");
 		good = false;
@@ -555,7 +550,7 @@ static void take_value(struct settings *s, struct settings *fresh, const struct 
 bool settings_reload(struct settings *s, char *why, size_t why_size, struct buf *changed, struct buf *restart)
 {
 	struct settings fresh;
-	if (!gather(&fresh, s->flags, why, why_size)) {
+	if (!gather(&fresh, s->flags, s->file, why, why_size)) {
 		settings_free(&fresh);
 		return false;
 	}
@@ -669,7 +664,7 @@ enum settings_command settings_read(struct settings *s, int argc, char **argv, i
 	*s = (struct settings){0};
 	*status = 0;
 	enum settings_command command = read_flags(flags, argc, argv, status);
-	if (command != SETTINGS_EXIT && !gather(s, flags, why, sizeof why)) {
+	if (command != SETTINGS_EXIT && !gather(s, flags, NULL, why, sizeof why)) {
 		fprintf(stderr, "persistd: %s\n", why);
 		command = usage(status);
 	}

@@ -424,6 +424,65 @@ START_TEST(a_bad_file_at_a_reload_changes_nothing)
 }
 END_TEST
 
+/* False: refused, and nothing has changed. */
+static bool reload_works(void)
+{
+	struct buf changed = {0}, restart = {0};
+	bool good = settings_reload(&settings, why, sizeof why, &changed, &restart);
+	if (!good)
+		ck_assert_uint_eq(changed.len + restart.len, 0);
+	buf_free(&changed);
+	buf_free(&restart);
+	return good;
+}
+
+START_TEST(a_file_that_is_gone_at_a_reload_takes_no_settings_with_it)
+{
+	configure("[limits]\nmax_calls = 10\n[retention]\njob_retention_days = off\n");
+	for (int named = 0; named < 2; named++) {
+		char dir[384], own[400];
+		if (!named) { /* the user's own, which need not be there at a start */
+			unsetenv("PERSISTD_CONFIG");
+			setenv("XDG_CONFIG_HOME", scratch.path, 1);
+			scratch_path(&scratch, "persistd", dir, sizeof dir);
+			ck_assert_int_eq(mkdir(dir, 0700), 0);
+			snprintf(own, sizeof own, "%s/persistd.conf", dir);
+			ck_assert_int_eq(rename(file, own), 0);
+		} else {
+			snprintf(own, sizeof own, "%s", file);
+			configure("[limits]\nmax_calls = 10\n");
+		}
+		ck_assert(PARSE("--check"));
+		ck_assert_uint_eq(settings.limits.calls, 10);
+		ck_assert_int_eq(unlink(own), 0);
+		ck_assert(!reload_works());
+		ck_assert_msg(strstr(why, own) && strstr(why, "No such file"), "%s", why);
+		ck_assert_uint_eq(settings.limits.calls, 10);
+		ck_assert(!reload_works()); /* the second time as well */
+		scratch_write(&scratch, named ? "persistd.conf" : "persistd/persistd.conf", SPAN(""));
+		ck_assert(reload_works());
+		ck_assert_uint_eq(settings.limits.calls, 1024);
+	}
+}
+END_TEST
+
+START_TEST(a_reload_without_a_file_finds_one_that_came_later)
+{
+	char dir[384];
+	unsetenv("PERSISTD_CONFIG");
+	setenv("XDG_CONFIG_HOME", scratch.path, 1);
+	ck_assert(PARSE("--check"));
+	if (settings.file)
+		return; /* this machine's own */
+	ck_assert(reload_works());
+	scratch_path(&scratch, "persistd", dir, sizeof dir);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	scratch_write(&scratch, "persistd/persistd.conf", SPAN("[limits]\nmax_calls = 10\n"));
+	ck_assert(reload_works());
+	ck_assert_uint_eq(settings.limits.calls, 10);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("settings");
@@ -449,6 +508,8 @@ int main(void)
 	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);
 	tcase_add_test(tcase, a_bad_file_at_a_reload_changes_nothing);
+	tcase_add_test(tcase, a_file_that_is_gone_at_a_reload_takes_no_settings_with_it);
+	tcase_add_test(tcase, a_reload_without_a_file_finds_one_that_came_later);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }
