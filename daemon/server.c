@@ -208,6 +208,7 @@ static void close_everything(struct server *s)
 	uv_close((uv_handle_t *)&s->watchdog, NULL);
 	for (int i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&s->signals[i], NULL);
+	signal(SIGHUP, SIG_IGN); /* what libuv has put back would end the process before it has stopped */
 }
 
 static void on_folded(void *context, bool folded)
@@ -303,10 +304,10 @@ static void reload(struct server *s)
 static void on_signal(uv_signal_t *handle, int signal)
 {
 	struct server *s = handle->data;
-	if (signal == SIGHUP)
-		reload(s);
-	else
+	if (signal != SIGHUP)
 		stop_begin(s, signal);
+	else if (s->phase == SERVING)
+		reload(s);
 }
 
 /* The end of each turn of the loop: what it has gathered becomes one commit,
@@ -353,6 +354,7 @@ static void handles_open(struct server *s)
 	watch_signal(s, 0, SIGTERM);
 	watch_signal(s, 1, SIGINT);
 	watch_signal(s, 2, SIGHUP);
+	server_hold_hangup(false);
 	uv_prepare_init(&s->loop, &s->turn);
 	s->turn.data = s;
 	uv_prepare_start(&s->turn, on_turn);
@@ -457,6 +459,14 @@ static void close_all(struct server *s)
 	listener_close(&s->listener);
 	state_dir_close(&s->dirs, &s->disk);
 	ident_free();
+}
+
+void server_hold_hangup(bool hold)
+{
+	sigset_t hangup;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &hangup, NULL);
 }
 
 int server_run(struct settings *settings)
