@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -394,6 +395,18 @@ static bool socket_group(struct server *s)
 	return group != NULL;
 }
 
+/* Whoever has configured another socket waits for clients where none come. */
+static void warn_of_other_socket(const struct server *s)
+{
+	struct stat passed, configured;
+	const char *from = settings_from(s->settings, "socket"), *path = s->settings->socket;
+	bool same = strcmp(path, s->listener.path) == 0 ||
+	            (stat(path, &configured) == 0 && stat(s->listener.path, &passed) == 0 &&
+	             configured.st_dev == passed.st_dev && configured.st_ino == passed.st_ino);
+	if (from && !same)
+		log_warning("%s: socket = %s is not used: the service manager passed %s", from, path, s->listener.path);
+}
+
 static bool listen_where_it_is_said(struct server *s)
 {
 	char why[1024] = "";
@@ -402,8 +415,10 @@ static bool listen_where_it_is_said(struct server *s)
 		log_error("not started: %s", passed == -2 ? why : "the socket that the service manager passed has no path");
 		return false;
 	}
-	if (passed >= 0)
+	if (passed >= 0) {
+		warn_of_other_socket(s);
 		return true;
+	}
 	struct listener_options o = {.path = s->settings->socket, .mode = s->settings->socket_mode,
 	                             .group = s->settings->socket_group[0] ? s->service.socket_group : LISTENER_OWN_GROUP};
 	if (listener_open(&s->listener, &o, why, sizeof why))

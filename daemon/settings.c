@@ -1,5 +1,6 @@
 #include "daemon/settings.h"
 #include "daemon/conf_file.h"
+#include "daemon/notify.h"
 #include "proto/mem.h"
 #include <assert.h>
 #include <errno.h>
@@ -317,11 +318,15 @@ static const char *absolute(const char *variable)
 	return value && value[0] == '/' ? value : NULL;
 }
 
-/* The same rule as the client's (client/where.h). */
-static char *default_socket(void)
+/* Below a unit the one that is passed, else the same rule as the client's (client/where.h). */
+static char *default_socket(const char **from)
 {
-	const char *runtime = absolute("XDG_RUNTIME_DIR");
+	const char *passed = notify_listen_path(), *runtime = absolute("XDG_RUNTIME_DIR");
 	char *path;
+	if (passed) {
+		*from = "LISTEN_FDS";
+		return copy(passed);
+	}
 	if (runtime)
 		return join(runtime, "/persistd/persistd.sock");
 	if (asprintf(&path, "/tmp/persistd-%u/persistd.sock", geteuid()) < 0)
@@ -339,6 +344,18 @@ static char *home_path(const char *variable, const char *below_home, const char 
 	if (home && asprintf(&path, "%s%s%s", home, below_home, name) < 0)
 		abort();
 	return path;
+}
+
+/* Below a unit with StateDirectory= the first that it names. NULL: nothing helps. */
+static char *default_state_dir(const char **from)
+{
+	const char *passed = absolute("STATE_DIRECTORY");
+	if (!passed)
+		return home_path("XDG_STATE_HOME", "/.local/state", "/persistd");
+	*from = "STATE_DIRECTORY";
+	char *first = copy(passed);
+	first[strcspn(first, ":")] = '\0';
+	return first;
 }
 
 static const char machine_file[] = "/etc/persistd/persistd.conf";
@@ -382,14 +399,14 @@ static void read_environment(struct layer *into)
 static void set_default(struct settings *s, const struct row *row)
 {
 	char why[128];
+	const char *from = "default";
 	if (!row->fallback) {
 		char **path = (char **)((char *)s + row->offset);
-		*path = row->offset == offsetof(struct settings, socket) ? default_socket()
-		        : home_path("XDG_STATE_HOME", "/.local/state", "/persistd");
+		*path = path == &s->socket ? default_socket(&from) : default_state_dir(&from);
 	} else if (!apply(s, row, row->fallback, why, sizeof why)) {
 		abort();
 	}
-	s->from[row - rows] = copy("default");
+	s->from[row - rows] = copy(from);
 }
 
 /* As in systemd's files there are no comments behind a value. */
@@ -426,6 +443,7 @@ static bool fill(struct settings *s, const struct layer *const layers[3], char *
 			continue;
 		}
 		s->from[i] = copy(said->from);
+		s->said[i] = true;
 		if (!apply_said(s, &rows[i], said, why, why_size))
 			return false;
 	}
@@ -441,7 +459,7 @@ static bool gather(struct settings *s, const struct layer *flags, const char *in
 	read_environment(&environment);
 	bool good = find_file(flags, in_force, &file, &s->file, why, why_size) && fill(s, layers, why, why_size);
 	if (good && !s->state_dir) {
-		snprintf(why, why_size, "--state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)");
+		snprintf(why, why_size, "--state-dir: expected a path (none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set)");
 		good = false;
 	}
 	layer_free(&file);
@@ -499,6 +517,13 @@ static void show(struct buf *out, const struct settings *s, const struct row *ro
 	}
 }
 
+const char *settings_from(const struct settings *s, const char *key)
+{
+	const struct row *row = row_of(key);
+	assert(row);
+	return s->said[row - rows] ? s->from[row - rows] : NULL;
+}
+
 void settings_print(const struct settings *s, FILE *to)
 {
 	const char *section = "";
@@ -536,6 +561,7 @@ static void name_row(struct buf *out, const struct row *row)
 static void take_value(struct settings *s, struct settings *fresh, const struct row *row)
 {
 	char *from = s->from[row - rows];
+	s->said[row - rows] = fresh->said[row - rows];
 	s->from[row - rows] = fresh->from[row - rows];
 	fresh->from[row - rows] = from;
 	switch (row->kind) {
@@ -601,9 +627,9 @@ static void print_help(void)
 		printf(rows[i].fallback && rows[i].fallback[0] ? " (default %s)\n" : "\n", rows[i].fallback);
 	}
 	printf("\n"
-	       "The socket is $XDG_RUNTIME_DIR/persistd/persistd.sock unless it is said, else\n"
-	       "/tmp/persistd-<uid>/persistd.sock; the state directory $XDG_STATE_HOME/persistd, else\n"
-	       "~/.local/state/persistd.\n"
+	       "Unless it is said, the socket is the one that the service manager passes, else\n"
+	       "$XDG_RUNTIME_DIR/persistd/persistd.sock, else /tmp/persistd-<uid>/persistd.sock; the state directory is\n"
+	       "$STATE_DIRECTORY (systemd sets it), else $XDG_STATE_HOME/persistd, else ~/.local/state/persistd.\n"
 	       "\n"
 	       "SIGTERM and SIGINT finish what is in flight, fold and exit 0. SIGHUP reads the configuration file again.\n"
 	       "Exit status: 0 stopped; 1 the start was refused (the last line on stderr says why); 64 wrong usage\n"

@@ -17,6 +17,7 @@ static void set_up(void)
 	setenv("PERSISTD_CONFIG", "/dev/null", 1);
 	unsetenv("XDG_CONFIG_HOME");
 	unsetenv("PERSISTD_SOCKET");
+	unsetenv("STATE_DIRECTORY");
 }
 
 static void tear_down(void)
@@ -80,6 +81,17 @@ static void expect_refusal(const char *text, const char *words)
 	ck_assert_msg(strstr(said, words), "%s\nsaid: %s\nwanted: %s", text, said, words);
 }
 
+/* What --print-config prints; free() it. */
+static char *printed(void)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	settings_print(&settings, out);
+	fclose(out);
+	return text;
+}
+
 START_TEST(paths_come_from_the_flags_then_from_xdg_then_from_home)
 {
 	ck_assert(PARSE("--socket", "/a/b", "--state-dir=/c"));
@@ -95,6 +107,31 @@ START_TEST(paths_come_from_the_flags_then_from_xdg_then_from_home)
 	setenv("HOME", "/home/x", 1);
 	ck_assert_int_eq(parse(ARGUMENTS("--check")), SETTINGS_CHECK);
 	ck_assert_str_eq(settings.state_dir, "/home/x/.local/state/persistd");
+}
+END_TEST
+
+START_TEST(below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said)
+{
+	configure("");
+	setenv("STATE_DIRECTORY", "/var/lib/persistd:/var/lib/other", 1);
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/var/lib/persistd");
+	char *text = printed();
+	ck_assert_msg(strstr(text, "# STATE_DIRECTORY\nstate_dir = /var/lib/persistd\n"), "%s", text);
+	free(text);
+	ck_assert_ptr_null(settings_from(&settings, "state_dir"));
+	configure("[daemon]\nstate_dir = /srv/jobs\n");
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/srv/jobs");
+	ck_assert_msg(strstr(settings_from(&settings, "state_dir"), "persistd.conf:2"), "%s", settings_from(&settings, "state_dir"));
+	configure("");
+	setenv("XDG_STATE_HOME", "/state", 1);
+	setenv("STATE_DIRECTORY", "", 1);
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/state/persistd");
+	setenv("STATE_DIRECTORY", "/one", 1);
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/one");
 }
 END_TEST
 
@@ -229,17 +266,6 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line)
 	expect_refusal(longest, "persistd.conf:2: the line is longer than");
 }
 END_TEST
-
-/* What --print-config prints; free() it. */
-static char *printed(void)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	settings_print(&settings, out);
-	fclose(out);
-	return text;
-}
 
 START_TEST(off_for_one_status_is_not_the_same_as_nothing_said)
 {
@@ -489,6 +515,7 @@ int main(void)
 	TCase *tcase = tcase_create("settings");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, paths_come_from_the_flags_then_from_xdg_then_from_home);
+	tcase_add_test(tcase, below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said);
 	tcase_add_test(tcase, wrong_flags_are_refused_with_status_64);
 	tcase_add_test(tcase, limits_outside_their_bounds_are_refused);
 	tcase_add_test(tcase, help_and_version_end_with_status_0);
