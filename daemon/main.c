@@ -8,8 +8,12 @@ int main(int argc, char **argv)
 {
 	struct settings settings;
 	int status;
+	server_hold_hangup(true);
 	log_open();
-	switch (settings_read(&settings, argc, argv, &status)) {
+	enum settings_command command = settings_read(&settings, argc, argv, &status);
+	if (command != SETTINGS_RUN)
+		server_hold_hangup(false);
+	switch (command) {
 	case SETTINGS_RUN: status = server_run(&settings); break;
 	case SETTINGS_CHECK: status = check_run(settings.state_dir, stdout); break;
 	case SETTINGS_PRINT: settings_print(&settings, stdout); break;

@@ -4,6 +4,7 @@
 #include <time.h>
 #ifdef HAVE_LIBSYSTEMD
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 static uint64_t monotonic(void)
@@ -25,6 +26,17 @@ int notify_listen_fd(char *why, unsigned why_size)
 	else
 		return SD_LISTEN_FDS_START;
 	return -2;
+}
+
+const char *notify_listen_path(void)
+{
+	static struct sockaddr_un address;
+	static bool asked;
+	socklen_t size = sizeof address - 1; /* the last byte stays NUL */
+	if (!asked && sd_listen_fds(false) > 0 && getsockname(SD_LISTEN_FDS_START, (struct sockaddr *)&address, &size) < 0)
+		address.sun_path[0] = '\0';
+	asked = true; /* the socket is taken later, and nothing tells of it then */
+	return address.sun_family == AF_UNIX && address.sun_path[0] == '/' ? address.sun_path : NULL;
 }
 
 static void tell(const char *first, const char *status, va_list args)
@@ -83,6 +95,8 @@ void notify_watchdog(void)
 }
 
 #else
+
+const char *notify_listen_path(void) { return NULL; }
 
 int notify_listen_fd(char *why, unsigned why_size)
 {

@@ -7,6 +7,8 @@
 /* The listening Unix socket that was passed by socket activation; -1: none; -2: what was passed is none, `why` says
  * what it is. Called once. */
 int notify_listen_fd(char *why, unsigned why_size);
+/* The path of the socket that was passed, whether it has been taken or not; NULL: none was, or it has no path. */
+const char *notify_listen_path(void);
 
 __attribute__((format(printf, 1, 2))) void notify_ready(const char *status, ...);
 __attribute__((format(printf, 1, 2))) void notify_status(const char *status, ...);

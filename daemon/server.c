@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -235,6 +236,7 @@ static void close_everything(struct server *s)
 	uv_close((uv_handle_t *)&s->watchdog, NULL);
 	for (int i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&s->signals[i], NULL);
+	signal(SIGHUP, SIG_IGN); /* what libuv has put back would end the process before it has stopped */
 }
 
 static void on_folded(void *context, bool folded)
@@ -347,10 +349,10 @@ static void reload(struct server *s)
 static void on_signal(uv_signal_t *handle, int signal)
 {
 	struct server *s = handle->data;
-	if (signal == SIGHUP)
-		reload(s);
-	else
+	if (signal != SIGHUP)
 		stop_begin(s, signal);
+	else if (s->phase == SERVING)
+		reload(s);
 }
 
 /* The end of each turn of the loop: what it has gathered becomes one commit,
@@ -398,6 +400,7 @@ static void handles_open(struct server *s)
 	watch_signal(s, 0, SIGTERM);
 	watch_signal(s, 1, SIGINT);
 	watch_signal(s, 2, SIGHUP);
+	server_hold_hangup(false);
 	uv_prepare_init(&s->loop, &s->turn);
 	s->turn.data = s;
 	uv_prepare_start(&s->turn, on_turn);
@@ -437,6 +440,18 @@ static bool socket_group(struct server *s)
 	return group != NULL;
 }
 
+/* Whoever has configured another socket waits for clients where none come. */
+static void warn_of_other_socket(const struct server *s)
+{
+	struct stat passed, configured;
+	const char *from = settings_from(s->settings, "socket"), *path = s->settings->socket;
+	bool same = strcmp(path, s->listener.path) == 0 ||
+	            (stat(path, &configured) == 0 && stat(s->listener.path, &passed) == 0 &&
+	             configured.st_dev == passed.st_dev && configured.st_ino == passed.st_ino);
+	if (from && !same)
+		log_warning("%s: socket = %s is not used: the service manager passed %s", from, path, s->listener.path);
+}
+
 static bool listen_where_it_is_said(struct server *s)
 {
 	char why[1024] = "";
@@ -445,8 +460,10 @@ static bool listen_where_it_is_said(struct server *s)
 		log_error("not started: %s", passed == -2 ? why : "the socket that the service manager passed has no path");
 		return false;
 	}
-	if (passed >= 0)
+	if (passed >= 0) {
+		warn_of_other_socket(s);
 		return true;
+	}
 	struct listener_options o = {.path = s->settings->socket, .mode = s->settings->socket_mode,
 	                             .group = s->settings->socket_group[0] ? s->service.socket_group : LISTENER_OWN_GROUP};
 	if (listener_open(&s->listener, &o, why, sizeof why))
@@ -501,6 +518,14 @@ static void close_all(struct server *s)
 	uv_loop_close(&s->loop);
 	listener_close(&s->listener);
 	state_dir_close(&s->dirs, &s->disk);
+}
+
+void server_hold_hangup(bool hold)
+{
+	sigset_t hangup;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &hangup, NULL);
 }
 
 int server_run(struct settings *settings)

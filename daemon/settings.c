@@ -1,5 +1,6 @@
 #include "daemon/settings.h"
 #include "daemon/conf_file.h"
+#include "daemon/notify.h"
 #include "proto/mem.h"
 #include <assert.h>
 #include <errno.h>
@@ -317,11 +318,15 @@ static const char *absolute(const char *variable)
 	return value && value[0] == '/' ? value : NULL;
 }
 
-/* The same rule as the client's (client/where.h). */
-static char *default_socket(void)
+/* Below a unit the one that is passed, else the same rule as the client's (client/where.h). */
+static char *default_socket(const char **from)
 {
-	const char *runtime = absolute("XDG_RUNTIME_DIR");
+	const char *passed = notify_listen_path(), *runtime = absolute("XDG_RUNTIME_DIR");
 	char *path;
+	if (passed) {
+		*from = "LISTEN_FDS";
+		return copy(passed);
+	}
 	if (runtime)
 		return join(runtime, "/persistd/persistd.sock");
 	if (asprintf(&path, "/tmp/persistd-%u/persistd.sock", geteuid()) < 0)
@@ -341,30 +346,37 @@ static char *home_path(const char *variable, const char *below_home, const char 
 	return path;
 }
 
+/* Below a unit with StateDirectory= the first that it names. NULL: nothing helps. */
+static char *default_state_dir(const char **from)
+{
+	const char *passed = absolute("STATE_DIRECTORY");
+	if (!passed)
+		return home_path("XDG_STATE_HOME", "/.local/state", "/persistd");
+	*from = "STATE_DIRECTORY";
+	char *first = copy(passed);
+	first[strcspn(first, ":")] = '\0';
+	return first;
+}
+
 static const char machine_file[] = "/etc/persistd/persistd.conf";
 enum { SYSTEM_USERS = 1000 }; /* below it: root and the accounts of services (Debian's SYS_UID_MAX) */
 
 /* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it says
- * of roles would lock people out of their own. */
-static bool find_file(const struct layer *flags, struct layer *into, char **file, char *why, size_t why_size)
+ * of roles would lock people out of their own. The file in force has to be there: gone, it has not been emptied. */
+static bool find_file(const struct layer *flags, const char *in_force, struct layer *into, char **file, char *why,
+                      size_t why_size)
 {
 	const char *named = flags->config ? flags->config : getenv("PERSISTD_CONFIG");
-	bool read = false, good = true;
+	bool any_named = named && named[0], read = false, good = true;
 	char *own = home_path("XDG_CONFIG_HOME", "/.config", "/persistd/persistd.conf");
-	const char *candidates[] = {own, geteuid() < SYSTEM_USERS ? machine_file : NULL};
-	if (named && named[0]) {
-		good = conf_read(named, true, take_line, into, &read, why, why_size);
-		candidates[0] = named;
+	const char *candidates[] = {any_named ? named : own, any_named || geteuid() >= SYSTEM_USERS ? NULL : machine_file};
+	for (int i = 0; i < 2 && good && !read; i++) {
+		if (!candidates[i])
+			continue;
+		bool needed = any_named || (in_force && strcmp(in_force, candidates[i]) == 0);
+		good = conf_read(candidates[i], needed, take_line, into, &read, why, why_size);
 		if (read)
-			*file = copy(named);
-	} else {
-		for (int i = 0; i < 2 && good && !read; i++) {
-			if (!candidates[i])
-				continue;
-			good = conf_read(candidates[i], false, take_line, into, &read, why, why_size);
-			if (read)
-				*file = copy(candidates[i]);
-		}
+			*file = copy(candidates[i]);
 	}
 	free(own);
 	return good;
@@ -387,14 +399,14 @@ static void read_environment(struct layer *into)
 static void set_default(struct settings *s, const struct row *row)
 {
 	char why[128];
+	const char *from = "default";
 	if (!row->fallback) {
 		char **path = (char **)((char *)s + row->offset);
-		*path = row->offset == offsetof(struct settings, socket) ? default_socket()
-		        : home_path("XDG_STATE_HOME", "/.local/state", "/persistd");
+		*path = path == &s->socket ? default_socket(&from) : default_state_dir(&from);
 	} else if (!apply(s, row, row->fallback, why, sizeof why)) {
 		abort();
 	}
-	s->from[row - rows] = copy("default");
+	s->from[row - rows] = copy(from);
 }
 
 /* As in systemd's files there are no comments behind a value. */
@@ -431,22 +443,23 @@ static bool fill(struct settings *s, const struct layer *const layers[3], char *
 			continue;
 		}
 		s->from[i] = copy(said->from);
+		s->said[i] = true;
 		if (!apply_said(s, &rows[i], said, why, why_size))
 			return false;
 	}
 	return true;
 }
 
-/* The file is read anew; the flags are what they were. */
-static bool gather(struct settings *s, const struct layer *flags, char *why, size_t why_size)
+/* The file is read anew; the flags are what they were. `in_force`: the file read before; NULL: none. */
+static bool gather(struct settings *s, const struct layer *flags, const char *in_force, char *why, size_t why_size)
 {
 	struct layer file = {0}, environment = {0};
 	const struct layer *const layers[3] = {flags, &environment, &file};
 	*s = (struct settings){0};
 	read_environment(&environment);
-	bool good = find_file(flags, &file, &s->file, why, why_size) && fill(s, layers, why, why_size);
+	bool good = find_file(flags, in_force, &file, &s->file, why, why_size) && fill(s, layers, why, why_size);
 	if (good && !s->state_dir) {
-		snprintf(why, why_size, "--state-dir: expected a path (neither XDG_STATE_HOME nor HOME is set)");
+		snprintf(why, why_size, "--state-dir: expected a path (none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set)");
 		good = false;
 	}
 	layer_free(&file);
@@ -504,6 +517,13 @@ static void show(struct buf *out, const struct settings *s, const struct row *ro
 	}
 }
 
+const char *settings_from(const struct settings *s, const char *key)
+{
+	const struct row *row = row_of(key);
+	assert(row);
+	return s->said[row - rows] ? s->from[row - rows] : NULL;
+}
+
 void settings_print(const struct settings *s, FILE *to)
 {
 	const char *section = "";
@@ -541,6 +561,7 @@ static void name_row(struct buf *out, const struct row *row)
 static void take_value(struct settings *s, struct settings *fresh, const struct row *row)
 {
 	char *from = s->from[row - rows];
+	s->said[row - rows] = fresh->said[row - rows];
 	s->from[row - rows] = fresh->from[row - rows];
 	fresh->from[row - rows] = from;
 	switch (row->kind) {
@@ -555,7 +576,7 @@ static void take_value(struct settings *s, struct settings *fresh, const struct 
 bool settings_reload(struct settings *s, char *why, size_t why_size, struct buf *changed, struct buf *restart)
 {
 	struct settings fresh;
-	if (!gather(&fresh, s->flags, why, why_size)) {
+	if (!gather(&fresh, s->flags, s->file, why, why_size)) {
 		settings_free(&fresh);
 		return false;
 	}
@@ -606,9 +627,9 @@ static void print_help(void)
 		printf(rows[i].fallback && rows[i].fallback[0] ? " (default %s)\n" : "\n", rows[i].fallback);
 	}
 	printf("\n"
-	       "The socket is $XDG_RUNTIME_DIR/persistd/persistd.sock unless it is said, else\n"
-	       "/tmp/persistd-<uid>/persistd.sock; the state directory $XDG_STATE_HOME/persistd, else\n"
-	       "~/.local/state/persistd.\n"
+	       "Unless it is said, the socket is the one that the service manager passes, else\n"
+	       "$XDG_RUNTIME_DIR/persistd/persistd.sock, else /tmp/persistd-<uid>/persistd.sock; the state directory is\n"
+	       "$STATE_DIRECTORY (systemd sets it), else $XDG_STATE_HOME/persistd, else ~/.local/state/persistd.\n"
 	       "\n"
 	       "SIGTERM and SIGINT finish what is in flight, fold and exit 0. SIGHUP reads the configuration file again.\n"
 	       "Exit status: 0 stopped; 1 the start was refused (the last line on stderr says why); 64 wrong usage\n"
@@ -669,7 +690,7 @@ enum settings_command settings_read(struct settings *s, int argc, char **argv, i
 	*s = (struct settings){0};
 	*status = 0;
 	enum settings_command command = read_flags(flags, argc, argv, status);
-	if (command != SETTINGS_EXIT && !gather(s, flags, why, sizeof why)) {
+	if (command != SETTINGS_EXIT && !gather(s, flags, NULL, why, sizeof why)) {
 		log_error("wrong setting: %s", why);
 		command = usage(status);
 	}

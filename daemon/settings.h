@@ -23,7 +23,8 @@ struct settings {
 	struct limits limits;
 	struct roles roles;
 	struct retention retention;
-	char *from[SETTINGS_MAX]; /* for each row of the table: "default", "--max-line", "FILE:12", … */
+	char *from[SETTINGS_MAX]; /* for each row of the table: "default", "STATE_DIRECTORY", "--max-line", "FILE:12", … */
+	bool said[SETTINGS_MAX];  /* false: the first two of these */
 	char *file;            /* that was read; NULL: none */
 	struct layer *flags;   /* what the command line said */
 };
@@ -42,5 +43,7 @@ enum settings_command settings_read(struct settings *settings, int argc, char **
 bool settings_reload(struct settings *settings, char *why, size_t why_size, struct buf *changed,
                      struct buf *restart);
 
+/* "--max-line", "PERSISTD_MAX_LINE" or "FILE:12": who has said this key; NULL: nobody, it is the default. Borrowed. */
+const char *settings_from(const struct settings *settings, const char *key);
 void settings_print(const struct settings *settings, FILE *to); /* --print-config */
 void settings_free(struct settings *settings);

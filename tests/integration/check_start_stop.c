@@ -2,12 +2,14 @@
 #include "tests/integration/client.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct daemon *d;
@@ -233,6 +235,52 @@ START_TEST(a_hangup_does_not_stop_it)
 	daemon_send_signal(d, SIGHUP);
 	save("after");
 	ck_assert_int_eq(jobs(), 2);
+}
+END_TEST
+
+START_TEST(a_hangup_while_it_loads_is_a_reload_when_it_has_started)
+{
+	enum { JOBS = 20000 };
+	FILE *jobs_json = fopen(daemon_path(d, "jobs.json"), "we");
+	fprintf(jobs_json, "{\"jobs\":[");
+	for (int i = 0; i < JOBS; i++)
+		fprintf(jobs_json, "%s\n{\"id\":\"j%d\",\"status\":\"completed\"}", i ? "," : "", i);
+	fprintf(jobs_json, "]}\n");
+	fclose(jobs_json);
+	char *conf;
+	ck_assert_int_gt(asprintf(&conf, "%s/persistd.conf", d->dir), 0);
+	file_write(conf, "[limits]\nmax_calls = 7\n", 23);
+	daemon_spawn(d, ARGS("--config", conf));
+	while (!file_exists(daemon_path(d, "persistd.lock")))
+		sched_yield();
+	file_write(conf, "[limits]\nmax_calls = 8\n", 23);
+	daemon_send_signal(d, SIGHUP);
+	ck_assert_ptr_null(strstr(daemon_errors(d), "ready"));
+	for (long long deadline = clock_ms() + DEADLINE_MS; !strstr(daemon_errors(d), "max_calls changed"); sleep_ms(5)) {
+		ck_assert_int_eq(waitpid(d->pid, NULL, WNOHANG), 0);
+		ck_assert_int_lt(clock_ms(), deadline);
+	}
+	c = client_open(d);
+	ck_assert_int_eq(jobs(), JOBS);
+}
+END_TEST
+
+START_TEST(a_hangup_while_it_stops_changes_nothing)
+{
+	for (int turn = 0; turn < 10; turn++) {
+		save("a");
+		daemon_send_signal(d, SIGTERM);
+		while (!strstr(daemon_errors(d), "stopping"))
+			sched_yield();
+		for (int i = 0; i < 100; i++) {
+			daemon_send_signal(d, SIGHUP);
+			usleep(100);
+		}
+		ck_assert_int_eq(daemon_wait(d), 0);
+		ck_assert_ptr_null(strstr(daemon_errors(d), "reloaded"));
+		file_write(d->errors, "", 0);
+		start_again();
+	}
 }
 END_TEST
 
@@ -501,6 +549,7 @@ int main(void)
 	tcase_add_loop_test(running, a_stop_finishes_what_is_in_flight_and_exits_0, 0, COUNT(stop_signals));
 	tcase_add_test(running, live_progress_survives_a_clean_stop);
 	tcase_add_test(running, a_hangup_does_not_stop_it);
+	tcase_add_test(running, a_hangup_while_it_stops_changes_nothing);
 	tcase_add_test(running, an_idle_client_does_not_hold_up_a_stop);
 	tcase_add_test(running, what_was_acknowledged_is_there_after_a_kill);
 	tcase_add_test(running, revisions_go_on_where_they_were);
@@ -511,6 +560,7 @@ int main(void)
 	tcase_add_test(files, what_is_no_socket_is_left_alone);
 	tcase_add_test(files, a_state_directory_that_is_a_file_is_refused);
 	tcase_add_test(files, the_state_directory_is_made_and_is_the_owner_s_alone);
+	tcase_add_test(files, a_hangup_while_it_loads_is_a_reload_when_it_has_started);
 	tcase_add_test(files, a_damaged_segment_stops_the_start_and_is_left_alone);
 	tcase_add_test(files, a_cut_off_segment_stops_the_start);
 	tcase_add_test(files, a_missing_segment_stops_the_start);

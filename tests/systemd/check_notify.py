@@ -34,18 +34,23 @@ class Manager(unittest.TestCase):
             if process.poll() is None:
                 process.terminate()
                 process.wait(30)
+            process.stdout.close()
             process.stderr.close()
         self.notify.close()
         self.home.cleanup()
 
     def start(self, *flags, listener=None, **environment):
+        return self.run_as_service("--state-dir", f"{self.dir}/state", "--socket", self.socket, *flags, listener=listener,
+                                   **environment)
+
+    def run_as_service(self, *flags, listener=None, **environment):
         """As systemd starts it: the environment names this process's own pid, the socket is descriptor 3."""
         command = 'exec 3<&"$FD"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"' if listener else 'exec "$@"'
         process = subprocess.Popen(
-            ["bash", "-c", command, "sh", PERSISTD, "--state-dir", f"{self.dir}/state", "--socket", self.socket, *flags],
+            ["bash", "-c", command, "sh", PERSISTD, *flags],
             env={**os.environ, "NOTIFY_SOCKET": f"{self.dir}/notify", "FD": str(listener.fileno() if listener else ""),
                  "PERSISTD_CONFIG": "/dev/null", **environment},
-            pass_fds=[listener.fileno()] if listener else [], stderr=subprocess.PIPE, text=True)
+            pass_fds=[listener.fileno()] if listener else [], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.processes.append(process)
         return process
 
@@ -125,6 +130,38 @@ class Manager(unittest.TestCase):
         process.terminate()
         self.assertEqual(process.wait(30), 0)
         self.assertTrue(os.path.exists(f"{self.dir}/passed"))
+
+    def test_below_a_unit_the_daemon_needs_no_flags(self):
+        unit = {"listener": self.listener(), "STATE_DIRECTORY": f"{self.dir}/state"}
+        shown = self.run_as_service("--print-config", **unit).communicate(timeout=30)[0]
+        self.assertIn(f"# LISTEN_FDS\nsocket = {self.dir}/passed\n", shown)
+        self.assertIn(f"# STATE_DIRECTORY\nstate_dir = {self.dir}/state\n", shown)
+        process = self.run_as_service(**unit)
+        self.told("READY=1")
+        info = call(f"{self.dir}/passed", "server.info")
+        self.assertEqual((info["socket"], info["state_dir"]), (f"{self.dir}/passed", f"{self.dir}/state"))
+        process.send_signal(signal.SIGHUP)
+        self.told("READY=1")
+        process.terminate()
+        said = process.communicate(timeout=30)[1]
+        self.assertIn("nothing changed", said)
+        self.assertNotIn("warning", said)
+
+    def test_a_configured_socket_that_a_passed_one_replaces_is_warned_of(self):
+        conf = f"{self.dir}/persistd.conf"
+        for configured, warned in ((f"{self.dir}/mine", True), (f"{self.dir}/../{os.path.basename(self.dir)}/passed", False)):
+            with open(conf, "w", encoding="utf-8") as file:
+                file.write(f"[daemon]\nsocket = {configured}\n")
+            listener = self.listener()
+            process = self.run_as_service("--state-dir", f"{self.dir}/state", listener=listener, PERSISTD_CONFIG=conf)
+            self.told("READY=1")
+            call(f"{self.dir}/passed", "server.ping")
+            process.terminate()
+            said = process.communicate(timeout=30)[1]
+            warning = f"warning: {conf}:2: socket = {configured} is not used: the service manager passed {self.dir}/passed\n"
+            self.assertEqual(warning in said, warned, said)
+            listener.close()
+            os.unlink(f"{self.dir}/passed")
 
     def test_a_restart_behind_a_passed_socket_refuses_no_connection_and_loses_no_save(self):
         listener = self.listener()

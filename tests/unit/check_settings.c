@@ -17,6 +17,7 @@ static void set_up(void)
 	setenv("PERSISTD_CONFIG", "/dev/null", 1);
 	unsetenv("XDG_CONFIG_HOME");
 	unsetenv("PERSISTD_SOCKET");
+	unsetenv("STATE_DIRECTORY");
 }
 
 static void tear_down(void)
@@ -80,6 +81,17 @@ static void expect_refusal(const char *text, const char *words)
 	ck_assert_msg(strstr(said, words), "%s\nsaid: %s\nwanted: %s", text, said, words);
 }
 
+/* What --print-config prints; free() it. */
+static char *printed(void)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	settings_print(&settings, out);
+	fclose(out);
+	return text;
+}
+
 START_TEST(paths_come_from_the_flags_then_from_xdg_then_from_home)
 {
 	ck_assert(PARSE("--socket", "/a/b", "--state-dir=/c"));
@@ -95,6 +107,31 @@ START_TEST(paths_come_from_the_flags_then_from_xdg_then_from_home)
 	setenv("HOME", "/home/x", 1);
 	ck_assert_int_eq(parse(ARGUMENTS("--check")), SETTINGS_CHECK);
 	ck_assert_str_eq(settings.state_dir, "/home/x/.local/state/persistd");
+}
+END_TEST
+
+START_TEST(below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said)
+{
+	configure("");
+	setenv("STATE_DIRECTORY", "/var/lib/persistd:/var/lib/other", 1);
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/var/lib/persistd");
+	char *text = printed();
+	ck_assert_msg(strstr(text, "# STATE_DIRECTORY\nstate_dir = /var/lib/persistd\n"), "%s", text);
+	free(text);
+	ck_assert_ptr_null(settings_from(&settings, "state_dir"));
+	configure("[daemon]\nstate_dir = /srv/jobs\n");
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/srv/jobs");
+	ck_assert_msg(strstr(settings_from(&settings, "state_dir"), "persistd.conf:2"), "%s", settings_from(&settings, "state_dir"));
+	configure("");
+	setenv("XDG_STATE_HOME", "/state", 1);
+	setenv("STATE_DIRECTORY", "", 1);
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/state/persistd");
+	setenv("STATE_DIRECTORY", "/one", 1);
+	ck_assert(PARSE("--check"));
+	ck_assert_str_eq(settings.state_dir, "/one");
 }
 END_TEST
 
@@ -229,17 +266,6 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line)
 	expect_refusal(longest, "persistd.conf:2: the line is longer than");
 }
 END_TEST
-
-/* What --print-config prints; free() it. */
-static char *printed(void)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	settings_print(&settings, out);
-	fclose(out);
-	return text;
-}
 
 START_TEST(off_for_one_status_is_not_the_same_as_nothing_said)
 {
@@ -424,12 +450,72 @@ START_TEST(a_bad_file_at_a_reload_changes_nothing)
 }
 END_TEST
 
+/* False: refused, and nothing has changed. */
+static bool reload_works(void)
+{
+	struct buf changed = {0}, restart = {0};
+	bool good = settings_reload(&settings, why, sizeof why, &changed, &restart);
+	if (!good)
+		ck_assert_uint_eq(changed.len + restart.len, 0);
+	buf_free(&changed);
+	buf_free(&restart);
+	return good;
+}
+
+START_TEST(a_file_that_is_gone_at_a_reload_takes_no_settings_with_it)
+{
+	configure("[limits]\nmax_calls = 10\n[retention]\njob_retention_days = off\n");
+	for (int named = 0; named < 2; named++) {
+		char dir[384], own[400];
+		if (!named) { /* the user's own, which need not be there at a start */
+			unsetenv("PERSISTD_CONFIG");
+			setenv("XDG_CONFIG_HOME", scratch.path, 1);
+			scratch_path(&scratch, "persistd", dir, sizeof dir);
+			ck_assert_int_eq(mkdir(dir, 0700), 0);
+			snprintf(own, sizeof own, "%s/persistd.conf", dir);
+			ck_assert_int_eq(rename(file, own), 0);
+		} else {
+			snprintf(own, sizeof own, "%s", file);
+			configure("[limits]\nmax_calls = 10\n");
+		}
+		ck_assert(PARSE("--check"));
+		ck_assert_uint_eq(settings.limits.calls, 10);
+		ck_assert_int_eq(unlink(own), 0);
+		ck_assert(!reload_works());
+		ck_assert_msg(strstr(why, own) && strstr(why, "No such file"), "%s", why);
+		ck_assert_uint_eq(settings.limits.calls, 10);
+		ck_assert(!reload_works()); /* the second time as well */
+		scratch_write(&scratch, named ? "persistd.conf" : "persistd/persistd.conf", SPAN(""));
+		ck_assert(reload_works());
+		ck_assert_uint_eq(settings.limits.calls, 1024);
+	}
+}
+END_TEST
+
+START_TEST(a_reload_without_a_file_finds_one_that_came_later)
+{
+	char dir[384];
+	unsetenv("PERSISTD_CONFIG");
+	setenv("XDG_CONFIG_HOME", scratch.path, 1);
+	ck_assert(PARSE("--check"));
+	if (settings.file)
+		return; /* this machine's own */
+	ck_assert(reload_works());
+	scratch_path(&scratch, "persistd", dir, sizeof dir);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	scratch_write(&scratch, "persistd/persistd.conf", SPAN("[limits]\nmax_calls = 10\n"));
+	ck_assert(reload_works());
+	ck_assert_uint_eq(settings.limits.calls, 10);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("settings");
 	TCase *tcase = tcase_create("settings");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, paths_come_from_the_flags_then_from_xdg_then_from_home);
+	tcase_add_test(tcase, below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said);
 	tcase_add_test(tcase, wrong_flags_are_refused_with_status_64);
 	tcase_add_test(tcase, limits_outside_their_bounds_are_refused);
 	tcase_add_test(tcase, help_and_version_end_with_status_0);
@@ -449,6 +535,8 @@ int main(void)
 	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);
 	tcase_add_test(tcase, a_bad_file_at_a_reload_changes_nothing);
+	tcase_add_test(tcase, a_file_that_is_gone_at_a_reload_takes_no_settings_with_it);
+	tcase_add_test(tcase, a_reload_without_a_file_finds_one_that_came_later);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }
