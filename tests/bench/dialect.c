@@ -365,6 +365,7 @@ const struct dialect *dialect_named(const char *name)
 {
 	static const struct dialect dialects[] = {
 		{"persistd", REPLY_LINES, true, 1, say_to_persistd},
+		{"echo", REPLY_LINES, false, 1, say_to_persistd},
 		{"redis", REPLY_RESP, false, 1, say_to_redis},
 		{"ovsdb", REPLY_OBJECTS, false, 200, say_to_ovsdb},
 	};

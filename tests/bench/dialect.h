@@ -4,6 +4,7 @@
  * fast:
  *
  *     persistd   JSON-RPC lines; the Python server that is replaced speaks them, too
+ *     echo       the lines of persistd, to a server whose replies have no ids of ours (echo.c)
  *     redis      a job is a string, its JSON; progress a string of its own; a sorted set for each status, scored
  *                by created_at, for lists. `save` alone is one SET and leaves the sets aside, which flatters Redis;
  *                `indexed` and the saves of `mixed` keep the sets: SET, ZADD, ZREM in one pipeline without MULTI.

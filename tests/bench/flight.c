@@ -123,6 +123,7 @@ static void settle(struct flight *f, struct craft *c, uint64_t number, uint64_t 
 {
 	const struct ring_entry *e = entry_of(f, c, number);
 	uint64_t *sent_at = &c->sent_at[number % f->window];
+	f->log->total += e->weight;
 	if (f->counting) {
 		histogram_add(&f->log->took[e->work], now - *sent_at, 1);
 		f->log->calls += e->weight;

@@ -24,6 +24,7 @@ struct flight_plan {
 
 struct flight_log {
 	uint64_t calls;
+	uint64_t total;    /* calls that were answered at all, warm-up and end included */
 	double seconds;    /* that they were counted in */
 	double cpu;        /* seconds of this process's own CPU in that time */
 	uint64_t bytes_in, bytes_out;

@@ -25,7 +25,7 @@ struct options {
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: load --socket PATH [--protocol persistd|redis|ovsdb] [--work WORK] [--records N]\n"
+	fprintf(stderr, "usage: load --socket PATH [--protocol persistd|redis|ovsdb|echo] [--work WORK] [--records N]\n"
 	                "            [--bytes N] [--connections N] [--pipeline N] [--seconds S] [--warm S] [--grace S]\n"
 	                "            [--every MICROS] [--seed N] [--first N] [--count N]\n");
 	exit(2);
@@ -51,7 +51,7 @@ static void take_protocol(struct options *o, const char *name)
 {
 	o->flight.dialect = o->ring.dialect = dialect_named(name);
 	if (!o->ring.dialect) {
-		fprintf(stderr, "load: --protocol must be persistd, redis or ovsdb\n");
+		fprintf(stderr, "load: --protocol must be persistd, redis, ovsdb or echo\n");
 		exit(2);
 	}
 }
@@ -150,9 +150,10 @@ static void print_log(const struct options *o, const struct flight_log *log)
 		kinds += log->took[i].count > 0;
 	}
 	printf("{\"work\":\"%s\",\"protocol\":\"%s\",\"records\":%u,\"bytes\":%u,\"connections\":%u,\"pipeline\":%u,"
-	       "\"calls\":%llu,\"seconds\":%.4f,\"rate\":%.1f,",
+	       "\"calls\":%llu,\"total\":%llu,\"seconds\":%.4f,\"rate\":%.1f,",
 	       o->ring.work, o->ring.dialect->name, o->ring.records, o->ring.bytes, o->flight.connections,
-	       o->ring.burst, (unsigned long long)log->calls, log->seconds, (double)log->calls / log->seconds);
+	       o->ring.burst, (unsigned long long)log->calls, (unsigned long long)log->total, log->seconds,
+	       (double)log->calls / log->seconds);
 	print_times(&all);
 	printf(",\"cpu\":%.3f,\"bytes_in\":%llu,\"bytes_out\":%llu,\"drained\":%s", log->cpu / log->seconds,
 	       (unsigned long long)log->bytes_in, (unsigned long long)log->bytes_out, log->drained ? "true" : "false");
@@ -208,6 +209,7 @@ static bool preload(const struct options *o, struct flight_log *log)
 		if (!fly(&slice, &part))
 			return false;
 		log->calls += part.calls;
+		log->total += part.total;
 		log->seconds += part.seconds;
 		log->cpu += part.cpu;
 		log->bytes_in += part.bytes_in;
