@@ -24,7 +24,7 @@ from typing import Any, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ground import GroundError, fsync_micros, ground, machine  # noqa: E402
+from ground import GroundError, foreign_seconds, fsync_micros, ground, machine  # noqa: E402
 from peers import Beanstalkd, Echo, Ovsdb, Peer, PeerError, Persistd, Redis, Rewriter, job_id  # noqa: E402
 from report import Report  # noqa: E402
 from rows import FULL, QUICK, Row, RowError, peers_of, row_named, work_for  # noqa: E402
@@ -135,7 +135,7 @@ class Comparison:
             return None
         peer.resume()
         time.sleep(o.pause)
-        before = peer.cpu_seconds()
+        before, foreign, begin = peer.cpu_seconds(), foreign_seconds(), time.monotonic()
         try:
             got = self.fly(peer, work, o.records, row.connections, row.pipeline, '--seconds', str(o.seconds), '--warm',
                            str(o.warm), '--grace', '10', '--seed', str(repeat + 1))
@@ -144,6 +144,7 @@ class Comparison:
             self.restart(peer)
             return None
         used = peer.cpu_seconds() - before
+        got['others'] = max(0.0, (foreign_seconds() - foreign - used) / (time.monotonic() - begin))
         in_process = isinstance(peer, Sqlite)
         got['server_cpu_us'] = (got['cpu'] * got['seconds'] / got['calls'] if in_process else used / got['total']) * 1e6
         got['rss'] = peer.rss_bytes()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -81,3 +82,10 @@ def machine() -> dict[str, object]:
     memory = int(Path('/proc/meminfo').read_text().split()[1]) // 1024 // 1024
     return {'processor': model, 'cores': os.cpu_count(), 'memory_gib': memory, 'kernel': os.uname().release,
             'load': round(os.getloadavg()[0], 2)}
+
+
+def foreign_seconds() -> float:
+    """CPU that everything but our finished children has used, and that the machine's host has kept from it."""
+    words = [int(word) for word in Path('/proc/stat').read_text().split('\n', 1)[0].split()[1:9]]
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (sum(words) - words[3] - words[4]) / os.sysconf('SC_CLK_TCK') - children.ru_utime - children.ru_stime

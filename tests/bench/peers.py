@@ -273,9 +273,9 @@ class Ovsdb(Peer):
                 f'--unixctl={self.top}/control', '-vconsole:warn', '-vsyslog:off']
 
     def question(self, job: str) -> bytes:
-        number = int(job.split('-')[1])
+        _, number, scattered = job.split('-')
         return (b'{"method":"transact","params":["bench",{"op":"select","table":"job","where":[["_uuid","==",["uuid",'
-                b'"00000000-0000-4000-8000-%012x"]]],"columns":["record"]}],"id":1}' % number)
+                b'"%s-0000-4000-8000-%012x"]]],"columns":["record"]}],"id":1}' % (scattered.encode(), int(number)))
 
     def is_answer(self, reply: bytes) -> bool:
         return reply.count(b'{') > 0 and reply.count(b'{') == reply.count(b'}') and reply.endswith(b'}')
@@ -316,7 +316,7 @@ class Beanstalkd(Peer):
     def is_refusal(self, reply: bytes) -> bool:
         return reply.startswith(b'NOT_FOUND')
 
-    def put_all(self, records: IO[bytes], batch: int = 500) -> int:
+    def put_all(self, records: IO[bytes], batch: int = 40) -> int:
         """Puts each line as a job; how many there were."""
         count = 0
         with socket.socket(socket.AF_UNIX) as s:

@@ -13,7 +13,8 @@ from rows import GOALS, Row
 Result = dict[str, Any]
 BOUND_CPU = 0.9       # of a core
 BOUND_CEILING = 0.8   # of what the generator does against an echo
-FIGURES = ('rate', 'value', 'p50', 'p99', 'p999', 'server_cpu_us', 'rss', 'cpu')
+BUSY = 0.15           # of a core, used by others: figures are worth less
+FIGURES = ('rate', 'value', 'p50', 'p99', 'p999', 'server_cpu_us', 'rss', 'cpu', 'others')
 
 
 def grouped(number: float) -> str:
@@ -57,6 +58,7 @@ class Report:
             self.say(f'{result["row"]:<15} {result["peer"]:<15} {grouped(result["rate"]):>10}/s  '
                      f'p50 {micros(result["p50"]):>8}  p99 {micros(result["p99"]):>8}  '
                      f'p99.9 {micros(result["p999"]):>8}  load {result["cpu"] * 100:3.0f} %'
+                     + (f'  others {result["others"] * 100:3.0f} %' if result.get('others', 0) > BUSY else '')
                      + (f'  server {micros(result["server_cpu_us"])}/call' if 'server_cpu_us' in result else ''))
         elif 'value' in result:
             self.say(f'{result["row"]:<15} {result["peer"]:<15} {self._value(result["row"], result["value"])}')
@@ -113,6 +115,14 @@ class Report:
             self._write(line)
 
     # ---- pages
+
+    def _busy(self) -> str:
+        """A word of warning where others used the machine, too."""
+        others = [r['others'] for of in self.results.values() for r in of.values() if 'others' in r]
+        if not others or statistics.median(others) <= BUSY:
+            return ''
+        return (f'**The machine was busy with other work**, which took {statistics.median(others):.1f} cores while this was '
+                'measured: rates and ratios are worth little, CPU a call is worth more.\n')
 
     def _ratio_cells(self, row: str, peer: str) -> tuple[str, str]:
         ratios = self.ratios(row, self.bases[0], peer)
@@ -174,7 +184,7 @@ class Report:
                    f'medians of {head["repeats"]} repetitions of {head["seconds"]:g} s; load average at the start '
                    f'{head["load"]}.')
         versions = '; '.join(f'{name}: {version}' for name, version in self.versions.items() if version)
-        parts = [opening + '\n', versions + '.\n' if versions else '']
+        parts = [opening + '\n', versions + '.\n' if versions else '', self._busy()]
         parts += ['\n'.join(table) + '\n' for table in (self._rate_table(), self._start_table(), self._build_table()) if table]
         return '\n'.join(part for part in parts if part)
 
