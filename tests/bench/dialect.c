@@ -362,12 +362,44 @@ static unsigned say_to_ovsdb(struct buf *out, const struct ask *ask)
 	return said ? 1 : 0;
 }
 
+/* ---- SQLite */
+
+static unsigned say_to_sqlite(struct buf *out, const struct ask *ask)
+{
+	buf_add(out, ask, sizeof *ask);
+	sample_id(out, ask->job.number);
+	switch (ask->work) {
+	case WORK_SAVE:
+	case WORK_INDEXED:
+	case WORK_PRELOAD:
+		sample_record(out, &ask->job);
+		return 1;
+	case WORK_PROGRESS:
+		sample_progress(out, ask->job.variant);
+		return 1;
+	case WORK_GET:
+	case WORK_LIST:
+		return 1;
+	case WORK_NOTIFY:
+	case WORK_DELETE:
+	case WORK_FIRST:
+	case WORK_MIDDLE:
+	case WORK_RARE:
+	case WORK_COMMON:
+	case WORK_PING:
+	case WORK_COUNT:
+		break;
+	}
+	return 0;
+}
+
 const struct dialect *dialect_named(const char *name)
 {
 	static const struct dialect dialects[] = {
 		{"persistd", REPLY_LINES, true, 1, say_to_persistd},
 		{"echo", REPLY_LINES, false, 1, say_to_persistd},
 		{"redis", REPLY_RESP, false, 1, say_to_redis},
+		{"sqlite", REPLY_LINES, false, 1, say_to_sqlite},
 		{"ovsdb", REPLY_OBJECTS, false, 200, say_to_ovsdb},
 	};
 	for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++)

@@ -13,6 +13,7 @@
  *     ovsdb      a row a job, found by its _uuid (any other column is searched row by row); progress is an
  *                ephemeral column, which is not written to disk; a list selects every row of the status, for
  *                OVSDB has no order and no limit
+ *     sqlite     no bytes on a wire: the ask itself, the id and the text, for embedded.c
  *
  * No state; any thread. */
 #pragma once

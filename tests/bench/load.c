@@ -2,6 +2,7 @@
  *
  *     load --socket PATH [--protocol persistd] [--work get] [--records 100000] [--bytes 600]
  *          [--connections 1] [--pipeline 1] [--seconds 2] [--warm 0.2] [--grace 5] [--every MICROS] [--seed 1]
+ *     load --protocol sqlite --socket FILE …   the same by SQLite in this process, in so many threads
  *     load --work preload …             stores the records, each once, in order (--first N: from there on)
  *     load --work delete --count N …    deletes so many, each once
  *     load --work records …             prints them, a line each, and connects to nothing
@@ -10,6 +11,9 @@
  * Prints one line of JSON. Times are in microseconds; `cpu` is the part of a core that this program used.
  * Exit status 1: an error came back, or no reply; it says so on stderr. */
 #include "tests/bench/flight.h"
+#ifdef HAVE_SQLITE
+#include "tests/bench/embedded.h"
+#endif
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +29,7 @@ struct options {
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: load --socket PATH [--protocol persistd|redis|ovsdb|echo] [--work WORK] [--records N]\n"
+	fprintf(stderr, "usage: load --socket PATH [--protocol persistd|redis|ovsdb|sqlite|echo] [--work WORK] [--records N]\n"
 	                "            [--bytes N] [--connections N] [--pipeline N] [--seconds S] [--warm S] [--grace S]\n"
 	                "            [--every MICROS] [--seed N] [--first N] [--count N]\n");
 	exit(2);
@@ -51,7 +55,7 @@ static void take_protocol(struct options *o, const char *name)
 {
 	o->flight.dialect = o->ring.dialect = dialect_named(name);
 	if (!o->ring.dialect) {
-		fprintf(stderr, "load: --protocol must be persistd, redis, ovsdb or echo\n");
+		fprintf(stderr, "load: --protocol must be persistd, redis, ovsdb, sqlite or echo\n");
 		exit(2);
 	}
 }
@@ -182,6 +186,18 @@ static void print_records(const struct ring_plan *plan)
 
 /* ---- */
 
+static bool take_off(const struct flight_plan *plan, struct flight_log *log)
+{
+	if (strcmp(plan->dialect->name, "sqlite") != 0)
+		return flight_fly(plan, log);
+#ifdef HAVE_SQLITE
+	return embedded_fly(plan, log);
+#else
+	snprintf(log->fault, sizeof log->fault, "built without SQLite: install libsqlite3-dev, meson setup --reconfigure");
+	return false;
+#endif
+}
+
 static bool fly(const struct options *o, struct flight_log *log)
 {
 	struct ring ring;
@@ -191,7 +207,7 @@ static bool fly(const struct options *o, struct flight_log *log)
 		exit(2);
 	}
 	plan.ring = &ring;
-	bool good = flight_fly(&plan, log);
+	bool good = take_off(&plan, log);
 	ring_free(&ring);
 	if (!good)
 		fprintf(stderr, "load: %s\n", log->fault);
