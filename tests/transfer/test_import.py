@@ -285,12 +285,21 @@ class Refusals(Case):
         self.refused(text_of([{"job": job(1)}, {"job": job(2)}, {"job": job(1)}]),
                      'bad.json:3 (byte ', 'job "job-00001" stands twice in this file, first at byte 9')
 
-    def test_an_id_that_no_path_may_have_is_refused(self) -> None:
-        for bad in ("../x", "", "a b", "x" * 161, "a\u00e9", 'a"b', "a\n"):
-            self.refused(text_of([{"job": dict(job(1), id=bad)}]),
-                         "bad.json:1 (byte 9): the id of this job must be a string that matches [A-Za-z0-9_-]{1,160}")
-        self.refused(text_of([{"artifact": {"id": "../../x", "run_id": "r"}}]), "the id of this artifact must be")
-        self.refused(b'{"job":{"status":"running"}}', "the id of this job must be")
+    def test_an_id_that_no_path_may_have_is_refused_by_name_with_what_ids_are(self) -> None:
+        rule = "it must be a string of 1 to 160 of the characters A-Z a-z 0-9 _ -\n"
+        for bad, shown in (("../x", "../x"), ("", ""), ("a b", "a b"), ("a\u00e9", "a\u00e9"), ('a"b', 'a\\"b'),
+                           ("a\n", "a\\n"), ("x" * 161, "x" * 58 + "…")):
+            quoted = f'"{shown}' if shown.endswith("…") else f'"{shown}"'
+            self.refused(text_of([{"job": job(1)}, {"job": dict(job(1), id=bad)}]),
+                         f"bad.json:2 (byte 139): the id of this job is {quoted}: {rule}", "nothing was imported")
+        self.refused(text_of([{"artifact": {"id": "../../x", "run_id": "r"}}]), 'the id of this artifact is "../../x": '
+                     "it must be a string of 1 to 180 of the characters a-z 0-9 _\n")
+        self.refused(b'{"job":{"status":"running"}}', f"bad.json:1 (byte 8): this job has no id: {rule}")
+        self.refused(b'{"job":{"id":7,"status":"running"}}', f"the id of this job is 7: {rule}")
+
+    def test_all_ids_that_cannot_be_are_told_before_anything_is_stored(self) -> None:
+        self.refused(text_of([{"job": dict(job(n), id=f"a.{n}" if n % 2 else f"a{n}")} for n in range(30)]),
+                     'bad.json:2 (byte', '"a.1"', "bad.json:20 (byte", '"a.19"', "… and 5 more ids that cannot be taken\n")
 
     def test_a_number_that_cannot_be_held_is_refused_by_path(self) -> None:
         self.refused(b'{"job":{"id":"a","payload":{"n":[1,18446744073709551616]}}}',
