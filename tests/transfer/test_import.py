@@ -389,6 +389,55 @@ class Interrupted(Case):
         self.assertEqual(counts["jobs"]["already_there"], before)
         self.assertEqual(self.daemon.call("job.count")["total"], 40000)
 
+    def interrupted(self, *words: Any, **more: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command(self.daemon, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+    def test_ctrl_c_says_how_many_were_imported_and_that_it_may_be_done_again(self) -> None:
+        path = self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})} for n in range(40000)))
+        process = self.interrupted("import", "--json", path)
+        while process.poll() is None and not self.daemon.call("job.count")["total"]:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130, told)
+        stored = self.daemon.call("job.count")["total"]
+        self.assertLess(stored, 40000)
+        self.assertEqual(told.decode(), f"persistctl: interrupted: {stored} jobs, 0 runs and 0 artifacts were imported and "
+                                        "stay; the same command, once more, goes on from there\n")
+        counts = json.loads(out)
+        self.assertEqual((counts["jobs"]["imported"], counts["complete"]), (stored, False))
+        self.assertEqual(self.counts(path)["jobs"], {"imported": 40000 - stored, "replaced": 0,
+                                                     "already_there": stored})
+
+    def test_ctrl_c_ends_it_though_the_daemon_hangs(self) -> None:
+        path = self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})} for n in range(40000)))
+        process = self.interrupted("import", path)
+        while process.poll() is None and not self.daemon.call("job.count")["total"]:
+            time.sleep(0.005)
+        time.sleep(0.1)
+        assert self.daemon.process
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.returncode, 130, told)
+        self.assertRegex(told.decode(), r"^persistctl: interrupted: at least [1-9]\d* records were imported and stay; the "
+                                        r"same command, once more, goes on from there\n$")
+
+    def test_ctrl_c_before_anything_was_sent_says_that_nothing_was_imported(self) -> None:
+        process = self.interrupted("import", "-", stdin=subprocess.PIPE)
+        assert process.stdin
+        process.stdin.write(text_of([{"job": job(1)}]))
+        process.stdin.flush()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=30), 130)
+        _, told = process.communicate(timeout=30)
+        self.assertEqual(told, b"persistctl: interrupted: nothing was imported\n")
+        self.assertStored(jobs=0)
+
     def test_a_file_that_changes_between_the_readings_is_not_half_believed(self) -> None:
         fifo = self.here / "fifo"
         os.mkfifo(fifo)
