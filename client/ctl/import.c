@@ -46,6 +46,7 @@ struct import {
 	uint64_t nan_values, nan_records;
 	uint64_t odd[TABLE_COUNT]; /* with a status that nobody knows */
 
+	bool may_store;            /* something may be on its way */
 	uint64_t in_words;         /* records that interrupt_words() speaks of */
 	struct seen sent;          /* a dry run stores nothing, so that it has to know what it would have */
 };
@@ -222,8 +223,9 @@ static void leave_words(struct import *in)
 {
 	uint64_t all = stored(in, TABLE_JOBS) + stored(in, TABLE_RUNS) + stored(in, TABLE_ARTIFACTS);
 
-	if (in->dry_run || all == in->in_words)
+	if (in->dry_run || (all == in->in_words && in->may_store))
 		return;
+	in->may_store = true;
 	in->in_words = all;
 	interrupt_words("at least %llu records were imported and stay; the same command, once more, goes on from "
 	                "there", (unsigned long long)all);

@@ -8,8 +8,8 @@ import re
 import signal
 import socket
 import subprocess
-import time
 import threading
+import time
 import unittest
 from typing import Any
 
