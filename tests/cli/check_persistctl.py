@@ -105,6 +105,16 @@ class Outputs(Store):
         t.pipe("artifact list --since 3h --fields kind,size_bytes --header")
         t.check()
 
+    def test_a_very_long_id_leaves_room_for_the_others(self) -> None:
+        long = "nightly-backtest-of-the-whole-universe-" * 4
+        self.call("job.save", job={"id": long, "type": "backtest", "status": "failed", "error": "ValueError: no rows"})
+        self.addCleanup(self.call, "job.delete", id=long)
+        seen = self.terminal(100, "job list --status failed --limit 1").out.splitlines()
+        self.assertEqual(seen[0].split(), ["ID", "TYPE", "STATUS", "PROGRESS", "CREATED", "TOOK", "NOTE"])
+        self.assertRegex(seen[1], r"^nightly-backtest-of-the-[a-z-]*…  backtest +failed .*ValueError: no rows$")
+        self.assertRegex(self.terminal(80, "job list --status failed --limit 1 --fields id,type,error").out,
+                         r"\nnightly-backtest-of-[a-z-]*…  backtest  ValueError: no rows\n")
+
     def test_records(self) -> None:
         t = Transcript(self, "record")
         t.terminal(60, "job get nightly")
