@@ -2,8 +2,10 @@
 #include "client/ctl/bar.h"
 #include "client/ctl/complain.h"
 #include "client/ctl/csv.h"
+#include "client/ctl/interrupt.h"
 #include "client/ctl/outlet.h"
 #include "client/ctl/payload_files.h"
+#include "client/ctl/print.h"
 #include "client/ctl/seen.h"
 #include "proto/mem.h"
 #include "proto/scan.h"
@@ -59,6 +61,7 @@ struct export {
 	struct buf row;
 	bool any;                  /* record of this table, or in this document a table, has been written */
 	uint64_t written;          /* of this table */
+	uint64_t all_written;
 	struct seen artifacts;     /* that have records */
 	struct reading reads[READS];
 	size_t first_read, read_count;
@@ -161,6 +164,8 @@ static void put_cells(struct export *x, enum table_id t, struct span record, str
 static enum exit_status write_record(struct export *x, enum table_id t, struct span record,
                                      struct span payload)
 {
+	if (interrupt_asked())
+		return EXIT_INTERRUPTED;
 	x->row.len = 0;
 	switch (x->format) {
 	case FORMAT_JSONL:
@@ -178,6 +183,7 @@ static enum exit_status write_record(struct export *x, enum table_id t, struct s
 	}
 	x->any = true;
 	x->written++;
+	x->all_written++;
 	bar_set(&x->bar, x->written);
 	return outlet_put(&x->outlet, buf_as_span(&x->row));
 }
@@ -400,6 +406,24 @@ static enum exit_status each_of_page(struct export *x, enum table_id t, struct s
 	return status;
 }
 
+/* In case that the command itself does not come to say it. */
+static void leave_words(bool file)
+{
+	if (file)
+		interrupt_words("the file was not written, an older one stays: export again");
+	else
+		interrupt_words("the output is not whole: export again");
+}
+
+static void tell_interrupted(const struct export *x, bool file)
+{
+	if (file)
+		complain("interrupted: the file was not written, an older one stays: export again");
+	else
+		complain("interrupted: %llu records were written, the output is not whole: export again",
+		         (unsigned long long)x->all_written);
+}
+
 /* The next page is on its way while this one is written. */
 static enum exit_status each_page(struct export *x, enum table_id t, const char *fields, each_record *each)
 {
@@ -589,9 +613,17 @@ enum exit_status export_run(struct invocation *i)
 	if (status != EXIT_OK)
 		return status;
 	status = outlet_open(&x.outlet, given_text(&i->given, "output"));
+	bool file = x.outlet.tmp != NULL;
+	leave_words(file);
+	interrupt_defer();
 	if (status == EXIT_OK)
 		status = export_tables(&x);
 	enum exit_status closed = outlet_close(&x.outlet, status == EXIT_OK);
+	if (interrupt_asked() && status != EXIT_OK) {
+		print_flush();
+		tell_interrupted(&x, file);
+		status = EXIT_INTERRUPTED;
+	}
 	if (status == EXIT_OK)
 		status = closed;
 	if (status == EXIT_OK && x.unread > 0)

@@ -1,6 +1,7 @@
 #include "client/ctl/import.h"
 #include "client/ctl/complain.h"
 #include "client/ctl/intake.h"
+#include "client/ctl/interrupt.h"
 #include "client/ctl/print.h"
 #include "client/ctl/seen.h"
 #include "client/ctl/shipment.h"
@@ -45,6 +46,8 @@ struct import {
 	uint64_t nan_values, nan_records;
 	uint64_t odd[TABLE_COUNT]; /* with a status that nobody knows */
 
+	bool may_store;            /* something may be on its way */
+	uint64_t in_words;         /* records that interrupt_words() speaks of */
 	struct seen sent;          /* a dry run stores nothing, so that it has to know what it would have */
 };
 
@@ -146,7 +149,7 @@ static bool judge(void *context, const struct item *it)
 
 	in->records++;
 	judge_status(in, it);
-	return judge_id(in, it);
+	return judge_id(in, it) && !interrupt_asked();
 }
 
 static void tell_left_out(const struct import *in)
@@ -196,6 +199,10 @@ static bool judge_all(struct import *in)
 	bar_start(&in->bar, "checking", in->files.bytes);
 	bool good = intake_run(&in->intake);
 	bar_end(&in->bar);
+	if (interrupt_asked()) {
+		complain("interrupted: nothing was imported");
+		return false;
+	}
 	if (good)
 		tell_judged(in);
 	if (good && (in->nan_values == 0 || in->nan_null))
@@ -206,10 +213,31 @@ static bool judge_all(struct import *in)
 
 /* ---- the second reading */
 
+static uint64_t stored(const struct import *in, enum table_id t)
+{
+	return in->shipment.of[t].imported + in->shipment.of[t].replaced;
+}
+
+/* In case that the command itself does not come to say it. */
+static void leave_words(struct import *in)
+{
+	uint64_t all = stored(in, TABLE_JOBS) + stored(in, TABLE_RUNS) + stored(in, TABLE_ARTIFACTS);
+
+	if (in->dry_run || (all == in->in_words && in->may_store))
+		return;
+	in->may_store = true;
+	in->in_words = all;
+	interrupt_words("at least %llu records were imported and stay; the same command, once more, goes on from "
+	                "there", (unsigned long long)all);
+}
+
 static bool send_item(void *context, const struct item *it)
 {
 	struct import *in = context;
 
+	if (interrupt_asked())
+		return false;
+	leave_words(in);
 	if (in->dry_run && in->again > 0 &&
 	    seen_add(&in->sent, it->table, it->id, (uint32_t)it->file_number) != SEEN_NEVER) {
 		if (in->replace && !it->payload)
@@ -223,20 +251,18 @@ static bool send_item(void *context, const struct item *it)
 
 static void tell_unfinished(const struct import *in)
 {
-	const struct shipped *of = in->shipment.of;
-	uint64_t count[TABLE_COUNT];
+	const char *why = interrupt_asked() ? "interrupted: " : "";
+	unsigned long long jobs = stored(in, TABLE_JOBS), runs = stored(in, TABLE_RUNS),
+					   artifacts = stored(in, TABLE_ARTIFACTS);
 
-	for (int t = 0; t < TABLE_COUNT; t++)
-		count[t] = of[t].imported + of[t].replaced;
 	if (in->dry_run)
-		complain("dry run: nothing was stored");
-	else if (count[TABLE_JOBS] + count[TABLE_RUNS] + count[TABLE_ARTIFACTS] == 0 && !in->shipment.unknown)
-		complain("nothing was imported");
+		complain("%sdry run: nothing was stored", why);
+	else if (jobs + runs + artifacts == 0 && !in->shipment.unknown)
+		complain("%snothing was imported", why);
 	else
-		complain("%s%llu jobs, %llu runs and %llu artifacts were imported and stay; the same command, once "
-		         "more, goes on from there", in->shipment.unknown ? "at least " : "",
-		         (unsigned long long)count[TABLE_JOBS], (unsigned long long)count[TABLE_RUNS],
-		         (unsigned long long)count[TABLE_ARTIFACTS]);
+		complain("%s%s%llu jobs, %llu runs and %llu artifacts were imported and stay; the same command, once "
+		         "more, goes on from there", why, in->shipment.unknown ? "at least " : "", jobs, runs,
+		         artifacts);
 }
 
 static enum exit_status send_all(struct import *in)
@@ -246,6 +272,8 @@ static enum exit_status send_all(struct import *in)
 	in->intake.nan = NULL;
 	bar_start(&in->bar, "importing", in->files.bytes);
 	bool read = intake_run(&in->intake);
+	if (interrupt_asked())
+		shipment_stop(&in->shipment);
 	enum exit_status status = shipment_finish(&in->shipment);
 	bar_end(&in->bar);
 	if (status == EXIT_OK && !read)
@@ -363,6 +391,8 @@ static void give_time(struct session *s)
 
 static enum exit_status carry_out(struct import *in)
 {
+	interrupt_words("nothing was imported");
+	interrupt_defer();
 	enum exit_status status = ask_limits(in);
 
 	if (status == EXIT_OK)
@@ -372,7 +402,7 @@ static enum exit_status carry_out(struct import *in)
 	for (size_t d = 0; d < in->files.directory_count; d++)
 		payload_files_list(&in->payloads, in->files.directories[d]);
 	if (!judge_all(in))
-		return EXIT_FAILED;
+		return interrupt_asked() ? EXIT_INTERRUPTED : EXIT_FAILED;
 	give_time(&in->i->session);
 	return summarize(in, send_all(in));
 }

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 /* Indented text has many bytes for each that is sent. */
-enum { WHITE_SPACE = 8 };
+enum { WHITE_SPACE = 8, SHOWN_IDS = 10, ID_COLUMNS = 60 };
 
 /* A file that is being read. */
 struct opened {
@@ -122,21 +122,50 @@ static bool add_payload(struct intake *in, const struct opened *o, struct item *
 
 /* ---- records */
 
+static const char *allowed_in(enum ident i)
+{
+	switch (i) {
+	case IDENT_JOB:
+	case IDENT_RUN: return "1 to 160 of the characters A-Z a-z 0-9 _ -";
+	case IDENT_ARTIFACT: return "1 to 180 of the characters a-z 0-9 _";
+	case IDENT_JOB_TYPE:
+	case IDENT_COUNT: break;
+	}
+	return ident_pattern(i);
+}
+
+/* `id` is its JSON text; absent: there is none. */
+static void tell_id(struct intake *in, const struct item *it, struct span id)
+{
+	__attribute__((cleanup(buf_free))) struct buf shown = {0};
+	const char *record = spec_record_name(it->table), *allowed = allowed_in(spec_fields(it->table)[0].ident);
+
+	in->refused++;
+	if (in->refused > SHOWN_IDS)
+		return;
+	bar_clear(in->bar);
+	if (!id.at) {
+		place_tell(&it->place, "this %s has no id: it must be a string of %s", record, allowed);
+		return;
+	}
+	screen_cut(&shown, id, ID_COLUMNS, true);
+	place_tell(&it->place, "the id of this %s is %.*s: it must be a string of %s", record, (int)shown.len,
+	           shown.at, allowed);
+}
+
 /* `in->text` is the record. */
 static bool read_id(struct intake *in, struct item *it)
 {
 	enum ident allowed = spec_fields(it->table)[0].ident;
 	struct span value;
-	const char *record = spec_record_name(it->table);
+	bool there = scan_member(it->text, "id", &value);
 
-	if (scan_member(it->text, "id", &value) && value.len > 2 && value.at[0] == '"') {
+	if (there && value.len > 2 && value.at[0] == '"') {
 		it->id = (struct span){value.at + 1, value.len - 2};
 		if (it->id.len <= IDENT_MAX && ident_check(allowed, it->id))
 			return true;
 	}
-	bar_clear(in->bar);
-	place_tell(&it->place, "the id of this %s must be a string that matches %s", record,
-	           ident_pattern(allowed));
+	tell_id(in, it, there ? value : (struct span){0});
 	return false;
 }
 
@@ -161,7 +190,7 @@ static bool take_record(struct intake *in, const struct opened *o, const struct 
 	if (r->nan_count > 0 && in->nan)
 		in->nan(in->context, &it.place, r);
 	if (!read_id(in, &it))
-		return false;
+		return in->first_time; /* the others' ids are of interest, too */
 	if (it.table == TABLE_ARTIFACTS) {
 		payload_files_artifact(in->payloads, it.id);
 		if (!add_payload(in, o, &it))
@@ -239,11 +268,14 @@ static bool read_payload_files(struct intake *in)
 
 bool intake_run(struct intake *in)
 {
-	in->passed = in->lacking = 0;
+	in->passed = in->lacking = in->refused = 0;
 	for (size_t i = 0; i < in->files->count; i++)
 		if (!read_file(in, i))
 			return false;
-	return read_payload_files(in);
+	bool good = read_payload_files(in);
+	if (in->refused > SHOWN_IDS)
+		complain("… and %llu more ids that cannot be taken", (unsigned long long)(in->refused - SHOWN_IDS));
+	return good && in->refused == 0;
 }
 
 void intake_free(struct intake *in)

@@ -1,8 +1,9 @@
 /* intake: what import reads, record by record: files, then payload files that have no record.
  *
  * An artifact's record that comes without its payload gets it from artifacts/<id>.json beside its file.
- * Text that no call can carry, ids outside the allowlist, and what is no JSON end it; that has been told on
- * stderr by file, line and byte. The same files give the same items each time. */
+ * Text that no call can carry and what is no JSON end it, ids outside the allowlist make it fail when all has
+ * been read; that has been told on stderr by file, line and byte. The same files give the same items each
+ * time. */
 #pragma once
 #include "client/ctl/bar.h"
 #include "client/ctl/files.h"
@@ -35,6 +36,7 @@ struct intake {
 	/* Of no interest outside. */
 	uint64_t passed;     /* bytes of the files before this one */
 	uint64_t lacking;    /* artifacts whose payload is not there */
+	uint64_t refused;    /* records whose ids cannot be */
 	struct buf text, payload;
 };
 

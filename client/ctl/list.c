@@ -260,13 +260,20 @@ static enum exit_status put_record(struct listing *l, struct span record)
 
 /* ---- before and after the records */
 
+static void add_column(struct table *t, const char *title, const char *path, unsigned rank, unsigned least,
+                       bool right)
+{
+	table_column(t, title, rank, least, right);
+	t->columns[t->count - 1].id = strcmp(path, "id") == 0;
+}
+
 static void begin_table(struct listing *l)
 {
 	l->table.screen = &l->i->screen;
 	for (const struct list_column *c = l->shape->columns; l->paths.count == 0 && c->title; c++)
-		table_column(&l->table, c->title, c->rank, c->least, c->right);
+		add_column(&l->table, c->title, c->path, c->rank, c->least, c->right);
 	for (size_t p = 0; p < l->paths.count; p++)
-		table_column(&l->table, l->paths.at[p], p == 0 ? 0 : 1, 8, false);
+		add_column(&l->table, l->paths.at[p], l->paths.at[p], p == 0 ? 0 : 1, 8, false);
 }
 
 static enum exit_status put_header(const struct listing *l)

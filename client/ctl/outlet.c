@@ -1,41 +1,18 @@
 #include "client/ctl/outlet.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/interrupt.h"
 #include "client/ctl/print.h"
 #include "proto/ident.h"
 #include "proto/mem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HELD_BYTES = 1 << 18, RANDOM_DIGITS = 8, SIGNALLED = 128 };
-
-static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-
-/* What a signal has to remove; NULL: nothing. */
-static char *volatile unfinished;
-
-static void on_signal(int number)
-{
-	if (unfinished)
-		unlink(unfinished);
-	_exit(SIGNALLED + number);
-}
-
-/* Before the file is there, so that no signal comes between. A signal that is ignored (nohup) stays so. */
-static void watch_signals(char *tmp)
-{
-	struct sigaction action = {.sa_handler = on_signal}, before;
-
-	unfinished = tmp;
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-		if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-			sigaction(signals[i], &action, NULL);
-}
+enum { HELD_BYTES = 1 << 18, RANDOM_DIGITS = 8 };
 
 static enum exit_status failed(struct outlet *o, const char *what)
 {
@@ -71,7 +48,7 @@ enum exit_status outlet_open(struct outlet *o, const char *path)
 	buf_printf(&tmp, "%s.%s.tmp", o->path, random);
 	buf_char(&tmp, '\0');
 	o->tmp = tmp.at;
-	watch_signals(o->tmp);
+	interrupt_removes(o->tmp); /* before it is there, so that no signal comes between */
 	o->fd = open(o->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
 	return o->fd < 0 ? failed(o, "make") : EXIT_OK;
 }
@@ -133,7 +110,7 @@ static void finish_file(struct outlet *o, bool whole)
 		unlink(o->tmp);
 	else
 		sync_directory(o);
-	unfinished = NULL;
+	interrupt_removes(NULL);
 }
 
 enum exit_status outlet_close(struct outlet *o, bool whole)

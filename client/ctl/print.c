@@ -1,5 +1,6 @@
 #include "client/ctl/print.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/interrupt.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -8,7 +9,7 @@ static enum exit_status failed(void)
 {
 	static bool told;
 
-	if (!told)
+	if (!told && !(errno == EINTR && interrupt_asked()))
 		complain("cannot write the output: %s", strerror(errno));
 	told = true;
 	return EXIT_FAILED;

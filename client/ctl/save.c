@@ -1,6 +1,7 @@
 #include "client/ctl/save.h"
 #include "client/ctl/complain.h"
 #include "client/ctl/input.h"
+#include "client/ctl/interrupt.h"
 #include "client/ctl/method_command.h"
 #include "client/ctl/object.h"
 #include "client/ctl/print.h"
@@ -145,7 +146,7 @@ struct stream {
 	struct saving *s;
 	FILE *in;
 	const char *name;
-	uint64_t line, failed, count;
+	uint64_t line, failed, count, saved;
 	struct {
 		persist_pending *pending;
 		uint64_t line;
@@ -153,6 +154,15 @@ struct stream {
 	size_t first, held;
 	enum exit_status status; /* what ends it all: the daemon is away, or the output cannot be written */
 };
+
+#define SAFE_AGAIN "the same command again is safe where each record has its id"
+
+/* In case that the command itself does not come to say it. */
+static void leave_words(const struct stream *t)
+{
+	interrupt_words("%llu records were saved, and up to %zu more; " SAFE_AGAIN, (unsigned long long)t->saved,
+	                t->held);
+}
 
 static void take_oldest(struct stream *t)
 {
@@ -165,6 +175,8 @@ static void take_oldest(struct stream *t)
 	t->first = (t->first + 1) % WINDOW;
 	t->held--;
 	if (code == 0) {
+		t->saved++;
+		leave_words(t);
 		struct span text;
 		text.at = persist_result_text(saved, &text.len);
 		enum exit_status shown = t->status == EXIT_OK ? show_result(t->s->i, text) : EXIT_OK;
@@ -249,6 +261,12 @@ static enum exit_status finish(struct stream *t)
 {
 	while (t->held > 0)
 		take_oldest(t);
+	if (interrupt_asked()) {
+		print_flush();
+		complain("interrupted: of the first %llu lines %llu records were saved; " SAFE_AGAIN,
+		         (unsigned long long)t->line, (unsigned long long)t->saved);
+		return EXIT_INTERRUPTED;
+	}
 	if (t->failed == 0 || t->status != EXIT_OK)
 		return t->status;
 	print_flush();
@@ -262,12 +280,16 @@ static enum exit_status stream(struct stream *t)
 	size_t room = 0;
 	ssize_t len;
 
+	leave_words(t);
+	interrupt_defer();
 	while (t->status == EXIT_OK && (len = getline(&line, &room, t->in)) >= 0) {
+		if (interrupt_asked()) /* what was read may be half a line */
+			break;
 		t->line++;
 		take_line(t, (struct span){line, (size_t)len});
 	}
 	free(line);
-	if (ferror(t->in))
+	if (ferror(t->in) && !interrupt_asked())
 		t->status = complain_failed("cannot read %s: %s", t->name, strerror(errno));
 	return finish(t);
 }

@@ -217,6 +217,12 @@ bool shipment_add(struct shipment *s, enum table_id t, struct span record, bool 
 	return s->status == EXIT_OK;
 }
 
+void shipment_stop(struct shipment *s)
+{
+	if (s->status == EXIT_OK)
+		s->status = EXIT_INTERRUPTED;
+}
+
 enum exit_status shipment_finish(struct shipment *s)
 {
 	if (s->filling && s->status == EXIT_OK)

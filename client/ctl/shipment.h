@@ -38,5 +38,7 @@ size_t shipment_room(const struct shipment *s);
 /* `record` is canonical and at most shipment_room() long; `payload`: it brings one. False: a call has
  * failed, what was sent before has been waited for. */
 bool shipment_add(struct shipment *s, enum table_id t, struct span record, bool payload, struct place place);
+/* Nothing more is sent: shipment_finish() only waits, and comes back with EXIT_INTERRUPTED. */
+void shipment_stop(struct shipment *s);
 /* Sends what is left and waits for all. */
 enum exit_status shipment_finish(struct shipment *s);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 enum { GAP = 2, BAR_COLUMNS = 10, BAR_LEAST = 4 };
+/* A UUID and the ids that the daemon makes can be copied; one that is cut anyway only has to be recognised. */
+enum { ID_WHOLE = 40, ID_CUT = 32, ID_LEAST = 20 };
 
 struct cell {
 	size_t at, len; /* in the table's text */
@@ -86,6 +88,16 @@ static void squeeze(struct table *t, unsigned rank)
 	}
 }
 
+/* Down to so many columns, as far as that is needed. */
+static void cut_long_ids(struct table *t, unsigned least)
+{
+	for (unsigned i = 0; i < t->count; i++) {
+		unsigned total = total_width(t), over = total > t->screen->columns ? total - t->screen->columns : 0;
+		unsigned spare = t->long_id[i] && t->widths[i] > least ? t->widths[i] - least : 0;
+		t->widths[i] -= over < spare ? over : spare;
+	}
+}
+
 static unsigned highest_rank(const struct table *t)
 {
 	unsigned highest = 0;
@@ -121,8 +133,10 @@ static void cut_first(struct table *t)
 
 static void natural_widths(struct table *t, const bool *gone)
 {
-	for (unsigned i = 0; i < t->count; i++)
+	for (unsigned i = 0; i < t->count; i++) {
 		t->widths[i] = gone[i] ? 0 : natural_width(t, i);
+		t->long_id[i] = t->columns[i].id && t->widths[i] > ID_WHOLE;
+	}
 }
 
 static void lay_out(struct table *t)
@@ -133,8 +147,10 @@ static void lay_out(struct table *t)
 	for (;;) {
 		natural_widths(t, gone);
 		highest = highest_rank(t);
+		cut_long_ids(t, ID_CUT);
 		for (unsigned rank = highest + 1; rank > 0; rank--)
 			squeeze(t, rank - 1);
+		cut_long_ids(t, ID_LEAST);
 		if (total_width(t) <= t->screen->columns || highest == 0)
 			break;
 		drop(t, highest);

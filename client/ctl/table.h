@@ -1,8 +1,8 @@
 /* table: records as aligned columns, for a terminal.
  *
  * The widths are chosen by the first page that is printed and then stay, so that a list of any length is
- * printed in the memory of one page. Where the terminal is too narrow, columns first give up what they can do
- * without, then the least important ones go, and in the end the first is cut. */
+ * printed in the memory of one page. Where the terminal is too narrow, very long ids are cut first, then columns
+ * give up what they can do without, then the least important ones go, and in the end the first is cut. */
 #pragma once
 #include "client/ctl/paint.h"
 #include "client/ctl/session.h"
@@ -15,6 +15,7 @@ struct column {
 	unsigned least;  /* it may be cut to so many columns; 0: is shown whole or not at all */
 	bool right;      /* numbers */
 	bool end;        /* where it is cut, its end stays */
+	bool id;         /* of 40 columns at most it stays whole; a longer one is cut in favour of the others */
 };
 
 struct table {
@@ -24,6 +25,7 @@ struct table {
 	/* the rest is the table's own */
 	unsigned widths[TABLE_COLUMNS_MAX]; /* 0: gone */
 	unsigned beside_bar[TABLE_COLUMNS_MAX]; /* of the widest text that has a bar before it; 0: none has */
+	bool long_id[TABLE_COLUMNS_MAX];
 	bool laid_out;
 	struct buf text;
 	struct cell *cells;

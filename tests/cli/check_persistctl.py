@@ -105,6 +105,16 @@ class Outputs(Store):
         t.pipe("artifact list --since 3h --fields kind,size_bytes --header")
         t.check()
 
+    def test_a_very_long_id_leaves_room_for_the_others(self) -> None:
+        long = "nightly-backtest-of-the-whole-universe-" * 4
+        self.call("job.save", job={"id": long, "type": "backtest", "status": "failed", "error": "ValueError: no rows"})
+        self.addCleanup(self.call, "job.delete", id=long)
+        seen = self.terminal(100, "job list --status failed --limit 1").out.splitlines()
+        self.assertEqual(seen[0].split(), ["ID", "TYPE", "STATUS", "PROGRESS", "CREATED", "TOOK", "NOTE"])
+        self.assertRegex(seen[1], r"^nightly-backtest-of-the-[a-z-]*…  backtest +failed .*ValueError: no rows$")
+        self.assertRegex(self.terminal(80, "job list --status failed --limit 1 --fields id,type,error").out,
+                         r"\nnightly-backtest-of-[a-z-]*…  backtest  ValueError: no rows\n")
+
     def test_records(self) -> None:
         t = Transcript(self, "record")
         t.terminal(60, "job get nightly")
@@ -292,6 +302,23 @@ class Saving(Store):
         self.assertIn("job.save: line 4: invalid_params: job has no field x", done.err)
         self.assertIn("stdin: line 5 must be a JSON object", done.err)
         self.assertTrue(done.err.endswith("3 of 5 lines failed, the others are saved\n"), done.err)
+
+    def test_ctrl_c_says_how_many_were_saved(self) -> None:
+        process = subprocess.Popen([PERSISTCTL, "job", "save", "--jsonl", "-q"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment(PERSISTD_SOCKET=self.daemon.socket))
+        assert process.stdin
+        process.stdin.write("".join(f'{{"id":"c{n:04}","type":"interrupted"}}\n' for n in range(1000)).encode())
+        process.stdin.flush() # and stays open: more would come
+        end = time.monotonic() + PATIENCE
+        while self.call("job.count", type="interrupted")["total"] < 1000 and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(PATIENCE), 130)
+        out, err = process.communicate(timeout=PATIENCE)
+        self.assertEqual(err.decode(), "persistctl: interrupted: of the first 1000 lines 1000 records were saved; the same "
+                                       "command again is safe where each record has its id\n")
+        self.assertEqual(out.decode().split(), [f"c{n:04}" for n in range(1000)])
 
     def test_a_run_is_got_edited_and_saved(self) -> None:
         self.good("run save edit --kind 'Back Test' --request a:=1")

@@ -98,6 +98,38 @@ START_TEST(the_least_important_is_cut_first_then_goes)
 }
 END_TEST
 
+/* The table is laid out, and its first line of titles tells which columns a person sees. */
+static void expect_titles(const char *id, unsigned columns, const char *titles)
+{
+	t = (struct table){.screen = &screen};
+	screen.columns = columns;
+	jobs_columns();
+	t.columns[0].id = true;
+	row(id, "running", "25 %", 0.25, "9 B", "reading the year 2019");
+	struct captured *c = captured_begin(&stdout);
+	ck_assert_int_eq(table_print(&t), EXIT_OK);
+	char *printed = captured_end(c);
+	*strchr(printed, '\n') = '\0';
+	ck_assert_str_eq(printed, titles);
+	free(printed);
+	table_free(&t);
+}
+
+START_TEST(one_very_long_id_hides_no_other_column)
+{
+	static const char long_id[] = "backtest-of-the-whole-universe-with-every-factor-and-all-costs-since-1970-final";
+	static const char uuid[] = "0d9cb7a8-58c5-4a8e-9a94-7f4d2d0b7c11";
+
+	expect_titles(long_id, 130, "ID                                                                           "
+	                            "STATUS   PROGRESS         SIZE  NOTE");
+	expect_titles(long_id, 100, "ID                                             STATUS   PROGRESS         SIZE  NOTE");
+	expect_titles(long_id, 70, "ID                                STATUS   PROGRESS       SIZE  NOTE");
+	expect_titles(long_id, 56, "ID                       STATUS   PROGRESS  SIZE  NOTE");
+	/* where an id can be copied, it stays so */
+	expect_titles(uuid, 60, "ID                                    STATUS   SIZE  NOTE");
+}
+END_TEST
+
 START_TEST(no_line_is_wider_than_the_terminal)
 {
 	for (screen.columns = 20; screen.columns <= 120; screen.columns++) {
@@ -181,6 +213,7 @@ int main(void)
 	tcase_add_checked_fixture(table, setup, teardown);
 	tcase_add_test(table, columns_line_up);
 	tcase_add_loop_test(table, the_least_important_is_cut_first_then_goes, 0, 6);
+	tcase_add_test(table, one_very_long_id_hides_no_other_column);
 	tcase_add_test(table, no_line_is_wider_than_the_terminal);
 	tcase_add_test(table, later_pages_keep_the_columns_of_the_first);
 	tcase_add_test(table, wide_characters_keep_the_columns_in_line);

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import unittest
 from typing import Any
 
@@ -247,7 +248,36 @@ class Output(Case):
             _, told = process.communicate(timeout=60)
             connection.close()
         self.assertEqual(process.returncode, 130, told)
+        self.assertEqual(told, b"persistctl: interrupted: the file was not written, an older one stays: export again\n")
         self.assertEqual(list(self.here.glob("x.jsonl*")), [])
+
+    def test_ctrl_c_says_how_much_was_written_and_that_it_is_not_whole(self) -> None:
+        self.ctl("import", self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})}
+                                                           for n in range(20000))))
+        process = subprocess.Popen(command(self.daemon, "export"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout and process.stderr
+        first = process.stdout.read(1 << 20)
+        process.send_signal(signal.SIGINT)
+        rest, told = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, told)
+        lines = (first + rest).splitlines(keepends=True)
+        self.assertLess(len(lines), 20000)
+        self.assertIn(json.loads(lines[-1])["job"]["id"], "".join(f"job-{n:05} " for n in range(20000)))
+        self.assertEqual(told.decode(), f"persistctl: interrupted: {len(lines)} records were written, the output is not "
+                                        "whole: export again\n")
+
+    def test_ctrl_c_ends_it_where_nobody_reads_the_output(self) -> None:
+        self.ctl("import", self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})}
+                                                           for n in range(5000))))
+        process = subprocess.Popen(command(self.daemon, "export"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout and process.stderr
+        process.stdout.read(10)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertIn(b"persistctl: interrupted: ", process.stderr.read())
+        process.stdout.close()
+        process.stderr.close()
 
     def test_a_reply_that_is_cut_off_is_no_export(self) -> None:
         path = self.here / "cuts"

@@ -285,12 +285,21 @@ class Refusals(Case):
         self.refused(text_of([{"job": job(1)}, {"job": job(2)}, {"job": job(1)}]),
                      'bad.json:3 (byte ', 'job "job-00001" stands twice in this file, first at byte 9')
 
-    def test_an_id_that_no_path_may_have_is_refused(self) -> None:
-        for bad in ("../x", "", "a b", "x" * 161, "a\u00e9", 'a"b', "a\n"):
-            self.refused(text_of([{"job": dict(job(1), id=bad)}]),
-                         "bad.json:1 (byte 9): the id of this job must be a string that matches [A-Za-z0-9_-]{1,160}")
-        self.refused(text_of([{"artifact": {"id": "../../x", "run_id": "r"}}]), "the id of this artifact must be")
-        self.refused(b'{"job":{"status":"running"}}', "the id of this job must be")
+    def test_an_id_that_no_path_may_have_is_refused_by_name_with_what_ids_are(self) -> None:
+        rule = "it must be a string of 1 to 160 of the characters A-Z a-z 0-9 _ -\n"
+        for bad, shown in (("../x", "../x"), ("", ""), ("a b", "a b"), ("a\u00e9", "a\u00e9"), ('a"b', 'a\\"b'),
+                           ("a\n", "a\\n"), ("x" * 161, "x" * 58 + "…")):
+            quoted = f'"{shown}' if shown.endswith("…") else f'"{shown}"'
+            self.refused(text_of([{"job": job(1)}, {"job": dict(job(1), id=bad)}]),
+                         f"bad.json:2 (byte 139): the id of this job is {quoted}: {rule}", "nothing was imported")
+        self.refused(text_of([{"artifact": {"id": "../../x", "run_id": "r"}}]), 'the id of this artifact is "../../x": '
+                     "it must be a string of 1 to 180 of the characters a-z 0-9 _\n")
+        self.refused(b'{"job":{"status":"running"}}', f"bad.json:1 (byte 8): this job has no id: {rule}")
+        self.refused(b'{"job":{"id":7,"status":"running"}}', f"the id of this job is 7: {rule}")
+
+    def test_all_ids_that_cannot_be_are_told_before_anything_is_stored(self) -> None:
+        self.refused(text_of([{"job": dict(job(n), id=f"a.{n}" if n % 2 else f"a{n}")} for n in range(30)]),
+                     'bad.json:2 (byte', '"a.1"', "bad.json:20 (byte", '"a.19"', "… and 5 more ids that cannot be taken\n")
 
     def test_a_number_that_cannot_be_held_is_refused_by_path(self) -> None:
         self.refused(b'{"job":{"id":"a","payload":{"n":[1,18446744073709551616]}}}',
@@ -379,6 +388,54 @@ class Interrupted(Case):
         counts = self.counts(path)
         self.assertEqual(counts["jobs"]["already_there"], before)
         self.assertEqual(self.daemon.call("job.count")["total"], 40000)
+
+    def interrupted(self, *words: Any, **more: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command(self.daemon, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+    def test_ctrl_c_says_how_many_were_imported_and_that_it_may_be_done_again(self) -> None:
+        path = self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})} for n in range(40000)))
+        process = self.interrupted("import", "--json", path)
+        while process.poll() is None and not self.daemon.call("job.count")["total"]:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130, told)
+        stored = self.daemon.call("job.count")["total"]
+        self.assertLess(stored, 40000)
+        self.assertEqual(told.decode(), f"persistctl: interrupted: {stored} jobs, 0 runs and 0 artifacts were imported and "
+                                        "stay; the same command, once more, goes on from there\n")
+        counts = json.loads(out)
+        self.assertEqual((counts["jobs"]["imported"], counts["complete"]), (stored, False))
+        self.assertEqual(self.counts(path)["jobs"], {"imported": 40000 - stored, "replaced": 0,
+                                                     "already_there": stored})
+
+    def test_ctrl_c_ends_it_though_the_daemon_hangs(self) -> None:
+        path = self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})} for n in range(40000)))
+        process = self.interrupted("import", path)
+        while process.poll() is None and self.daemon.call("job.count")["total"] < 9000: # eight calls may be unanswered
+            time.sleep(0.005)
+        assert self.daemon.process
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.returncode, 130, told)
+        self.assertRegex(told.decode(), r"^persistctl: interrupted: at least [1-9]\d* records were imported and stay; the "
+                                        r"same command, once more, goes on from there\n$")
+
+    def test_ctrl_c_before_anything_was_sent_says_that_nothing_was_imported(self) -> None:
+        process = self.interrupted("import", "-", stdin=subprocess.PIPE)
+        assert process.stdin
+        process.stdin.write(text_of([{"job": job(1)}]))
+        process.stdin.flush()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=30), 130)
+        _, told = process.communicate(timeout=30)
+        self.assertEqual(told, b"persistctl: interrupted: nothing was imported\n")
+        self.assertStored(jobs=0)
 
     def test_a_file_that_changes_between_the_readings_is_not_half_believed(self) -> None:
         fifo = self.here / "fifo"
