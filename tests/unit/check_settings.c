@@ -362,14 +362,14 @@ END_TEST
 START_TEST(what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name)
 {
 	configure("");
-	ck_assert_ptr_nonnull(strstr(complaint("--state-dir-mode", "0701"), "persistd: --state-dir-mode: expected 0700"));
-	ck_assert_ptr_nonnull(strstr(complaint("--socket-group", "no-such-group-here"), "persistd: --socket-group: expected a group"));
-	ck_assert_ptr_nonnull(strstr(complaint("--state-dir", ""), "persistd: --state-dir: expected a path"));
+	ck_assert_ptr_nonnull(strstr(complaint("--state-dir-mode", "0701"), "wrong setting: --state-dir-mode: expected 0700"));
+	ck_assert_ptr_nonnull(strstr(complaint("--socket-group", "no-such-group-here"), "wrong setting: --socket-group: expected a group"));
+	ck_assert_ptr_nonnull(strstr(complaint("--state-dir", ""), "wrong setting: --state-dir: expected a path"));
 	setenv("PERSISTD_STATE_DIR", "", 1);
-	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd: PERSISTD_STATE_DIR: expected a path"));
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "wrong setting: PERSISTD_STATE_DIR: expected a path"));
 	unsetenv("PERSISTD_STATE_DIR");
 	setenv("PERSISTD_SOCKET_GROUP", "no-such-group-here", 1);
-	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd: PERSISTD_SOCKET_GROUP: expected a group"));
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "wrong setting: PERSISTD_SOCKET_GROUP: expected a group"));
 	unsetenv("PERSISTD_SOCKET_GROUP");
 }
 END_TEST
