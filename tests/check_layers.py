@@ -14,6 +14,7 @@ LAYERS = [
     {"dispatch"},
     {"methods", "methods_job", "methods_run", "methods_artifact", "methods_server", "methods_import", "methods_list"},
     {"call", "service"},
+    {"ahead"},
     {"store"},
     {"journal"},
     {"budget", "chain", "fold", "merge", "payload", "repair"},

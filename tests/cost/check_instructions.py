@@ -23,10 +23,11 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXPECTED = os.path.join(HERE, "instructions.json")
-TOLERANCE = 0.05  # hash seeds, the sizes of commits and libraries' choices differ from run to run
+TOLERANCE = 0.06  # hash seeds, the sizes of commits and libraries' choices differ from run to run
 RECORDS = 500
-PIPELINE = 16
-SHORT, LONG = 10, 210  # rounds of PIPELINE calls
+PIPELINE = 4  # what is answered fits into the socket, so that how it is read makes no difference
+SHORT, LONG = 40, 840  # rounds of PIPELINE calls
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "MALLOC_PERTURB_"}  # it costs, too
 
 
 def record(number, status, window):
@@ -101,7 +102,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + self.counts, binary, "--socket", path,
                  "--state-dir", os.path.join(directory, "state"), "--log-level", "warning"],
-                stdout=subprocess.DEVNULL, stderr=stderr)
+                stdout=subprocess.DEVNULL, stderr=stderr, env=ENVIRONMENT)
         self.socket = socket.socket(socket.AF_UNIX)
         for _ in range(600):
             try:
