@@ -176,11 +176,10 @@ static void payload_work(struct flush_job *job)
 		r->error = errno;
 		return;
 	}
-	if (ops->fstat(r->disk->context, fd, &status) < 0)
-		r->error = errno;
-	else if (!S_ISREG(status.st_mode)) /* a pipe or a directory that somebody has put there */
+	bool found = ops->fstat(r->disk->context, fd, &status) == 0;
+	if (found && !S_ISREG(status.st_mode)) /* a pipe or a directory that somebody has put there */
 		r->error = EINVAL;
-	else if (!read_all(r, fd, &content))
+	else if (!found || !read_all(r, fd, &content))
 		r->error = errno;
 	else
 		r->size = (uint64_t)status.st_size;

@@ -272,7 +272,7 @@ static void stop_begin(struct server *s, int signal)
 	s->phase = FINISHING;
 	s->service.stopping = true;
 	sweeper_stop(s->sweeper);
-	s->finish_until = service_micros() + FINISH_MS * 1000;
+	s->finish_until = service_micros() + FINISH_MS * UINT64_C(1000);
 	uv_close((uv_handle_t *)&s->pipe, NULL);
 	s->listener.fd = -1; /* the pipe's */
 	tick_if_wanted(s);

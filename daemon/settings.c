@@ -48,7 +48,7 @@ static const struct row {
 	{"daemon", "log_level", LEVEL, MEMBER(log_level), .fallback = "info", .live = true, .argument = "LEVEL",
 	 .prose = "error, warning, info or debug"},
 #define LIMIT(name, member, argument_, low, high, fallback_, prose_) \
-	{"limits", name, WHOLE, MEMBER(limits.member), low, high, fallback_, true, .argument = argument_, .prose = prose_}
+	{"limits", name, WHOLE, MEMBER(limits.member), low, high, fallback_, true, .argument = (argument_), .prose = (prose_)}
 	LIMIT("max_line", line, "BYTES", 1024, 256 << 20, "16M", "longest request line"),
 	LIMIT("max_reply", reply, "BYTES", 16384, 256 << 20, "16M", "longest reply line"),
 	LIMIT("max_page", page, "BYTES", 4096, 128 << 20, "8M", "records in one list page"),
@@ -65,13 +65,14 @@ static const struct row {
 	LIMIT("max_user_bytes", user_bytes, "BYTES", 65536, UINT64_C(64) << 30, "128M",
 	      "requests and replies held for one user"),
 #define ROLE_OF(name, role_, prose_) \
-	{"roles", name, ROLE, .fallback = "", .live = true, .role = role_, .argument = "WHO", .prose = prose_}
+	{"roles", name, ROLE, .fallback = "", .live = true, .role = (role_), .argument = "WHO", .prose = (prose_)}
 	ROLE_OF("role_admin", ROLE_ADMIN, "users and @groups that may do everything"),
 	ROLE_OF("role_write", ROLE_WRITE, "those that may change records"),
 	ROLE_OF("role_read", ROLE_READ, "those that may read; * is everyone"),
 	ROLE_OF("role_none", ROLE_NONE, "those that may do nothing"),
 #define KEEP_(name, member, fallback_, prose_) \
-	{"retention", name, DAYS, MEMBER(retention.member), .fallback = fallback_, .live = true, .argument = "DAYS", .prose = prose_}
+	{"retention", name, DAYS, MEMBER(retention.member), .fallback = (fallback_), .live = true, .argument = "DAYS", \
+	 .prose = (prose_)}
 #define KEEP(name, member, prose_) KEEP_(name, member, "off", prose_)
 #define KEEP_STATUS(name, member, prose_) KEEP_(name, member, "", prose_)
 	KEEP("job_retention_days", job_days, "ended jobs are removed after so many days"),

@@ -12,7 +12,7 @@ enum dimension { DIMENSION_A, DIMENSION_B, DIMENSIONS };
 /* The views of one order stand in the order all, a, b, ab. */
 enum { VIEWS_PER_ORDER = VIEW_ID_ALL - VIEW_TIME_ALL };
 
-static_assert(sizeof(struct entry) == 3 * 64, "an entry is three cache lines");
+static_assert(sizeof(struct entry) == 192, "an entry is three cache lines");
 static_assert(offsetof(struct entry, id_starts) == 64, "the trees by id have a line of their own");
 static_assert(offsetof(struct entry, link) == 128, "what no tree reads stands behind");
 
@@ -306,7 +306,7 @@ static void fetch_record(const struct entry *n)
 	const char *at = (const char *)n->record;
 
 	for (int i = 0; at && i < LINES_FETCHED; i++)
-		__builtin_prefetch(at + i * LINE);
+		__builtin_prefetch(at + (size_t)i * LINE);
 	if (n->record && n->live)
 		__builtin_prefetch(n->live);
 }
