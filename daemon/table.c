@@ -471,10 +471,10 @@ static void place_give(struct table *t, uint32_t pair)
 	value_give(&t->values[DIMENSION_B], b);
 }
 
-static uint32_t *view_root(struct table *t, int view, const struct entry *n)
+static uint32_t *view_root(struct table *t, int view, uint32_t place)
 {
 	int order = view / VIEWS_PER_ORDER;
-	struct pair *pair = pair_at(t, n->pair);
+	struct pair *pair = pair_at(t, place);
 
 	if (view == VIEW_END)
 		return &t->ended;
@@ -515,23 +515,65 @@ static unsigned views_moved(const struct table *t, const struct entry *n, const 
 static void trees_change(struct table *t, uint32_t e, unsigned views,
                          void (*change)(const struct tree_kind *k, uint32_t *root, uint32_t element))
 {
-	const struct tree_kind *kinds[VIEW_COUNT];
-	uint32_t *roots[VIEW_COUNT], at[VIEW_COUNT];
+	const struct entry *n = table_entry(t, e);
+
+	if (n->end == STAMP_NONE)
+		views &= ~VIEWS_OF_END;
+	for (int v = 0; v < VIEW_COUNT; v++)
+		if (views & 1u << v)
+			change(&t->kinds[v], view_root(t, v, n->pair), e);
+}
+
+/* The pair that a record would be sorted under, 0 if it has none yet. */
+static uint32_t place_find(const struct table *t, const struct record_keys *keys)
+{
+	const struct values *a = &t->values[DIMENSION_A], *b = &t->values[DIMENSION_B];
+	uint32_t first = value_find(a, keys->a, hash_of(&a->by_text, keys->a));
+	uint32_t second = value_find(b, keys->b, hash_of(&b->by_text, keys->b));
+
+	return first && second ? pair_find(t, first, second) : 0;
+}
+
+static unsigned ways_of(struct table *t, uint32_t e, uint32_t pair, unsigned views, struct tree_way ways[])
+{
 	const struct entry *n = table_entry(t, e);
 	unsigned count = 0;
 
 	if (n->end == STAMP_NONE)
 		views &= ~VIEWS_OF_END;
 	for (int v = 0; v < VIEW_COUNT; v++)
-		if (views & 1u << v) {
-			kinds[count] = &t->kinds[v];
-			roots[count] = view_root(t, v, n);
-			at[count] = *roots[count];
-			count++;
-		}
-	tree_approach(kinds, at, count, e);
+		if (views & 1u << v)
+			ways[count++] = (struct tree_way){&t->kinds[v], *view_root(t, v, pair), e};
+	return count;
+}
+
+/* Out of where it is, and into where it comes, as far as its key stays what it is. */
+static unsigned ways_of_change(struct table *t, const struct table_coming *c, struct tree_way ways[])
+{
+	const struct entry *n = table_entry(t, c->entry);
+
+	if (!n->record)
+		return 0;
+	if (!c->keys)
+		return ways_of(t, c->entry, n->pair, VIEWS_ALL, ways);
+	uint32_t to = place_find(t, c->keys);
+	if (!to)
+		return 0;
+	unsigned moved = views_moved(t, n, c->keys, to);
+	unsigned stay = n->time == c->keys->time ? moved & ~VIEWS_OF_END : moved & VIEWS_OF_ID;
+	unsigned count = ways_of(t, c->entry, n->pair, moved, ways);
+	return count + ways_of(t, c->entry, to, stay, ways + count);
+}
+
+void table_approach(struct table *t, const struct table_coming coming[], unsigned count)
+{
+	struct tree_way ways[TABLE_COMING_MAX * 2 * VIEW_COUNT];
+	unsigned going = 0;
+
+	assert(count <= TABLE_COMING_MAX);
 	for (unsigned i = 0; i < count; i++)
-		change(kinds[i], roots[i], e);
+		going += ways_of_change(t, &coming[i], ways + going);
+	tree_approach(ways, going);
 }
 
 /* ---- meta */
@@ -852,7 +894,7 @@ static void trees_append(struct table *t, uint32_t e, unsigned views)
 
 	for (int v = 0; v < VIEW_COUNT; v++)
 		if (views & 1u << v)
-			tree_append(&t->kinds[v], view_root(t, v, n), e);
+			tree_append(&t->kinds[v], view_root(t, v, n->pair), e);
 }
 
 static void append_ended(struct table *t, struct sorted *all)

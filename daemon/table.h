@@ -70,6 +70,14 @@ void table_fetch(const struct table *t, uint32_t hash, enum table_fetch what);
 uint32_t table_claim(struct table *t, struct span id);
 /* Takes the reference; the old record's is given back. */
 void table_set(struct table *t, uint32_t e, struct record *r, const struct record_keys *keys);
+/* Brings the nodes of the trees that these changes will touch into the cache, for all of them together: before
+ * they are made, one after the other. */
+enum { TABLE_COMING_MAX = 4 };
+struct table_coming {
+	uint32_t entry;
+	const struct record_keys *keys; /* NULL: it is cleared */
+};
+void table_approach(struct table *t, const struct table_coming coming[], unsigned count);
 /* No record, no live progress any more; the entry stays (claimed again) until table_drop. */
 void table_clear(struct table *t, uint32_t e);
 void table_drop(struct table *t, uint32_t e);   /* gives the entry back: it has neither record nor pending */

@@ -223,24 +223,20 @@ void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigne
 	}
 }
 
-void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count,
-                   uint32_t element)
+void tree_approach(struct tree_way ways[], unsigned count)
 {
-	uint32_t at[TREE_TOGETHER];
-	unsigned going = count;
-
-	assert(count <= TREE_TOGETHER);
-	memcpy(at, roots, count * sizeof(at[0]));
-	while (going > 0) {
-		going = 0;
+	while (count > 0) {
+		unsigned going = 0;
 		for (unsigned i = 0; i < count; i++) {
-			if (at[i] == 0)
+			struct tree_way way = ways[i];
+			if (way.root == 0 || way.root == way.element)
 				continue;
-			const struct tree_node *n = tree_node(kinds[i], at[i]);
-			at[i] = kinds[i]->compare(kinds[i], element, at[i]) < 0 ? n->left : n->right;
-			prefetch(kinds[i], at[i]);
-			going++;
+			const struct tree_node *n = tree_node(way.kind, way.root);
+			way.root = way.kind->compare(way.kind, way.element, way.root) < 0 ? n->left : n->right;
+			prefetch(way.kind, way.root);
+			ways[going++] = way;
 		}
+		count = going;
 	}
 }
 

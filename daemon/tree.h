@@ -47,14 +47,17 @@ uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key);
  * several ways lead down, these go them all together, a level at a time, and the waits overlap. */
 
 /* tree_before in many trees of one kind. */
+enum { TREE_TOGETHER = 16 };
 void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key,
                       uint32_t before[]);
 
-/* Goes the element's way down several trees; nothing comes of it but that the nodes are in the cache.
- * Worth it before an element is inserted into or removed from many large trees. At most TREE_TOGETHER. */
-enum { TREE_TOGETHER = 16 };
-void tree_approach(const struct tree_kind *const kinds[], const uint32_t roots[], unsigned count,
-                   uint32_t element);
+/* Goes elements' ways down several trees; nothing comes of it but that the nodes are in the cache. Worth it
+ * before elements are inserted into or removed from many large trees. */
+struct tree_way {
+	const struct tree_kind *kind;
+	uint32_t root, element; /* root is used up */
+};
+void tree_approach(struct tree_way ways[], unsigned count);
 
 /* Walking forwards from a place: O(log n) to start, O(1) amortised a step. The stack is a ring: a tree
  * whose left turns are deeper (none of 2^32 elements is, in practice) makes the walk forget the oldest and

@@ -138,10 +138,9 @@ START_TEST(order_places_and_ranks_survive_random_changes)
 			memmove(sorted + at, sorted + at + 1, (--count - at) * sizeof(*sorted));
 			ck_assert(!tree_has(&kind, root, all[one]));
 		} else {
-			const struct tree_kind *const kinds[] = {&kind, &kind};
-			const uint32_t roots[] = {root, 0};
 			thing(all[one])->key = (int)pick(KEYS);
-			tree_approach(kinds, roots, 2, all[one]);
+			struct tree_way ways[] = {{&kind, root, all[one]}, {&other_kind, 0, all[one]}};
+			tree_approach(ways, 2);
 			unsigned at = sorted_place(sorted, count, all[one]);
 			memmove(sorted + at + 1, sorted + at, (count++ - at) * sizeof(*sorted));
 			sorted[at] = all[one];
