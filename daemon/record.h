@@ -27,6 +27,7 @@ struct record {
 };
 
 enum { PERCENTAGE_READ = 255 };
+#define RECORD_BYTES(len) (offsetof(struct record, text) + (len))
 enum { RECORD_ID_AT = 7 }; /* strlen("{\"id\":\"") */
 
 /* What a record is found by: read off its text once, when it is made. The spans point into the record's text

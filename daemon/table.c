@@ -1,4 +1,5 @@
 #include "daemon/table.h"
+#include "daemon/shelf.h"
 #include "proto/mem.h"
 #include "proto/scan.h"
 #include <assert.h>
@@ -337,12 +338,10 @@ struct record *table_get(const struct table *t, struct span id)
 	return e ? table_entry(t, e)->record : NULL;
 }
 
-/* What malloc takes for a record beside its text: the fields in front of it, its own word, the rounding. */
+/* What a record takes beside its text: the fields in front of it, the rounding. */
 static uint64_t beside_text(const struct record *r)
 {
-	uint64_t bytes = sizeof(*r) + (uint64_t)r->len + sizeof(size_t);
-
-	return ((bytes + 15) & ~UINT64_C(15)) - r->len;
+	return shelf_size(RECORD_BYTES(r->len)) - r->len;
 }
 
 uint64_t table_overhead(const struct table *t)
