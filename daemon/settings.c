@@ -244,8 +244,9 @@ static bool read_mode(const char *text, mode_t *mode)
 	return end != text && !*end && text[0] >= '0' && text[0] <= '7' && n <= 07777;
 }
 
-/* What is wrong with the text is written behind `why`. */
-static bool apply(struct settings *s, const struct row *row, const char *text, char *why, size_t why_size)
+/* What is wrong with the text is written behind `why`; `unknown`: names that are passed over. */
+static bool apply(struct settings *s, const struct row *row, const char *text, struct buf *unknown, char *why,
+                  size_t why_size)
 {
 	void *to = (char *)s + row->offset;
 	uint64_t whole;
@@ -297,7 +298,7 @@ static bool apply(struct settings *s, const struct row *row, const char *text, c
 		         row->fallback[0] ? "" : ", or nothing: as the key for all statuses says");
 		return false;
 	case ROLE:
-		return roles_add(&s->roles, row->role, text, why, why_size);
+		return roles_add(&s->roles, row->role, text, unknown, why, why_size);
 	}
 	abort();
 }
@@ -403,7 +404,7 @@ static void set_default(struct settings *s, const struct row *row)
 	if (!row->fallback) {
 		char **path = (char **)((char *)s + row->offset);
 		*path = path == &s->socket ? default_socket(&from) : default_state_dir(&from);
-	} else if (!apply(s, row, row->fallback, why, sizeof why)) {
+	} else if (!apply(s, row, row->fallback, NULL, why, sizeof why)) {
 		abort();
 	}
 	s->from[row - rows] = copy(from);
@@ -424,7 +425,13 @@ static bool apply_said(struct settings *s, const struct row *row, const struct s
 	char expected[384] = "expected a path";
 	bool file = strchr(said->from, ':') != NULL; /* a flag and a variable name the key themselves */
 	bool comment = file && has_comment(said->text);
-	if (!(row->kind == PATH && comment) && apply(s, row, said->text, expected, sizeof expected))
+	struct buf unknown = {0};
+	bool good = !(row->kind == PATH && comment) && apply(s, row, said->text, &unknown, expected, sizeof expected);
+	if (good && unknown.len)
+		log_warning("%s: %s%sthis machine has no %.*s; what is said of it is passed over", said->from, file ? row->key : "",
+		            file ? ": " : "", (int)unknown.len, unknown.at);
+	buf_free(&unknown);
+	if (good)
 		return true;
 	snprintf(why, why_size, "%s: %s%s%s%s", said->from, file ? row->key : "", file ? ": " : "", expected,
 	         comment ? " (a comment stands on a line of its own)" : "");
