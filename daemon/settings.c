@@ -3,6 +3,7 @@
 #include "daemon/notify.h"
 #include "proto/mem.h"
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
@@ -396,6 +397,37 @@ static void read_environment(struct layer *into)
 	}
 }
 
+/* "PERSISTD_MAX_LINES=5000": what stands before the = is no setting's name. */
+static void warn_of_variable(const char *variable)
+{
+	static const char prefix[] = "PERSISTD_";
+	char name[64], key[64] = "", meant[64] = "";
+	const char *near;
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(variable, "="), variable);
+	if (strncmp(name, prefix, strlen(prefix)) != 0 || strcmp(name, "PERSISTD_CONFIG") == 0)
+		return;
+	for (int i = 0; i < ROWS; i++) {
+		char known[64];
+		variable_name(&rows[i], known);
+		if (strcmp(name, known) == 0)
+			return;
+	}
+	for (size_t i = 0; name[strlen(prefix) + i]; i++)
+		key[i] = (char)tolower((unsigned char)name[strlen(prefix) + i]);
+	if ((near = near_key(key)))
+		variable_name(row_of(near), meant);
+	else if (fault_did_you_mean(span_of(key), (const char *const[]){"config", NULL}))
+		strcpy(meant, "PERSISTD_CONFIG");
+	log_warning("%s is no setting and does nothing%s%s%s", name, meant[0] ? "; did you mean " : "", meant,
+	            meant[0] ? "?" : "");
+}
+
+static void warn_of_environment(void)
+{
+	for (char **variable = environ; *variable; variable++)
+		warn_of_variable(*variable);
+}
+
 /* Nothing said: the default. */
 static void set_default(struct settings *s, const struct row *row)
 {
@@ -704,5 +736,7 @@ enum settings_command settings_read(struct settings *s, int argc, char **argv, i
 	s->flags = flags;
 	if (command == SETTINGS_EXIT)
 		settings_free(s);
+	else
+		warn_of_environment();
 	return command;
 }

@@ -403,6 +403,30 @@ START_TEST(a_removed_user_in_the_roles_is_warned_of_and_stops_neither_start_nor_
 }
 END_TEST
 
+START_TEST(a_variable_that_no_key_reads_is_warned_of_with_the_one_that_was_meant)
+{
+	bool taken;
+	configure("");
+	setenv("PERSISTD_SOCKET", "/a", 1);
+	setenv("PERSISTD_LOG_LEVEL", "info", 1);
+	ck_assert_str_eq(said_at("--check", NULL, &taken), "");
+	setenv("PERSISTD_MAX_LINES", "5000", 1);
+	setenv("PERSISTD_max_line", "5000", 1);
+	setenv("PERSISTD_QWERTY", "5000", 1);
+	setenv("PERSISTD_CONFIGG", "5000", 1);
+	setenv("PERSISTD", "/usr/bin/persistd", 1); /* of tests */
+	const char *said = said_at("--check", NULL, &taken);
+	ck_assert(taken);
+	ck_assert_msg(strstr(said, "warning: PERSISTD_MAX_LINES is no setting and does nothing; did you mean PERSISTD_MAX_LINE?\n"),
+	              "%s", said);
+	ck_assert_ptr_nonnull(strstr(said, "warning: PERSISTD_max_line is no setting and does nothing; did you mean PERSISTD_MAX_LINE?\n"));
+	ck_assert_ptr_nonnull(strstr(said, "warning: PERSISTD_QWERTY is no setting and does nothing\n"));
+	ck_assert_ptr_nonnull(strstr(said, "warning: PERSISTD_CONFIGG is no setting and does nothing; did you mean PERSISTD_CONFIG?\n"));
+	ck_assert_ptr_null(strstr(said, "5000"));
+	ck_assert_uint_eq(settings.limits.line, 16 << 20);
+}
+END_TEST
+
 START_TEST(print_config_says_where_each_value_comes_from)
 {
 	configure("[limits]\nmax_calls = 10\n");
@@ -549,6 +573,7 @@ int main(void)
 	tcase_add_test(tcase, a_configuration_that_is_no_file_is_refused_at_once);
 	tcase_add_test(tcase, what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name);
 	tcase_add_test(tcase, a_removed_user_in_the_roles_is_warned_of_and_stops_neither_start_nor_reload);
+	tcase_add_test(tcase, a_variable_that_no_key_reads_is_warned_of_with_the_one_that_was_meant);
 	tcase_add_test(tcase, print_config_says_where_each_value_comes_from);
 	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);
