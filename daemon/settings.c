@@ -258,6 +258,16 @@ static bool apply_said(struct settings *s, const struct setting *row, const stru
 	return false;
 }
 
+/* A line that something stronger wins over is judged all the same: it would be in force when that goes. */
+static bool judge(const struct setting *row, const struct said *said, char *why, size_t why_size)
+{
+	struct settings nobody_s = {0};
+	bool good = !said->text || apply_said(&nobody_s, row, said, why, why_size);
+	settings_free(&nobody_s);
+	return good;
+}
+
+/* `layers`: the flags, the environment and the file. */
 static bool fill(struct settings *s, const struct layer *const layers[3], char *why, size_t why_size)
 {
 	for (int i = 0; i < setting_count; i++) {
@@ -272,6 +282,8 @@ static bool fill(struct settings *s, const struct layer *const layers[3], char *
 		s->from[i] = copy(said->from);
 		s->said[i] = true;
 		if (!apply_said(s, &settings_table[i], said, why, why_size))
+			return false;
+		if (said != &layers[2]->of[i] && !judge(&settings_table[i], &layers[2]->of[i], why, why_size))
 			return false;
 	}
 	return true;

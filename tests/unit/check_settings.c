@@ -371,6 +371,18 @@ START_TEST(a_configuration_that_is_no_file_is_refused_at_once)
 }
 END_TEST
 
+START_TEST(a_wrong_value_in_the_file_is_refused_though_a_flag_wins_over_it)
+{
+	configure("[limits]\nmax_calls = many\n");
+	ck_assert_ptr_nonnull(strstr(complaint("--max-calls", "7"), "persistd.conf:2: max_calls: expected a whole number"));
+	configure("[daemon]\nsocket =\n");
+	ck_assert_ptr_nonnull(strstr(complaint("--socket", "/a"), "persistd.conf:2: socket: expected a path"));
+	configure("[roles]\nrole_read = #\n");
+	setenv("PERSISTD_ROLE_READ", "*", 1);
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd.conf:2: role_read: expected users"));
+}
+END_TEST
+
 START_TEST(what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name)
 {
 	configure("");
@@ -571,6 +583,7 @@ int main(void)
 	tcase_add_test(tcase, a_comment_behind_a_value_is_no_part_of_it_and_is_refused);
 	tcase_add_test(tcase, comments_may_be_long_and_do_not_swallow_the_next_line);
 	tcase_add_test(tcase, a_configuration_that_is_no_file_is_refused_at_once);
+	tcase_add_test(tcase, a_wrong_value_in_the_file_is_refused_though_a_flag_wins_over_it);
 	tcase_add_test(tcase, what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name);
 	tcase_add_test(tcase, a_removed_user_in_the_roles_is_warned_of_and_stops_neither_start_nor_reload);
 	tcase_add_test(tcase, a_variable_that_no_key_reads_is_warned_of_with_the_one_that_was_meant);
