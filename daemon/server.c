@@ -472,19 +472,35 @@ static bool listen_where_it_is_said(struct server *s)
 	return false;
 }
 
+/* As it is said. Where it is not, what an administrator has made is left alone. */
+static bool set_state_mode(struct server *s)
+{
+	struct state_dir_change change;
+	const char *from = settings_from(s->settings, "state_dir_mode");
+	mode_t mode = s->settings->state_dir_mode;
+	if (!from)
+		return true;
+	if (!state_dir_set_mode(&s->dirs, &s->disk, mode, &change)) {
+		log_error("not started: %s cannot get the mode %04o, as %s says: %s", s->dirs.state.path, mode, from,
+		          strerror(errno));
+		return false;
+	}
+	if (change.dirs)
+		log_info("%s: the mode becomes %04o, as %s says, and was %04o: %u director%s and %" PRIu64 " files changed",
+		         s->dirs.state.path, mode, from, change.was, change.dirs, change.dirs == 1 ? "y" : "ies", change.files);
+	if (change.left)
+		log_warning("%s: the mode of %" PRIu64 " files could not be changed", s->dirs.state.path,
+		            change.left);
+	return true;
+}
+
 static bool open_state(struct server *s)
 {
 	char why[1024] = "";
-	mode_t mode = s->settings->state_dir_mode;
-	if (!state_dir_open(&s->dirs, &s->disk, s->settings->state_dir, true, why, sizeof why)) {
-		log_error("not started: %s", why);
-		return false;
-	}
-	if (mode != 0700 && !state_dir_set_mode(&s->dirs, &s->disk, mode)) {
-		log_error("not started: %s cannot get the mode %04o: %s", s->dirs.state.path, mode, strerror(errno));
-		return false;
-	}
-	return true;
+	if (state_dir_open(&s->dirs, &s->disk, s->settings->state_dir, true, why, sizeof why))
+		return set_state_mode(s);
+	log_error("not started: %s", why);
+	return false;
 }
 
 static bool open_all(struct server *s, struct settings *settings)

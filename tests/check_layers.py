@@ -8,7 +8,7 @@ from pathlib import Path
 
 # from the top down
 LAYERS = [
-    {"main", "server", "settings", "listener"},
+    {"main", "server", "settings", "setting", "listener"},
     {"sweeper"},
     {"conn"},
     {"dispatch"},

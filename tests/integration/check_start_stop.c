@@ -151,6 +151,73 @@ END_TEST
 
 /* ---- stopping */
 
+static unsigned mode_of(const char *name)
+{
+	struct stat status;
+	ck_assert_msg(stat(daemon_path(d, name), &status) == 0, "%s", name);
+	return status.st_mode & 07777;
+}
+
+START_TEST(a_directory_that_is_there_keeps_its_mode_unless_another_is_said)
+{
+	ck_assert_int_eq(chmod(d->state, 0755), 0);
+	start_again();
+	client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"k"}));
+	const char *path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","kind":"a","payload":[1]})), "path");
+	struct stat artifact;
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0600);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+	ck_assert_uint_eq(mode_of("."), 0755);
+	ck_assert_uint_eq(mode_of("runs.json"), 0600);
+
+	/* the daemon has made this one itself: wider, it is meant to be */
+	ck_assert_int_eq(chmod(daemon_path(d, "artifacts"), 0750), 0);
+	start_again();
+	path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","kind":"b","payload":[1]})), "path");
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
+	ck_assert_uint_eq(mode_of("artifacts"), 0750);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+
+	daemon_start(d, ARGS("--state-dir-mode", "0700"));
+	ck_assert_uint_eq(mode_of("."), 0700);
+	ck_assert_uint_eq(mode_of("artifacts"), 0700);
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0600);
+	char *said;
+	ck_assert_int_gt(asprintf(&said, "%s: the mode becomes 0700, as --state-dir-mode says, and was 0755: 2 directories and ", d->state), 0);
+	ck_assert_msg(strstr(daemon_errors(d), said), "%s", daemon_errors(d));
+	file_write(d->errors, "", 0);
+	daemon_restart(d, ARGS("--state-dir-mode", "0700"));
+	ck_assert_ptr_null(strstr(daemon_errors(d), "the mode becomes"));
+}
+END_TEST
+
+START_TEST(members_of_the_group_may_read_what_state_dir_mode_shares)
+{
+	daemon_start(d, ARGS("--state-dir-mode", "0750"));
+	c = client_open(d);
+	save("j");
+	client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"k"}));
+	const char *path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","kind":"a","payload":[1]})), "path");
+	struct stat artifact;
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
+	ck_assert_uint_eq(mode_of("journal/00000000000000000001.json"), 0640);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+	ck_assert_uint_eq(mode_of("."), 0750);
+	ck_assert_uint_eq(mode_of("artifacts"), 0750);
+	ck_assert_uint_eq(mode_of("jobs.json"), 0640);
+	ck_assert_uint_eq(mode_of("runs.json"), 0640);
+	daemon_start(d, ARGS("--state-dir-mode", "0755"));
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0644);
+	ck_assert_uint_eq(mode_of("jobs.json"), 0644);
+	ck_assert_uint_eq(mode_of("persistd.lock"), 0600);
+}
+END_TEST
+
 START_TEST(at_rest_the_snapshots_alone_are_the_whole_truth)
 {
 	for (int i = 0; i < 50; i++)
@@ -560,6 +627,8 @@ int main(void)
 	tcase_add_test(files, what_is_no_socket_is_left_alone);
 	tcase_add_test(files, a_state_directory_that_is_a_file_is_refused);
 	tcase_add_test(files, the_state_directory_is_made_and_is_the_owner_s_alone);
+	tcase_add_test(files, a_directory_that_is_there_keeps_its_mode_unless_another_is_said);
+	tcase_add_test(files, members_of_the_group_may_read_what_state_dir_mode_shares);
 	tcase_add_test(files, a_hangup_while_it_loads_is_a_reload_when_it_has_started);
 	tcase_add_test(files, a_damaged_segment_stops_the_start_and_is_left_alone);
 	tcase_add_test(files, a_cut_off_segment_stops_the_start);
