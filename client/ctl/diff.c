@@ -1,6 +1,7 @@
 #include "client/ctl/diff.h"
 #include "client/ctl/cell.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/leaves.h"
 #include "client/ctl/path.h"
 #include "client/ctl/print.h"
@@ -410,7 +411,7 @@ enum exit_status diff_run(struct invocation *i)
 	enum exit_status status;
 
 	if (i->given.operand_count != 2)
-		return complain_usage("run diff", "run diff needs two runs' ids");
+		return help_missing(i->command, "run diff needs two runs' ids, not %zu", i->given.operand_count);
 	d.ids[0] = i->given.operands[0];
 	d.ids[1] = i->given.operands[1];
 	show_fields(i, &d.only);

@@ -1,5 +1,6 @@
 #include "client/ctl/method_command.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/object.h"
 #include "client/ctl/print.h"
 #include "client/ctl/show.h"
@@ -311,14 +312,14 @@ static const char *shown_name(const struct command *c, const struct spec_param *
 static enum exit_status missing(struct invocation *i, const struct spec_param *p)
 {
 	OWNED_BUF expected = {0};
-	char name[64], room[80];
+	struct spec_field one = spec_param_field(p);
+	char room[80];
 
-	command_name(i->command, name);
 	if (is_record(p))
-		return complain_usage(name, "nothing is said: give fields as flags, or a JSON object ({} will do)");
-	param_expected(&expected, p);
-	return complain_usage(name, "%s is missing: it must be %.*s", shown_name(i->command, p, room),
-	                      (int)expected.len, expected.at);
+		return help_missing(i->command, "nothing is said: give fields as flags, or a JSON object ({} will do)");
+	field_expected(&expected, &one);
+	return help_missing(i->command, "%s is missing: it must be %.*s", shown_name(i->command, p, room),
+	                    (int)expected.len, expected.at);
 }
 
 static enum exit_status add_field(struct invocation *i, const struct spec_param *p,
@@ -381,6 +382,38 @@ static bool stands_in(const char *const *names, const char *name)
 	return false;
 }
 
+/* Of two parameters of which one must be there, the one that has a place among the operands. */
+static const struct spec_param *usual_one(const struct command *c, const struct spec_rule *rule)
+{
+	const struct spec_param *a = &c->method->params[rule->a], *b = &c->method->params[rule->b];
+	char room[80];
+
+	return strncmp(shown_name(c, b, room), "--", 2) != 0 ? b : a;
+}
+
+/* A rule about two parameters in the words of the command line. */
+static enum exit_status judge_either(struct invocation *i, struct span params)
+{
+	const struct spec_rule *rule = i->command->method->rules;
+
+	for (; rule && rule->kind != SPEC_RULE_END; rule++) {
+		const struct spec_param *a = &i->command->method->params[rule->a],
+		                        *b = &i->command->method->params[rule->b];
+		char name[64], rooms[2][80];
+		struct span value;
+		if (rule->kind != SPEC_EXACTLY_ONE)
+			continue;
+		bool has_a = scan_member(params, a->name, &value), has_b = scan_member(params, b->name, &value);
+		if (!has_a && !has_b)
+			return missing(i, usual_one(i->command, rule));
+		command_name(i->command, name);
+		if (has_a && has_b)
+			return complain_usage(name, "%s and %s cannot go together", shown_name(i->command, a, rooms[0]),
+			                      shown_name(i->command, b, rooms[1]));
+	}
+	return EXIT_OK;
+}
+
 /* What the rows say about the parameters together. */
 enum exit_status method_judge(const struct invocation *i, struct span params)
 {
@@ -417,6 +450,8 @@ enum exit_status method_params(struct invocation *i, struct span start, struct s
 	for (unsigned p = 0; status == EXIT_OK && p < m->param_count; p++)
 		if (!stands_in(without, m->params[p].name))
 			status = add_value(i, &m->params[p], record, name, out);
+	if (status == EXIT_OK)
+		status = judge_either(i, buf_as_span(out));
 	return status == EXIT_OK && !without ? method_judge(i, buf_as_span(out)) : status;
 }
 

@@ -1,5 +1,6 @@
 #include "client/ctl/payload.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/input.h"
 #include "client/ctl/json_view.h"
 #include "client/ctl/method_command.h"
@@ -48,7 +49,7 @@ enum exit_status payload_save(struct invocation *i)
 	buf_text(&start, "{}");
 	given_operands(&i->given, i->command->operands);
 	if (!given_has(&i->given, "run-id") && !given_has(&i->given, "run"))
-		return complain_usage(command, "RUN is missing: it must be a run's id");
+		return help_missing(i->command, "RUN is missing: it must be a run's id");
 	status = read_payload(i, &start, command);
 	if (status == EXIT_OK)
 		status = method_params(i, buf_as_span(&start), (struct span){0}, NULL, &params);
