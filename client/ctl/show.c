@@ -517,13 +517,18 @@ enum exit_status show_progress(struct invocation *i, struct span result)
 enum exit_status show_removed(struct invocation *i, struct span result)
 {
 	OWNED_BUF out = {0};
-	double removed = 0;
+	double removed = 0, artifacts;
 	bool dry = takes(i, "dry-run") && given_on(&i->given, "dry-run");
 	enum exit_status status = dry ? ids_of(i, result) : EXIT_OK;
 
 	cell_number(result, "removed", &removed);
 	screen_number(&out, (uint64_t)removed);
 	buf_text(&out, dry ? " would be removed" : " removed");
+	if (cell_number(result, "artifacts", &artifacts) && artifacts > 0) {
+		buf_text(&out, ", and ");
+		screen_number(&out, (uint64_t)artifacts);
+		buf_text(&out, artifacts > 1 ? " artifacts" : " artifact");
+	}
 	return status == EXIT_OK ? print_line(buf_as_span(&out)) : status;
 }
 

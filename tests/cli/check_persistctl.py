@@ -354,6 +354,37 @@ class Saving(Store):
         self.assertEqual(self.good("job delete d1 d2 nobody"), '{"removed":2}\n')
         self.assertEqual(self.terminal(80, "job delete d1").out, "0 removed\n")
 
+    def test_a_dry_delete_says_what_is_there_and_removes_nothing(self) -> None:
+        for id in ("e1", "e2"):
+            self.good(f"job save {id}")
+            self.good(f"run save {id} --kind x")
+        self.good("artifact save e1 - -q", stdin="1")
+        self.assertEqual(self.good("job delete e1 nobody e2 --dry-run"), '{"removed":2,"ids":["e1","e2"]}\n')
+        self.assertEqual(self.good("job delete --ids e1,nobody -n -q"), "e1\n")
+        self.assertEqual(self.terminal(80, "job delete e1 nobody e2 -n").out, "e1\ne2\n2 would be removed\n")
+        self.assertEqual(self.good("run delete nobody e1 e2 --dry-run"), '{"removed":2,"ids":["e1","e2"],"artifacts":1}\n')
+        self.assertEqual(self.terminal(80, "run delete e1 --dry-run").out, "e1\n1 would be removed, and 1 artifact\n")
+        self.assertEqual(self.terminal(80, "run delete e1 --dry-run --keep-artifacts").out, "e1\n1 would be removed\n")
+        self.assertEqual(self.good("run delete nobody --dry-run"), '{"removed":0,"ids":[],"artifacts":0}\n')
+        self.assertEqual(self.good("job list -q --limit 2").split(), ["e2", "e1"])
+        self.assertEqual(self.good("run delete e1 nobody e2"), '{"removed":2}\n')
+
+    def test_of_several_ids_an_error_names_the_one_and_the_others_are_done(self) -> None:
+        for id in ("s1", "s2"):
+            self.good(f"run save {id} --kind x")
+        done = self.ctl("run get s1 nobody s2 nothing --fields id -q")
+        self.assertEqual((done.status, done.out), (3, "s1\ns2\n"))
+        self.assertIn("persistctl: run.get nobody: not_found: ", done.err)
+        self.assertIn("persistctl: run.get nothing: not_found: ", done.err)
+        for line in ("run get s1 'no blanks' s2 x.y", "run delete s1 'no blanks' s2 x.y"):
+            done = self.ctl(line)
+            self.assertEqual((done.status, done.out), (2, ""))
+            self.assertIn('persistctl: ID "no blanks" must be a string that matches [a-zA-Z0-9_-]{1,160}\n', done.err)
+            self.assertIn('persistctl: ID "x.y" must be a string that matches', done.err)
+        self.assertEqual(self.good("run get s1 s2 --fields id -q"), "s1\ns2\n")
+        self.assertIn('ID "a b" must', self.ctl("job delete s1 'a b'").err)
+        self.assertIn("persistctl: job.update_progress nobody: not_found: ", self.ctl("job progress nobody 1 2").err)
+
     def test_a_dry_cleanup_lists_and_removes_nothing(self) -> None:
         self.good("job save old --status completed --completed-at 2025-01-01T00:00:00Z")
         self.assertEqual(self.good("job cleanup --days 300 --dry-run -q"), "old\n")
