@@ -153,6 +153,20 @@ class Outputs(Store):
         t.pipe("run diff bt-1")
         t.check()
 
+    def test_an_empty_object_against_members_differs_by_the_members_alone(self) -> None:
+        empty = {"kind": "x", "status": "queued", "request": {"legs": [], "costs": {}, "x": {}}, "meta": {}}
+        full = {"kind": "x", "status": "queued", "request": {"legs": [{"w": 1}], "costs": {"tax": 2}, "x": [3]},
+                "meta": {"a": 1, "b": {}}}
+        for id, run in (("df-1", empty), ("df-2", full)):
+            self.call("run.create_or_update", run_id=id, **run)
+            self.addCleanup(self.call, "run.delete", run_id=id)
+        self.assertEqual(self.good("run diff df-1 df-2"), "request.legs[0].w\t\t1\nrequest.costs.tax\t\t2\n"
+                         "request.x\t{}\t\nrequest.x[0]\t\t3\nmeta.a\t\t1\nmeta.b\t\t{}\n")
+        self.assertEqual(set(self.good("run diff df-2 df-1 --fields request,meta.a").splitlines()),
+                         {"request.legs[0].w\t1\t", "request.costs.tax\t2\t", "request.x[0]\t3\t", "request.x\t\t{}",
+                          "meta.a\t1\t"})
+        self.assertEqual(self.ctl("run diff df-1 df-2 --exit-code -q --fields meta").out, "meta.a\nmeta.b\n")
+
     def test_counts(self) -> None:
         t = Transcript(self, "count")
         t.pipe("job count")
