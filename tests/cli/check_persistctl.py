@@ -226,6 +226,10 @@ class Outputs(Store):
             "run find job_id",
             "artifact save",
             "artifact save bt-1 /nonexistent/file",
+            "artifact save bt-1 @/nonexistent/file",
+            "artifact save bt-1 '[1,'",
+            "artifact save bt-1 ''",
+            "artifact save bt-1 @",
             "call",
             "call ping",
             "call no.method",
@@ -296,6 +300,13 @@ class Saving(Store):
         self.assertEqual(self.stored("p")["payload"], {"a": [1, 2]})
         self.good("job save p --payload -", stdin='{"b":"ü"}')
         self.assertEqual(self.stored("p")["payload"], {"b": "ü"})
+
+    def test_a_file_s_name_where_json_belongs_is_told_how_it_is_read(self) -> None:
+        file = f"{self.daemon.dir}/payload.json"
+        Path(file).write_text("{}")
+        done = self.ctl("job save p --payload", file)
+        self.assertEqual(done.status, 2)
+        self.assertTrue(done.err.endswith(f"\npersistctl: to read the file, say @{file}\n"), done.err)
 
     def test_numbers_come_back_as_they_went_in(self) -> None:
         self.good("job save n --payload '{\"i\":9007199254740993,\"r\":0.1,\"e\":1e300}'")
@@ -412,6 +423,12 @@ class Saving(Store):
         Path(file).write_text('{"tail": [0.93,\n 3.1], "ü": "\\u0000"}\n')
         by_file = self.good("artifact save art", file, "--kind", "equity", "-q").strip()
         by_pipe = self.good("artifact save art - -q", stdin=Path(file).read_bytes()).strip()
+        by_at = self.good("artifact save art", f"@{file}", "-q").strip()
+        for id in (self.good("artifact save art --payload", f"@{file}", "-q"), by_at,
+                   self.good("artifact save art", Path(file).read_text(), "-q")):
+            self.assertEqual(run_bytes("artifact", "read", id.strip(), env={"PERSISTD_SOCKET": self.daemon.socket}),
+                             run_bytes("artifact", "read", by_file, env={"PERSISTD_SOCKET": self.daemon.socket}))
+        self.good("run save art --kind x --artifact-id", by_pipe)
         by_flag = self.good("artifact save --run art --payload '\"just text\"' --no-link -q").strip()
         env = {"PERSISTD_SOCKET": self.daemon.socket}
         for id in (by_file, by_pipe, by_flag):
