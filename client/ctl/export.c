@@ -612,7 +612,7 @@ enum exit_status export_run(struct invocation *i)
 
 	if (status != EXIT_OK)
 		return status;
-	status = outlet_open(&x.outlet, given_text(&i->given, "output"));
+	status = outlet_open(&x.outlet, given_text(&i->given, "output"), x.format != FORMAT_CSV);
 	bool file = x.outlet.tmp != NULL;
 	leave_words(file);
 	interrupt_defer();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,6 +167,36 @@ class Outputs(Store):
                          {"request.legs[0].w\t1\t", "request.costs.tax\t2\t", "request.x[0]\t3\t", "request.x\t\t{}",
                           "meta.a\t1\t"})
         self.assertEqual(self.ctl("run diff df-1 df-2 --exit-code -q --fields meta").out, "meta.a\nmeta.b\n")
+
+    def test_nothing_out_of_a_record_changes_the_terminal(self) -> None:
+        evil = "\033]0;title\007\033[2J\u009b31m\u202egnp\u2066\r\x7f"
+        self.call("job.save", job={"id": "evil", "type": "evil", "status": "failed", "error": evil,
+                                   "payload": {evil: evil}, "metadata": {"a": evil}, "progress": {
+                                       "current": 1, "total": 2, "message": evil}})
+        self.call("run.create_or_update", run_id="evil", kind="evil", meta={evil: evil}, error={"message": evil})
+        self.call("run.create_or_update", run_id="evil-2", kind="evil", meta={evil: evil + "x"}, error={"m": evil})
+        artifact = json.loads(self.good("artifact save evil - --kind evil", stdin=json.dumps({evil: evil})))["id"]
+        for noun in ("job", "run"):
+            self.addCleanup(self.call, f"{noun}.delete", **{"id" if noun == "job" else "run_id": "evil"})
+        self.addCleanup(self.call, "run.delete", run_id="evil-2")
+        lists = "job list --type evil", "run list --kind evil", "run list --kind evil --fields id,meta,error.message"
+        shown = ("job get evil", "job get evil -q --fields error", "job get evil -q --fields error,payload,metadata.a",
+                 "job get evil --fields payload,metadata.a", "job get evil --json", "run diff evil evil-2",
+                 "run diff evil evil-2 -q", "run diff evil evil-2 --jsonl", "run diff evil evil-2 --json",
+                 "run find a b", "call job.get '{\"id\":\"evil\"}'", f"artifact read {artifact}",
+                 f"artifact read {artifact} --json", "job count --group-by type", "job list --type evil -q --fields error",
+                 "export", "export --json", "export --csv --jobs", "export --csv --runs -o /dev/stdout", "export --jobs "
+                 "--type evil --fields error")
+        for line in (*lists, *(f"{line} --jsonl" for line in lists), *(f"{line} --json" for line in lists), *shown):
+            out = self.terminal(200, line).out
+            self.assertRegex(out, "title|not_found|total", line)
+            self.assertEqual(re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", out), [], line)
+        # in a pipe it is what was stored
+        self.assertEqual(self.ctl("job get evil -q --fields error").out, evil + "\n")
+        self.assertIn(evil.replace("\r", "\\r"), self.good("job list --type evil -q --fields id,error"))
+        self.assertEqual(json.loads(self.good("export --jobs --type evil"))["job"]["error"], evil)
+        self.assertEqual(run_bytes("export", "--jobs", "--type", "evil", "--csv", "--fields", "error",
+                                   env={"PERSISTD_SOCKET": self.daemon.socket}), f'error\r\n"{evil}"\r\n'.encode())
 
     def test_counts(self) -> None:
         t = Transcript(self, "count")
