@@ -11,7 +11,6 @@
 #include "proto/scan.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define OWNED_BUF __attribute__((cleanup(buf_free))) struct buf
 enum { PAGE_RECORDS = 1000, READS = 16, READ_BYTES = 8 << 20, FIELDS_MAX = SPEC_FIELDS_MAX + 1 };
@@ -390,7 +389,7 @@ static void begin_bar(struct export *x, enum table_id t, struct span page)
 	if (scan_member(page, "total", &total))
 		scan_number(total, &whole, &real);
 	bar_start(&x->bar, spec_table_name(t), (uint64_t)whole);
-	if (isatty(STDOUT_FILENO) && !x->outlet.path) /* it would stand between the records */
+	if (x->outlet.terminal) /* it would stand between the records */
 		bar_end(&x->bar);
 }
 
