@@ -203,7 +203,8 @@ static void add_rules(struct buf *out, const struct command *c, unsigned width)
 static bool takes_type(const struct command *c, enum spec_type type)
 {
 	for (const struct flag *f = c->flags; f && f->name; f++)
-		if (f->param && (f->field ? f->field->type : f->param->type) == type)
+		if (f->param ? (f->field ? f->field->type : f->param->type) == type
+		             : type == SPEC_TIME && f->argument && strcmp(f->argument, "TIME") == 0)
 			return true;
 	return false;
 }
