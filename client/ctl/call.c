@@ -1,5 +1,6 @@
 #include "client/ctl/call.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/input.h"
 #include "client/ctl/show.h"
 #include <stdio.h>
@@ -36,7 +37,7 @@ enum exit_status call_run(struct invocation *i)
 	enum exit_status status;
 
 	if (!method)
-		return complain_usage("call", "METHOD is missing");
+		return help_missing(i->command, "METHOD is missing");
 	if (i->given.operand_count > 2)
 		return complain_usage("call", "call takes a method and one JSON text: quote the JSON for the shell");
 	if (!strchr(method, '.'))

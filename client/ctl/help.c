@@ -3,7 +3,9 @@
 #include "client/ctl/print.h"
 #include "proto/discover.h"
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define OWNED_BUF __attribute__((cleanup(buf_free))) struct buf
 enum {
@@ -201,7 +203,8 @@ static void add_rules(struct buf *out, const struct command *c, unsigned width)
 static bool takes_type(const struct command *c, enum spec_type type)
 {
 	for (const struct flag *f = c->flags; f && f->name; f++)
-		if (f->param && (f->field ? f->field->type : f->param->type) == type)
+		if (f->param ? (f->field ? f->field->type : f->param->type) == type
+		             : type == SPEC_TIME && f->argument && strcmp(f->argument, "TIME") == 0)
 			return true;
 	return false;
 }
@@ -261,6 +264,25 @@ enum exit_status help_command(const struct command *c, const struct screen *s)
 	if (c->examples)
 		add_examples(&out, c->examples);
 	return print_buf(&out);
+}
+
+enum exit_status help_missing(const struct command *c, const char *format, ...)
+{
+	OWNED_BUF usage = {0};
+	char name[64], *text;
+	va_list args;
+
+	va_start(args, format);
+	int len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len >= 0) {
+		complain("%s", text);
+		free(text);
+	}
+	help_synopsis(&usage, c);
+	complain("usage: persistctl %.*s", (int)usage.len, usage.at);
+	command_name(c, name);
+	return complain_help(name);
 }
 
 /* ---- everything */

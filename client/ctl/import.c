@@ -1,5 +1,6 @@
 #include "client/ctl/import.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/intake.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/print.h"
@@ -414,7 +415,7 @@ enum exit_status import_run(struct invocation *i)
 	const char *nan = given_text(&i->given, "nan");
 
 	if (i->given.operand_count == 0)
-		return complain_usage("import", "import: which FILE? (- is stdin)");
+		return help_missing(i->command, "import: which FILE? (- is stdin)");
 	if (!read_bare(&in))
 		return EXIT_USAGE;
 	in.nan_null = nan && strcmp(nan, "null") == 0;

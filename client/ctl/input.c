@@ -101,5 +101,8 @@ enum exit_status input_json(const char *argument, const char *what, struct buf *
 		snprintf(where, sizeof where, "%s (%s)", what, argument + 1);
 	else
 		snprintf(where, sizeof where, "%s", what);
-	return input_check(into, where);
+	status = input_check(into, where);
+	if (status != EXIT_OK && argument[0] != '@' && access(argument, R_OK) == 0)
+		complain("to read the file, say @%s", argument);
+	return status;
 }

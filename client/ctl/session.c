@@ -91,11 +91,13 @@ enum exit_status session_call(struct session *s, const char *method, struct span
 {
 	persist_error error;
 	persist_value value = params.at ? persist_text_n(params.at, params.len) : persist_none();
+	char about[300];
 
 	*result = NULL;
 	if (persist_call(session_client(s), method, value, result, &error) == 0)
 		return EXIT_OK;
-	return session_report(s, method, &error);
+	snprintf(about, sizeof about, "%s%s%s", method, s->subject ? " " : "", s->subject ? s->subject : "");
+	return session_report(s, about, &error);
 }
 
 void session_close(struct session *s)
