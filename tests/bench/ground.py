@@ -1,7 +1,7 @@
-"""The ground that is measured on: a directory on a file system that keeps what was fsynced, and the machine's description.
+"""The ground that is measured on: a directory on a file system that keeps what was fsynced, and what machine it is.
 
-As root it is an ext4 of its own, with a journal, in an image file that is mounted for as long as it is needed: every server
-writes to the same fresh file system, and what else the disk holds matters little. Else it is a plain directory.
+As root it is an ext4 of its own, with a journal, in an image file that is mounted for as long as it is needed: every
+server writes to the same fresh file system, and what else the disk holds matters little. Else it is a plain directory.
 """
 from __future__ import annotations
 

@@ -27,10 +27,28 @@ def micros(value: float) -> str:
     return f'{value / 1000:.3g} ms' if value >= 1000 else f'{value:.3g} µs'
 
 
+def opening(head: dict[str, Any]) -> str:
+    """What machine it was."""
+    return (f'{head["processor"]}, {head["cores"]} cores, {head["memory_gib"]} GiB, Linux {head["kernel"]}; an fsync of '
+            f'600 appended bytes takes {head["fsync_us"]:.0f} µs; load average at the start {head["load"]}.')
+
+
+def put_into_docs(place: str, page: Path, plot: Path, plot_name: str) -> None:
+    """Replaces what docs/performance.md has between the two comments of that place."""
+    docs = Path(__file__).resolve().parents[2] / 'docs'
+    text = (docs / 'performance.md').read_text()
+    before, begin, rest = text.partition(f'<!-- {place} -->\n')
+    _, end, after = rest.partition(f'<!-- end of {place} -->\n')
+    if not begin or not end:
+        sys.exit(f'docs/performance.md has no place for the {place}')
+    (docs / 'performance.md').write_text(before + begin + '\n' + page.read_text() + '\n' + end + after)
+    (docs / plot_name).write_text(plot.read_text())
+
+
 class Report:
     """Writes each measurement to `out`/results.jsonl as it comes. `bases`: the builds of persistd, the base first."""
 
-    def __init__(self, out: Path, bases: list[str], head: dict[str, object]) -> None:
+    def __init__(self, out: Path, bases: list[str], head: dict[str, Any]) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.out = out
         self.bases = bases
@@ -107,7 +125,8 @@ class Report:
         self.rows.append(row)
         for peer in [*self.peers_in(row.name), 'echo']:
             figures = {f: m for f in FIGURES if (m := self._median(row.name, peer, f)) is not None}
-            line: Result = {'summary': True, 'row': row.name, 'peer': peer, **figures, 'bound': self.bound(row.name, peer)}
+            line: Result = {'summary': True, 'row': row.name, 'peer': peer, **figures,
+                            'bound': self.bound(row.name, peer)}
             if ratios := self.ratios(row.name, self.bases[0], peer):
                 line['ratio'] = {'median': statistics.median(ratios), 'low': ratios[0], 'high': ratios[-1]}
                 if (goal := self.goal(row.name, peer)) is not None:
@@ -121,8 +140,8 @@ class Report:
         others = [r['others'] for of in self.results.values() for r in of.values() if 'others' in r]
         if not others or statistics.median(others) <= BUSY:
             return ''
-        return (f'**The machine was busy with other work**, which took {statistics.median(others):.1f} cores while this was '
-                'measured: rates and ratios are worth little, CPU a call is worth more.\n')
+        return (f'**The machine was busy with other work**, which took {statistics.median(others):.1f} cores while this '
+                'was measured: rates and ratios are worth little, CPU a call is worth more.\n')
 
     def _ratio_cells(self, row: str, peer: str) -> tuple[str, str]:
         ratios = self.ratios(row, self.bases[0], peer)
@@ -151,7 +170,8 @@ class Report:
             if row.is_start:
                 continue
             for place, peer in enumerate(self.peers_in(row.name)):
-                lines.append(f'| {row.name if place == 0 else ""} | {peer} | {" | ".join(self._cells(row.name, peer))} |')
+                cells = ' | '.join(self._cells(row.name, peer))
+                lines.append(f'| {row.name if place == 0 else ""} | {peer} | {cells} |')
             if (ceiling := self._median(row.name, 'echo', 'rate')) is not None:
                 load = (self._median(row.name, 'echo', 'cpu') or 0) * 100
                 lines.append(f'| | *echo* | {grouped(ceiling)} | | | | | | generator at {load:.0f} % | | |')
@@ -179,13 +199,12 @@ class Report:
 
     def table(self) -> str:
         head = self.head
-        opening = (f'{head["processor"]}, {head["cores"]} cores, {head["memory_gib"]} GiB, Linux {head["kernel"]}; an fsync of '
-                   f'600 appended bytes takes {head["fsync_us"]:.0f} µs. {head["records"]:,} records of {head["bytes"]} bytes; '
-                   f'medians of {head["repeats"]} repetitions of {head["seconds"]:g} s; load average at the start '
-                   f'{head["load"]}.')
+        shape = (f'{head["records"]:,} records of {head["bytes"]} bytes; medians of {head["repeats"]} repetitions of '
+                 f'{head["seconds"]:g} s.')
         versions = '; '.join(f'{name}: {version}' for name, version in self.versions.items() if version)
-        parts = [opening + '\n', versions + '.\n' if versions else '', self._busy()]
-        parts += ['\n'.join(table) + '\n' for table in (self._rate_table(), self._start_table(), self._build_table()) if table]
+        parts = [f'{opening(head)} {shape}\n', versions + '.\n' if versions else '', self._busy()]
+        tables = (self._rate_table(), self._start_table(), self._build_table())
+        parts += ['\n'.join(table) + '\n' for table in tables if table]
         return '\n'.join(part for part in parts if part)
 
     def plot(self) -> str:

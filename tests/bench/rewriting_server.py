@@ -53,7 +53,8 @@ class Store:
     async def carry_out(self, method: str, params: dict[str, Any]) -> Any:
         if method == 'job.save':
             return await self.save(params['job'])
-        return {'job.get': self.get, 'job.list': self.list, 'job.update_progress': self.update_progress}[method](**params)
+        reads = {'job.get': self.get, 'job.list': self.list, 'job.update_progress': self.update_progress}
+        return reads[method](**params)
 
 
 async def serve(store: Store, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
