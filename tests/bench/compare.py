@@ -256,7 +256,7 @@ def parse() -> argparse.Namespace:
     p.add_argument('--warm', type=float, default=0.2)
     p.add_argument('--pause', type=float, default=0.1, help='seconds before each measurement')
     p.add_argument('--dir', type=Path, default=Path('/var/tmp'))
-    p.add_argument('--gigabytes', type=int, default=24, help='size of the file system that is made (sparse)')
+    p.add_argument('--gigabytes', type=int, default=24, help='size of the file system that is made; 0: none')
     p.add_argument('--anywhere', action='store_true', help='also where nothing is durable')
     p.add_argument('--nice', type=int, default=0, help='added to the niceness of all that is measured')
     p.add_argument('--out', type=Path)

@@ -263,7 +263,8 @@ class Curves:
     def plot(self) -> str:
         calls = self._of('calls')
         curves = [Curve(TITLES[c], [(r['records'], r['cpu']) for r in calls if r['call'] == c]) for c in TITLES]
-        return curve_plot([c for c in curves if c.points], "the server's CPU for a call, over the number of records", 'µs')
+        title = "the server's CPU for a call, over the number of records"
+        return curve_plot([c for c in curves if c.points], title, 'µs')
 
     def run(self) -> None:
         try:
@@ -285,7 +286,7 @@ def parse() -> argparse.Namespace:
     p.add_argument('--seconds', type=float)
     p.add_argument('--hour', action='store_true', help='one save a second for an hour, not 3,600 in a row')
     p.add_argument('--dir', type=Path, default=Path('/var/tmp'))
-    p.add_argument('--gigabytes', type=int, default=24, help='size of the file system that is made (sparse)')
+    p.add_argument('--gigabytes', type=int, default=24, help='size of the file system that is made; 0: none')
     p.add_argument('--anywhere', action='store_true', help='also where nothing is durable')
     p.add_argument('--nice', type=int, default=0, help='added to the niceness of all that is measured')
     p.add_argument('--out', type=Path)

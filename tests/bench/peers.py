@@ -207,7 +207,7 @@ class Persistd(Lines):
 class Rewriter(Lines):
     """What is replaced: an asyncio server that writes its whole JSON file at each save."""
 
-    works = frozenset({'save', 'indexed', 'preload', 'get', 'list', 'progress', 'mixed'})
+    works = frozenset({'save', 'indexed', 'preload', 'get', 'list', 'progress', 'notify', 'mixed'})
 
     def __init__(self, name: str, top: Path, load: Path, records: int, size: int) -> None:
         super().__init__(name, top)

@@ -29,8 +29,8 @@ def micros(value: float) -> str:
 
 def opening(head: dict[str, Any]) -> str:
     """What machine it was."""
-    return (f'{head["processor"]}, {head["cores"]} cores, {head["memory_gib"]} GiB, Linux {head["kernel"]}; an fsync of '
-            f'600 appended bytes takes {head["fsync_us"]:.0f} µs; load average at the start {head["load"]}.')
+    return (f'{head["processor"]}, {head["cores"]} cores, {head["memory_gib"]} GiB, Linux {head["kernel"]}; an fsync '
+            f'of 600 appended bytes takes {head["fsync_us"]:.0f} µs; load average at the start {head["load"]}.')
 
 
 def put_into_docs(place: str, page: Path, plot: Path, plot_name: str) -> None:
@@ -140,8 +140,8 @@ class Report:
         others = [r['others'] for of in self.results.values() for r in of.values() if 'others' in r]
         if not others or statistics.median(others) <= BUSY:
             return ''
-        return (f'**The machine was busy with other work**, which took {statistics.median(others):.1f} cores while this '
-                'was measured: rates and ratios are worth little, CPU a call is worth more.\n')
+        return (f'**The machine was busy with other work**, which took {statistics.median(others):.1f} cores while '
+                'this was measured: rates and ratios are worth little, CPU a call is worth more.\n')
 
     def _ratio_cells(self, row: str, peer: str) -> tuple[str, str]:
         ratios = self.ratios(row, self.bases[0], peer)
