@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: with small stores and short times, without the servers that must be installed."""
+"""The benchmark measures what it says: with small stores and short times, without servers that must be installed."""
 import json
 import os
 import re

@@ -170,7 +170,7 @@ class Curves:
         self.note(part='stalls', during=what, pings=got['calls'], p50=got['p50'], p999=got['p999'], max=got['max'])
 
     def _ping_while_folding(self, peer: Persistd, what: str) -> None:
-        flights = []
+        flights: list[Result] = []
         while not flights or self._is_folding(peer):
             flights.append(self._pinged(peer, 0.25))
         self.note(part='stalls', during=what, pings=sum(f['calls'] for f in flights),

@@ -363,4 +363,5 @@ def fly(load: Path, peer: Peer, work: str, records: int, size: int, connections:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise PeerError(f'{peer.name}, {work}: {done.stderr.strip()}')
-    return json.loads(done.stdout)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said

@@ -5,7 +5,7 @@ import json
 import statistics
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from plot import Dot, ratio_plot
 from rows import GOALS, Row
@@ -25,6 +25,13 @@ def micros(value: float) -> str:
     if value >= 1e6:
         return f'{value / 1e6:.3g} s'
     return f'{value / 1000:.3g} ms' if value >= 1000 else f'{value:.3g} µs'
+
+
+def spread(sorted_values: list[float]) -> str:
+    """Three cells: the median, the lowest, the highest."""
+    if not sorted_values:
+        return ' | | '
+    return ' | '.join(f'{v:.3f}' for v in (statistics.median(sorted_values), sorted_values[0], sorted_values[-1]))
 
 
 def opening(head: dict[str, Any]) -> str:
@@ -100,6 +107,12 @@ class Report:
         figure = 'value' if row in ('start', 'memory') else 'rate'
         return sorted(ours[i][figure] / theirs[i][figure] for i in ours if i in theirs and theirs[i][figure])
 
+    def cpu_ratios(self, row: str, base: str, peer: str) -> list[float]:
+        """How much more CPU the peer takes for a call than the base, repetition by repetition, smallest first."""
+        ours, theirs = self.results.get((row, base), {}), self.results.get((row, peer), {})
+        return sorted(theirs[i]['server_cpu_us'] / ours[i]['server_cpu_us'] for i in ours
+                      if i in theirs and ours[i].get('server_cpu_us') and 'server_cpu_us' in theirs[i])
+
     def goal(self, row: str, peer: str) -> Optional[float]:
         return GOALS.get(row, {}).get(peer)
 
@@ -155,17 +168,21 @@ class Report:
         sign = '≤' if row in ('start', 'memory') else '≥'
         return text, f'{sign} {goal:g} {"✓" if self.is_met(row, peer, ratio) else "✗"}'
 
+    def _cpu_cell(self, row: str, peer: str) -> str:
+        ratios = self.cpu_ratios(row, self.bases[0], peer)
+        return f'{statistics.median(ratios):.2f}' if ratios and peer != self.bases[0] else ''
+
     def _cells(self, row: str, peer: str) -> list[str]:
-        def cell(figure: str, show: Any) -> str:
+        def cell(figure: str, show: Callable[[float], str]) -> str:
             value = self._median(row, peer, figure)
             return show(value) if value else ''
         return [cell('rate', grouped), cell('p50', micros), cell('p99', micros), cell('p999', micros),
                 cell('server_cpu_us', micros), cell('rss', lambda v: f'{v / 1e6:,.0f} MB'), self.bound(row, peer),
-                *self._ratio_cells(row, peer)]
+                *self._ratio_cells(row, peer), self._cpu_cell(row, peer)]
 
     def _rate_table(self) -> list[str]:
-        lines = ['| row | who | calls/s | p50 | p99 | p99.9 | CPU a call | RSS | bound by | ratio | goal |',
-                 '|---|---|--:|--:|--:|--:|--:|--:|---|--:|---|']
+        lines = ['| row | who | calls/s | p50 | p99 | p99.9 | CPU a call | RSS | bound by | ratio | goal | CPU ratio |',
+                 '|---|---|--:|--:|--:|--:|--:|--:|---|--:|---|--:|']
         for row in self.rows:
             if row.is_start:
                 continue
@@ -174,7 +191,7 @@ class Report:
                 lines.append(f'| {row.name if place == 0 else ""} | {peer} | {cells} |')
             if (ceiling := self._median(row.name, 'echo', 'rate')) is not None:
                 load = (self._median(row.name, 'echo', 'cpu') or 0) * 100
-                lines.append(f'| | *echo* | {grouped(ceiling)} | | | | | | generator at {load:.0f} % | | |')
+                lines.append(f'| | *echo* | {grouped(ceiling)} | | | | | | generator at {load:.0f} % | | | |')
         return lines if len(lines) > 2 else []
 
     def _start_table(self) -> list[str]:
@@ -189,12 +206,13 @@ class Report:
         return lines if len(lines) > 2 else []
 
     def _build_table(self) -> list[str]:
-        lines = ['| row | build | as a multiple of ' + self.bases[0] + ' | lowest | highest |', '|---|---|--:|--:|--:|']
+        lines = [f'| row | build | as a multiple of {self.bases[0]} | lowest | highest | CPU of {self.bases[0]}, as a '
+                 'multiple | lowest | highest |', '|---|---|--:|--:|--:|--:|--:|--:|']
         for row in self.rows:
             for build in self.bases[1:]:
                 if ratios := self.ratios(row.name, build, self.bases[0]):
-                    lines.append(f'| {row.name} | {build} | {statistics.median(ratios):.3f} | {ratios[0]:.3f} | '
-                                 f'{ratios[-1]:.3f} |')
+                    cpu = self.cpu_ratios(row.name, build, self.bases[0])
+                    lines.append(f'| {row.name} | {build} | {spread(ratios)} | {spread(cpu)} |')
         return lines if len(lines) > 2 else []
 
     def table(self) -> str:
