@@ -160,8 +160,8 @@ static void *work(void *arg)
 static bool open_database(struct embedded *e)
 {
 	static const char *const texts[STATEMENTS] = {
-		[SAVE] = "INSERT INTO jobs VALUES(?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
-		         "status=excluded.status, record=excluded.record",
+		[SAVE] = ("INSERT INTO jobs VALUES(?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+		          "status=excluded.status, record=excluded.record"),
 		[GET] = "SELECT record FROM jobs WHERE id=?",
 		[PAGE] = "SELECT record FROM jobs WHERE status=? ORDER BY created_at DESC LIMIT 50",
 		[COUNT] = "SELECT count(*) FROM jobs WHERE status=?",
