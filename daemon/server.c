@@ -43,6 +43,7 @@ struct server {
 	uint64_t finish_until;  /* monotonic microseconds: slow readers are waited for no longer */
 	bool folded;
 	uv_timer_t watchdog;
+	int refused_with;       /* the exit status of a start that is refused */
 	uint64_t at_start[TABLE_COUNT]; /* numbers of records */
 };
 
@@ -457,6 +458,7 @@ static bool listen_where_it_is_said(struct server *s)
 	char why[1024] = "";
 	int passed = notify_listen_fd(why, sizeof why);
 	if (passed == -2 || (passed >= 0 && !listener_inherit(&s->listener, passed))) {
+		s->refused_with = EX_CONFIG; /* the unit's */
 		log_error("not started: %s", passed == -2 ? why : "the socket that the service manager passed has no path");
 		return false;
 	}
@@ -512,11 +514,19 @@ static bool open_all(struct server *s, struct settings *settings)
 	                              .started_at = wall_clock(), .started_micros = service_micros()};
 	apply_settings(s);
 	ident_init();
-	if (!socket_group(s) || !open_state(s))
+	s->refused_with = EX_CONFIG;
+	if (!socket_group(s))
+		return false;
+	s->refused_with = EX_TEMPFAIL;
+	if (!open_state(s))
 		return false;
 	uv_loop_init(&s->loop);
 	s->service.flush = flush_uv_new(&s->loop);
-	if (!load(s) || !listen_where_it_is_said(s))
+	s->refused_with = EX_DATAERR;
+	if (!load(s))
+		return false;
+	s->refused_with = EX_TEMPFAIL;
+	if (!listen_where_it_is_said(s))
 		return false;
 	s->service.socket_path = s->listener.path;
 	if (listener_group(&s->listener, &s->service.socket_group))
@@ -548,7 +558,7 @@ int server_run(struct settings *settings)
 {
 	static struct server s;
 	if (!open_all(&s, settings))
-		return 1; /* the process ends here: its descriptors, locks and memory go with it */
+		return s.refused_with; /* the process ends here: its descriptors, locks and memory go with it */
 	handles_open(&s);
 	for (int t = 0; t < TABLE_COUNT; t++)
 		s.at_start[t] = table_count(store_table(s.service.store, (enum table_id)t));

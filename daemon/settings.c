@@ -7,9 +7,8 @@
 #include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
-
-enum { EXIT_USAGE = 64 }; /* EX_USAGE of sysexits.h */
 
 /* ---- values as texts, from wherever they come */
 
@@ -419,14 +418,15 @@ static void print_help(void)
 	       "$STATE_DIRECTORY (systemd sets it), else $XDG_STATE_HOME/persistd, else ~/.local/state/persistd.\n"
 	       "\n"
 	       "SIGTERM and SIGINT finish what is in flight, fold and exit 0. SIGHUP reads the configuration file again.\n"
-	       "Exit status: 0 stopped; 1 the start was refused (the last line on stderr says why); 64 wrong usage\n"
-	       "or configuration; 71 out of memory.\n");
+	       "Exit status: 0 stopped; 64 wrong usage. The start was refused, and the last line on stderr says why:\n"
+	       "65 a file of the state directory cannot be read; 75 the state directory or the socket cannot be had, and\n"
+	       "that may mend itself; 78 a setting is wrong. 71 out of memory. --check: 0 sound, 1 findings.\n");
 }
 
 static enum settings_command usage(int *status)
 {
 	fprintf(stderr, "Try persistd --help.\n");
-	*status = EXIT_USAGE;
+	*status = EX_USAGE;
 	return SETTINGS_EXIT;
 }
 
@@ -480,6 +480,7 @@ enum settings_command settings_read(struct settings *s, int argc, char **argv, i
 	if (command != SETTINGS_EXIT && !gather(s, flags, NULL, why, sizeof why)) {
 		log_error("wrong setting: %s", why);
 		command = usage(status);
+		*status = EX_CONFIG;
 	}
 	s->flags = flags;
 	if (command == SETTINGS_EXIT)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 static struct daemon *d;
@@ -74,7 +75,7 @@ START_TEST(a_second_daemon_on_the_same_files_is_refused_and_told_by_whom)
 	save("first");
 	struct daemon *second = daemon_new();
 	strcpy(second->state, d->state);
-	ck_assert_int_eq(daemon_start_refused(second, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(second, NULL), EX_TEMPFAIL);
 	expect_last_words(second, ARGS(d->state, number(d->pid)));
 	ck_assert(!file_exists(second->socket));
 	client_call(client_open(d), "server.ping", NULL);
@@ -86,7 +87,7 @@ START_TEST(a_second_daemon_on_the_same_socket_is_refused_and_told_by_whom)
 {
 	struct daemon *second = daemon_new();
 	strcpy(second->socket, d->socket);
-	ck_assert_int_eq(daemon_start_refused(second, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(second, NULL), EX_TEMPFAIL);
 	expect_last_words(second, ARGS(d->socket, number(d->pid)));
 	client_call(client_open(d), "server.ping", NULL);
 }
@@ -108,7 +109,7 @@ START_TEST(a_socket_that_answers_is_not_taken_over_though_its_lock_is_free)
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", d->socket);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	ck_assert_int_eq(listen(fd, 5), 0);
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
 	expect_last_words(d, ARGS(d->socket, number(getpid())));
 	ck_assert(file_exists(d->socket));
 	close(fd);
@@ -118,7 +119,7 @@ END_TEST
 START_TEST(what_is_no_socket_is_left_alone)
 {
 	file_write(d->socket, "precious", 8);
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
 	expect_last_words(d, ARGS(d->socket));
 	ck_assert_str_eq(file_read(d->socket, NULL), "precious");
 }
@@ -128,7 +129,7 @@ START_TEST(a_state_directory_that_is_a_file_is_refused)
 {
 	ck_assert_int_eq(rmdir(d->state), 0);
 	file_write(d->state, "precious", 8);
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
 	expect_last_words(d, ARGS(d->state));
 	ck_assert_str_eq(file_read(d->state, NULL), "precious");
 }
@@ -446,7 +447,7 @@ static void killed_with_segments(void)
 
 static void expect_refused(const char *word)
 {
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_DATAERR);
 	expect_last_words(d, ARGS(word));
 	struct command check = command_run(ARGS(PERSISTD, "--check", "--state-dir", d->state));
 	ck_assert_int_eq(check.status, 1);
@@ -511,7 +512,7 @@ START_TEST(another_store_s_snapshot_stops_the_start)
 	save("mine");
 	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
 	file_copy(daemon_path(other, "jobs.json"), daemon_path(d, "jobs.json"));
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_DATAERR);
 }
 END_TEST
 
@@ -589,6 +590,22 @@ START_TEST(help_and_version_are_what_one_expects)
 }
 END_TEST
 
+START_TEST(a_service_manager_can_tell_what_trying_again_does_not_mend)
+{
+	char *conf;
+	ck_assert_int_gt(asprintf(&conf, "%s/persistd.conf", d->dir), 0);
+	file_write(conf, "[limits]\nmax_lines = 3\n", 23);
+	ck_assert_int_eq(daemon_start_refused(d, ARGS("--config", conf)), EX_CONFIG);
+	ck_assert_int_eq(daemon_start_refused(d, ARGS("--socket-group", "no such group")), EX_CONFIG);
+	ck_assert_int_eq(daemon_start_refused(d, ARGS("--nonsense")), EX_USAGE);
+	file_write(daemon_path(d, "jobs.json"), "{", 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_DATAERR);
+	ck_assert_int_eq(unlink(daemon_path(d, "jobs.json")), 0);
+	file_write(d->socket, "", 0);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
+}
+END_TEST
+
 static const char *const *const bad_usage[] = {
 	(const char *const[]){"--nonsense", NULL}, (const char *const[]){"argument", NULL},
 	(const char *const[]){"--log-level", "loud", NULL},
@@ -640,6 +657,7 @@ int main(void)
 	tcase_add_test(files, check_reports_a_payload_without_a_record_and_one_that_is_missing);
 	tcase_add_test(files, check_of_a_directory_that_is_not_there_fails_and_makes_none);
 	tcase_add_test(files, help_and_version_are_what_one_expects);
+	tcase_add_test(files, a_service_manager_can_tell_what_trying_again_does_not_mend);
 	tcase_add_loop_test(files, wrong_usage_is_said_on_stderr_and_fails, 0, COUNT(bad_usage));
 	return integration_run(suite);
 }

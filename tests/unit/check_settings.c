@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 #include <getopt.h>
 #include <string.h>
+#include <sysexits.h>
 
 static struct settings settings;
 static struct scratch scratch;
@@ -65,7 +66,7 @@ static const char *complaint(const char *flag, const char *value)
 	bool taken;
 	const char *said = said_at(flag, value, &taken);
 	ck_assert_msg(!taken, "taken: %s %s", flag, value ? value : "");
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 	return said;
 }
 
@@ -147,18 +148,18 @@ START_TEST(below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said)
 }
 END_TEST
 
-START_TEST(wrong_flags_are_refused_with_status_64)
+START_TEST(flags_that_are_none_are_refused_with_status_64_and_wrong_values_with_78)
 {
 	ck_assert(!PARSE("--nonsense"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_USAGE);
 	ck_assert(!PARSE("--log-level", "loud"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 	ck_assert(!PARSE("extra"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_USAGE);
 	ck_assert(!PARSE("--socket", ""));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 	ck_assert(!PARSE("--config", "/nonexistent/persistd.conf"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 }
 END_TEST
 
@@ -230,7 +231,7 @@ START_TEST(a_file_that_cannot_be_read_is_no_file_that_is_not_there)
 	bool taken = PARSE("--check");
 	ck_assert_int_eq(seteuid(0), 0);
 	ck_assert(!taken);
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 }
 END_TEST
 
@@ -569,7 +570,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, paths_come_from_the_flags_then_from_xdg_then_from_home);
 	tcase_add_test(tcase, below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said);
-	tcase_add_test(tcase, wrong_flags_are_refused_with_status_64);
+	tcase_add_test(tcase, flags_that_are_none_are_refused_with_status_64_and_wrong_values_with_78);
 	tcase_add_test(tcase, limits_outside_their_bounds_are_refused);
 	tcase_add_test(tcase, help_and_version_end_with_status_0);
 	tcase_add_test(tcase, the_flag_wins_over_the_environment_and_that_over_the_file);
