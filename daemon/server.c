@@ -488,8 +488,8 @@ static bool set_state_mode(struct server *s)
 		return false;
 	}
 	if (change.dirs)
-		log_info("%s: the mode becomes %04o, as %s says, and was %04o: %u director%s and %" PRIu64 " files changed",
-		         s->dirs.state.path, mode, from, change.was, change.dirs, change.dirs == 1 ? "y" : "ies", change.files);
+		log_info("%s: the mode becomes %04o, as %s says, and was %04o: %u directories and %" PRIu64 " files have changed",
+		         s->dirs.state.path, mode, from, change.was, change.dirs, change.files);
 	if (change.left)
 		log_warning("%s: the mode of %" PRIu64 " files could not be changed", s->dirs.state.path,
 		            change.left);

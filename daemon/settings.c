@@ -205,8 +205,10 @@ static void warn_of_variable(const char *variable)
 		setting_variable(near, meant);
 	else if (fault_did_you_mean(span_of(key), (const char *const[]){"config", NULL}))
 		strcpy(meant, "PERSISTD_CONFIG");
-	log_warning("%s is no setting and does nothing%s%s%s", name, meant[0] ? "; did you mean " : "", meant,
-	            meant[0] ? "?" : "");
+	if (meant[0])
+		log_warning("%s is no setting and does nothing; did you mean %s?", name, meant);
+	else
+		log_warning("%s is no setting and does nothing", name);
 }
 
 static void warn_of_environment(void)
@@ -247,8 +249,8 @@ static bool apply_said(struct settings *s, const struct setting *row, const stru
 	struct buf unknown = {0};
 	bool good = !(row->kind == SETTING_PATH && comment) && setting_apply(s, row, said->text, &unknown, expected, sizeof expected);
 	if (good && unknown.len)
-		log_warning("%s: %s%sthis machine has no %.*s; what is said of it is passed over", said->from, file ? row->key : "",
-		            file ? ": " : "", (int)unknown.len, unknown.at);
+		log_warning("%s: %s: this machine has no %.*s; what is said of it is passed over", said->from, row->key,
+		            (int)unknown.len, unknown.at);
 	buf_free(&unknown);
 	if (good)
 		return true;

@@ -200,14 +200,17 @@ static bool take_lock(struct opening *o)
 	           : refuse(o, "%s/%s: cannot be locked: %s", o->path, LOCK_NAME, strerror(errno));
 }
 
-static bool open_below(struct opening *o, struct disk_dir *dir, const char *name)
+/* Payloads are made to be read by others where the directory lets them in; they never become narrower than this. */
+enum { ANY_FILE = 0600, PAYLOAD_FILE = 0640 };
+
+static bool open_below(struct opening *o, struct disk_dir *dir, const char *name, mode_t least)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%.*s/%s", (int)PATH_LIMIT, o->path, name);
 	struct stat st;
 	if (disk_dir_open(o->disk, dir, o->s->state.fd, name, path, o->make, 0700) &&
 	    o->disk->ops->fstat(o->disk->context, dir->fd, &st) == 0) {
-		dir->files = 0600 | (st.st_mode & 0044); /* it is made 0700: if it is wider that is meant to be */
+		dir->files = least | (st.st_mode & 0044); /* it is made 0700: if it is wider that is meant to be */
 		return true;
 	}
 	if (errno == ENOENT && !o->make)
@@ -240,8 +243,8 @@ static bool open_all(struct opening *o, const char *path)
 {
 	struct state_dir *s = o->s;
 	char artifacts[PATH_MAX];
-	if (!resolve(o, path) || !open_state(o) || !take_lock(o) || !open_below(o, &s->journal, "journal") ||
-	    !open_below(o, &s->artifacts, "artifacts"))
+	if (!resolve(o, path) || !open_state(o) || !take_lock(o) || !open_below(o, &s->journal, "journal", ANY_FILE) ||
+	    !open_below(o, &s->artifacts, "artifacts", PAYLOAD_FILE))
 		return false;
 	snprintf(artifacts, sizeof artifacts, "%.*s/artifacts", (int)PATH_LIMIT, o->path);
 	s->artifacts_path = mem_copy(artifacts, strlen(artifacts) + 1);
@@ -284,11 +287,11 @@ static void set_file_mode(struct disk *d, const struct disk_dir *dir, const char
 }
 
 /* The files first: the directory's mode says that they are done. */
-static bool set_mode(struct disk *d, struct disk_dir *dir, mode_t mode, struct state_dir_change *change)
+static bool set_mode(struct disk *d, struct disk_dir *dir, mode_t mode, mode_t least, struct state_dir_change *change)
 {
 	__attribute__((cleanup(buf_free))) struct buf names = {0};
 	struct stat st;
-	dir->files = mode & 0644;
+	dir->files = least | (mode & 0044);
 	if (d->ops->fstat(d->context, dir->fd, &st) < 0)
 		return false;
 	if ((st.st_mode & 0777) == mode)
@@ -306,8 +309,8 @@ static bool set_mode(struct disk *d, struct disk_dir *dir, mode_t mode, struct s
 bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode, struct state_dir_change *change)
 {
 	*change = (struct state_dir_change){0};
-	return set_mode(d, &s->state, mode, change) && set_mode(d, &s->journal, mode, change) &&
-	       set_mode(d, &s->artifacts, mode, change);
+	return set_mode(d, &s->state, mode, ANY_FILE, change) && set_mode(d, &s->journal, mode, ANY_FILE, change) &&
+	       set_mode(d, &s->artifacts, mode, PAYLOAD_FILE, change);
 }
 
 void state_dir_close(struct state_dir *s, struct disk *d)

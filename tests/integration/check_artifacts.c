@@ -54,7 +54,7 @@ START_TEST(a_saved_artifact_is_a_file_that_programs_of_its_user_can_read)
 	ck_assert_str_eq(text, "{\"tail\":[0.1,2,\"\xc3\xa9\"],\"n\":null}");
 	struct stat status;
 	ck_assert_int_eq(stat(path, &status), 0);
-	ck_assert_int_eq(status.st_mode & 07777, 0600);
+	ck_assert_int_eq(status.st_mode & 07777, 0640);
 }
 END_TEST
 

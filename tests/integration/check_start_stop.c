@@ -167,7 +167,7 @@ START_TEST(a_directory_that_is_there_keeps_its_mode_unless_another_is_said)
 	const char *path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","kind":"a","payload":[1]})), "path");
 	struct stat artifact;
 	ck_assert_int_eq(stat(path, &artifact), 0);
-	ck_assert_uint_eq(artifact.st_mode & 07777, 0600);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
 	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
 	ck_assert_uint_eq(mode_of("."), 0755);
 	ck_assert_uint_eq(mode_of("runs.json"), 0600);
@@ -185,7 +185,7 @@ START_TEST(a_directory_that_is_there_keeps_its_mode_unless_another_is_said)
 	ck_assert_uint_eq(mode_of("."), 0700);
 	ck_assert_uint_eq(mode_of("artifacts"), 0700);
 	ck_assert_int_eq(stat(path, &artifact), 0);
-	ck_assert_uint_eq(artifact.st_mode & 07777, 0600);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
 	char *said;
 	ck_assert_int_gt(asprintf(&said, "%s: the mode becomes 0700, as --state-dir-mode says, and was 0755: 2 directories and ", d->state), 0);
 	ck_assert_msg(strstr(daemon_errors(d), said), "%s", daemon_errors(d));
