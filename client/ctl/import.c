@@ -23,6 +23,9 @@ const struct flag import_flags[] = {
 	{.name = "runs", .prose = "They are runs."},
 	{.name = "artifacts", .prose = "They are artifacts."},
 	{.name = "json", .prose = "The counts as JSON."},
+	{.name = "timeout", .letter = 't', .argument = "SECONDS",
+	 .prose = "How long to wait for the daemon's answer to each call, which has up to 1,000 records or 1 MiB; not for "
+	          "the whole import. Seconds, or 500ms, 2m. Default 300."},
 	{.name = NULL},
 };
 

@@ -445,6 +445,19 @@ class Interrupted(Case):
         self.assertRegex(told.decode(), r"^persistctl: interrupted: at least [1-9]\d* records were imported and stay; the "
                                         r"same command, once more, goes on from there\n$")
 
+    def test_a_timeout_is_for_each_call_as_its_help_says(self) -> None:
+        path = self.file("jobs.jsonl", text_of([{"job": job(1)}]))
+        self.ctl("import", "-t", "60", path)
+        self.assertIn("answer to each call, which has up to 1,000 records or 1 MiB; not",
+                      " ".join(self.ctl("import", "--help")[0].split()))
+        assert self.daemon.process
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            _, told = self.ctl("import", "-t", "200ms", path, status=124)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.assertIn("no reply within 0.2 s", told)
+
     def test_ctrl_c_before_anything_was_sent_says_that_nothing_was_imported(self) -> None:
         process = self.interrupted("import", "-", stdin=subprocess.PIPE)
         assert process.stdin
