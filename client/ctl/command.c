@@ -58,13 +58,13 @@ static const struct command own_commands[] = {
 	{.noun = "", .verb = "import",
 	 .prose = "Takes in files of records: jobs.json, runs.json, directories, JSON lines.",
 	 .run = import_run, .flags = import_flags, .operands = import_operands, .no_output_flags = true,
-	 .notes = "Each call has 300 s, unless --timeout says otherwise.\n",
 	 .examples = "persistctl import ~/old/jobs.json ~/old/runs.json --nan=null --dry-run\n"
 	             "persistctl import backup.jsonl"},
 	{.noun = "", .verb = "export",
 	 .prose = "Gives every record, as JSON lines, as one document, or as a table.",
 	 .run = export_run, .flags = export_flags, .no_output_flags = true,
-	 .examples = "persistctl export > backup.jsonl"},
+	 .examples = "persistctl export > backup.jsonl\n"
+	             "persistctl export --jobs --since 1w --status failed -o failed.jsonl"},
 	{.noun = "", .verb = "call", .prose = "Calls any method with parameters as JSON.", .run = call_run,
 	 .operands = call_operands, .views = {show_indented, NULL},
 	 .examples = "persistctl call job.list '{\"status\": \"running\", \"limit\": 10}'"},

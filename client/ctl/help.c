@@ -33,7 +33,7 @@ static const char about_status[] =
 
 static const char about_times[] =
 	"TIME is how long ago (90s, 15m, 2h, 1h30m, 3d, 1w), now, today, yesterday, a date such as 2026-11-22, "
-	"\"2026-11-22 16:50\", or RFC 3339. Without an offset it is local time, with --utc UTC.";
+	"\"2026-11-22 16:50\", or RFC 3339. Without an offset it is local time";
 static const char about_objects[] =
 	"An object is given as JSON, as @FILE, as - (stdin), or member by member, as often as needed: key=text, "
 	"key:=JSON.";
@@ -217,8 +217,12 @@ static void add_notes(struct buf *out, const struct command *c, unsigned width)
 		buf_char(out, '\n');
 	if (c->notes)
 		paragraph(out, c->notes, width);
-	if (times)
-		paragraph(out, about_times, width);
+	if (times) {
+		OWNED_BUF text = {0};
+		buf_printf(&text, "%s%s.", about_times, c->no_output_flags ? "" : ", with --utc UTC");
+		buf_char(&text, '\0');
+		paragraph(out, text.at, width);
+	}
 	if (objects)
 		paragraph(out, about_objects, width);
 	add_rules(out, c, width);
