@@ -40,7 +40,7 @@ def _mount_image(image: Path, point: Path, gigabytes: int) -> bool:
 
 @contextlib.contextmanager
 def ground(parent: Path, gigabytes: int, anywhere: bool) -> Iterator[Path]:
-    """A directory to measure in; gone at the end. `anywhere`: also where nothing is durable. 0 GB: a plain directory."""
+    """A directory to measure in, gone at the end. `anywhere`: also where nothing is durable. 0 GB: a plain one."""
     kind = filesystem_of(parent)
     if kind in FORGETFUL and not anywhere:
         raise GroundError(f'{parent} is on {kind}, where fsync means nothing: choose another place with --dir, '

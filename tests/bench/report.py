@@ -234,7 +234,7 @@ class Report:
                     goal = self.goal(row.name, peer)
                     dots.append(Dot(row.name, peer, statistics.median(factor), factor[0], factor[-1],
                                     1 / goal if goal and row.is_start else goal))
-        return ratio_plot(dots, 'persistd, as a multiple of each peer (times better; start and memory: times less)')
+        return ratio_plot(dots, 'persistd, as a multiple of each peer (start and memory: how many times less); upright: the goal')
 
     def close(self) -> None:
         (self.out / 'table.md').write_text(self.table())
