@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 /* ---- the table */

@@ -2,6 +2,7 @@
 
 usage: check_machine.py DIRECTORY-OF-DEBS. Where no machine can be booted it says why, and everything counts as skipped."""
 import json
+import re
 import subprocess
 import sys
 import time
@@ -206,7 +207,35 @@ class Installed(unittest.TestCase):
         self.assertNotEqual(after[0], before[0], "the service was not restarted")
         self.assertEqual(after[1], before[1], "the socket was closed")
 
-    def test_08_a_daemon_that_stands_still_is_killed_and_started_again(self):
+    def test_07_refused_starts_end_with_the_reason_in_the_status_and_what_the_unit_says_brings_the_service_back(self):
+        mend = re.search(r"^#\s+(systemctl reset-failed .*)$", machine.sh("systemctl cat persistd.service"), re.MULTILINE)[1]
+        conf, jobs = "/etc/persistd/persistd.conf", "/var/lib/persistd/jobs.json"
+        for damaged, damage, status, reason in ((conf, "echo 'max_lines = 3' >>", 78, "there is no key max_lines"),
+                                                (jobs, "truncate -s -9", 65, "not started: /var/lib/persistd/jobs.json:")):
+            machine.sh(f"systemctl stop persistd.service; cp -a {damaged} /tmp/sound; {damage} {damaged}")
+            begun = time.monotonic()
+            self.assertNotEqual(ctl("ping", check=False).returncode, 0)
+            self.assertTrue(wait_until(lambda: property_of("persistd.socket", "ActiveState") == "failed"))
+            figure(f"exit status {status}: given up after {time.monotonic() - begun:.1f} s")
+            self.assertEqual(property_of("persistd.service", "ActiveState"), "failed")
+            self.assertEqual(property_of("persistd.service", "ExecMainStatus"), str(status))
+            self.assertEqual(property_of("persistd.service", "NRestarts"), "0")
+            self.assertIn(reason, machine.run("systemctl", "status", "persistd.service", check=False).stdout)
+            refused = ctl("ping", check=False)
+            self.assertEqual(refused.returncode, 69, refused.stderr)
+            time.sleep(2) # who mends it takes longer than the socket's TriggerLimitIntervalSec
+            machine.sh(f"cp -a /tmp/sound {damaged}; {mend}")
+            self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
+
+    def test_08_what_passes_by_itself_is_tried_again(self):
+        machine.sh("systemctl stop persistd.service")
+        holder = subprocess.Popen(machine.command("flock", "/var/lib/persistd/persistd.lock", "sleep", "3"))
+        self.assertTrue(wait_until(lambda: machine.run("flock", "-n", "/var/lib/persistd/persistd.lock", "true", check=False).returncode))
+        self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
+        self.assertEqual(holder.wait(30), 0)
+        self.assertGreater(int(property_of("persistd.service", "NRestarts")), 0)
+
+    def test_09_a_daemon_that_stands_still_is_killed_and_started_again(self):
         machine.sh("mkdir -p /etc/systemd/system/persistd.service.d; "
                    "printf '[Service]\\nWatchdogSec=2s\\n' > /etc/systemd/system/persistd.service.d/watchdog.conf; "
                    "systemctl daemon-reload; systemctl restart persistd.service")
@@ -218,7 +247,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(call("job.get", {"id": "before-the-watchdog"})["id"], "before-the-watchdog")
         self.assertIn("atchdog", machine.sh("journalctl -u persistd -o cat --no-pager | tail -n 50"))
 
-    def test_09_a_user_has_a_daemon_of_its_own(self):
+    def test_10_a_user_has_a_daemon_of_its_own(self):
         uid = machine.sh("id -u alice").strip()
         machine.sh(f"systemctl start user@{uid}.service")
         user = f"runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/{uid} HOME=/home/alice"
@@ -230,7 +259,7 @@ class Installed(unittest.TestCase):
         machine.sh(f"{user} systemctl --user stop persistd.socket persistd.service; systemctl stop user@{uid}.service")
         self.assertIn('"own"', machine.sh("cat /home/alice/.local/state/persistd/jobs.json"))
 
-    def test_11_a_removal_keeps_what_was_stored_and_a_purge_takes_it_away(self):
+    def test_12_a_removal_keeps_what_was_stored_and_a_purge_takes_it_away(self):
         machine.sh("apt-get remove -y -q persistd >/dev/null 2>&1")
         self.assertIn('"first"', machine.sh("cat /var/lib/persistd/jobs.json"))
         self.assertEqual(machine.sh("ls /run/persistd 2>/dev/null || true").strip(), "")
