@@ -299,7 +299,7 @@ static char *home_path(const char *variable, const char *below_home, const char 
 	return path;
 }
 
-static const char machine_file[] = "/etc/persistd/persistd.conf";
+static const char machine_file[] = MACHINE_FILE;
 enum { SYSTEM_USERS = 1000 }; /* below it: root and the accounts of services (Debian's SYS_UID_MAX) */
 
 /* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it says
