@@ -140,12 +140,11 @@ class Installed(unittest.TestCase):
 
     def test_01_the_units_are_sound_and_hardened(self):
         machine.sh("apt-get install -y -q --no-install-recommends /debs/*.deb >/dev/null 2>&1 || dpkg -i /debs/*.deb")
-        verified = machine.run("systemd-analyze", "verify", "persistd.service", "persistd.socket")
-        self.assertEqual(verified.stdout + verified.stderr, "")
-        table = json.loads(machine.sh("systemd-analyze security --offline=yes --json=short /usr/lib/systemd/system/persistd.service "
-                                      "|| systemd-analyze security --offline=yes --json=short /lib/systemd/system/persistd.service"))
-        self.assertTrue(table)
-        machine.run("bash", "-c", "systemd-analyze security --offline=yes --threshold=15 $(systemctl show -P FragmentPath persistd.service)")
+        for manager in ("--system", "--user"):
+            verified = machine.run("env", "XDG_RUNTIME_DIR=/run", "systemd-analyze", "verify", manager, "persistd.service", "persistd.socket")
+            self.assertEqual(verified.stdout + verified.stderr, "")
+        rated = machine.run("systemd-analyze", "security", "--offline=yes", "--threshold=15", property_of("persistd.service", "FragmentPath"))
+        figure(re.search(r"exposure level for .*: [0-9.]+", rated.stdout)[0])
 
     def test_02_the_first_client_starts_the_daemon(self):
         self.assertEqual(property_of("persistd.socket", "ActiveState"), "active")
@@ -155,6 +154,7 @@ class Installed(unittest.TestCase):
         self.assertLess(time.monotonic() - begun, 10)
         self.assertEqual(property_of("persistd.service", "ActiveState"), "active")
         self.assertRegex(property_of("persistd.service", "StatusText"), r"^0 jobs, 0 runs, 0 artifacts when started; loaded in ")
+        self.assertEqual(call("server.info")["state_dir"], "/var/lib/persistd")
         self.assertEqual(machine.sh("stat -c '%U %G %a' /var/lib/persistd /run/persistd/persistd.sock").split("\n")[:2],
                          ["persistd persistd 750", "root persistd 660"])
 
@@ -259,14 +259,28 @@ class Installed(unittest.TestCase):
         machine.sh(f"{user} systemctl --user stop persistd.socket persistd.service; systemctl stop user@{uid}.service")
         self.assertIn('"own"', machine.sh("cat /home/alice/.local/state/persistd/jobs.json"))
 
+    def test_11_the_configuration_file_says_where_records_are(self):
+        machine.sh("cp -a /etc/persistd/persistd.conf /tmp/good; "
+                   "printf '[daemon]\\nstate_dir = /var/lib/persistd/elsewhere\\n' >> /etc/persistd/persistd.conf; "
+                   "systemctl restart persistd.service")
+        self.assertEqual(call("server.info")["state_dir"], "/var/lib/persistd/elsewhere")
+        self.assertEqual(call("job.list")["jobs"], [])
+        machine.sh("cp -a /tmp/good /etc/persistd/persistd.conf; systemctl restart persistd.service; rm -r /var/lib/persistd/elsewhere")
+        self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
+
     def test_12_a_removal_keeps_what_was_stored_and_a_purge_takes_it_away(self):
         machine.sh("apt-get remove -y -q persistd >/dev/null 2>&1")
         self.assertIn('"first"', machine.sh("cat /var/lib/persistd/jobs.json"))
-        self.assertEqual(machine.sh("ls /run/persistd 2>/dev/null || true").strip(), "")
+        self.assertEqual(property_of("persistd.service", "ActiveState"), "inactive")
+        self.assertEqual(machine.sh("ls -d /run/persistd 2>/dev/null || true").strip(), "")
         machine.sh("dpkg -i /debs/persistd_*.deb >/dev/null 2>&1")
         self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
-        machine.sh("apt-get purge -y -q persistd >/dev/null 2>&1")
-        self.assertEqual(machine.sh("ls -d /var/lib/persistd /etc/persistd 2>/dev/null || true").strip(), "")
+        machine.sh("touch /run/persistd/left; apt-get purge -y -q persistd </dev/null >/dev/null 2>&1")
+        left = machine.sh("find / -xdev -name '*persistd*' -not -path '/proc/*' -not -path '/debs/*' -not -path '/tmp/*' "
+                          "-not -path '/work/*' -newer /writer.py; ls -d /var/lib/persistd /etc/persistd /run/persistd 2>/dev/null || true")
+        print(left)
+        self.assertEqual(machine.sh("ls -d /var/lib/persistd /etc/persistd /run/persistd 2>/dev/null || true").strip(), "")
+        self.assertTrue(machine.sh("getent passwd persistd"), "the user stays: its number must not become somebody else's")
 
 
 unittest.main()
