@@ -3,7 +3,6 @@
  * settings stay the caller's; a reload changes them. */
 #pragma once
 #include "daemon/settings.h"
-#include <sysexits.h>
 
 /* Runs until SIGTERM or SIGINT. Returns the exit status. Where it refuses to start, the last line on stderr
  * says why and what to do, and the status (sysexits.h) whether trying again can help: EX_TEMPFAIL, the state

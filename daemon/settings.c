@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 /* ---- values as texts, from wherever they come */
@@ -147,7 +146,7 @@ static char *default_state_dir(const char **from)
 	return first;
 }
 
-static const char machine_file[] = "/etc/persistd/persistd.conf";
+static const char machine_file[] = MACHINE_FILE;
 enum { SYSTEM_USERS = 1000 }; /* below it: root and the accounts of services (Debian's SYS_UID_MAX) */
 
 /* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it says

@@ -2,6 +2,7 @@
 
 usage: check_machine.py DIRECTORY-OF-DEBS. Where no machine can be booted it says why, and everything counts as skipped."""
 import json
+import re
 import subprocess
 import sys
 import time
@@ -139,12 +140,11 @@ class Installed(unittest.TestCase):
 
     def test_01_the_units_are_sound_and_hardened(self):
         machine.sh("apt-get install -y -q --no-install-recommends /debs/*.deb >/dev/null 2>&1 || dpkg -i /debs/*.deb")
-        verified = machine.run("systemd-analyze", "verify", "persistd.service", "persistd.socket")
-        self.assertEqual(verified.stdout + verified.stderr, "")
-        table = json.loads(machine.sh("systemd-analyze security --offline=yes --json=short /usr/lib/systemd/system/persistd.service "
-                                      "|| systemd-analyze security --offline=yes --json=short /lib/systemd/system/persistd.service"))
-        self.assertTrue(table)
-        machine.run("bash", "-c", "systemd-analyze security --offline=yes --threshold=15 $(systemctl show -P FragmentPath persistd.service)")
+        for manager in ("--system", "--user"):
+            verified = machine.run("env", "XDG_RUNTIME_DIR=/run", "systemd-analyze", "verify", manager, "persistd.service", "persistd.socket")
+            self.assertEqual(verified.stdout + verified.stderr, "")
+        rated = machine.run("systemd-analyze", "security", "--offline=yes", "--threshold=15", property_of("persistd.service", "FragmentPath"))
+        figure(re.search(r"exposure level for .*: [0-9.]+", rated.stdout)[0])
 
     def test_02_the_first_client_starts_the_daemon(self):
         self.assertEqual(property_of("persistd.socket", "ActiveState"), "active")
@@ -154,6 +154,7 @@ class Installed(unittest.TestCase):
         self.assertLess(time.monotonic() - begun, 10)
         self.assertEqual(property_of("persistd.service", "ActiveState"), "active")
         self.assertRegex(property_of("persistd.service", "StatusText"), r"^0 jobs, 0 runs, 0 artifacts when started; loaded in ")
+        self.assertEqual(call("server.info")["state_dir"], "/var/lib/persistd")
         self.assertEqual(machine.sh("stat -c '%U %G %a' /var/lib/persistd /run/persistd/persistd.sock").split("\n")[:2],
                          ["persistd persistd 750", "root persistd 660"])
 
@@ -206,7 +207,35 @@ class Installed(unittest.TestCase):
         self.assertNotEqual(after[0], before[0], "the service was not restarted")
         self.assertEqual(after[1], before[1], "the socket was closed")
 
-    def test_08_a_daemon_that_stands_still_is_killed_and_started_again(self):
+    def test_07_refused_starts_end_with_the_reason_in_the_status_and_what_the_unit_says_brings_the_service_back(self):
+        mend = re.search(r"^#\s+(systemctl reset-failed .*)$", machine.sh("systemctl cat persistd.service"), re.MULTILINE)[1]
+        conf, jobs = "/etc/persistd/persistd.conf", "/var/lib/persistd/jobs.json"
+        for damaged, damage, status, reason in ((conf, "echo 'max_lines = 3' >>", 78, "there is no key max_lines"),
+                                                (jobs, "truncate -s -9", 65, "not started: /var/lib/persistd/jobs.json:")):
+            machine.sh(f"systemctl stop persistd.service; cp -a {damaged} /tmp/sound; {damage} {damaged}")
+            begun = time.monotonic()
+            self.assertNotEqual(ctl("ping", check=False).returncode, 0)
+            self.assertTrue(wait_until(lambda: property_of("persistd.socket", "ActiveState") == "failed"))
+            figure(f"exit status {status}: given up after {time.monotonic() - begun:.1f} s")
+            self.assertEqual(property_of("persistd.service", "ActiveState"), "failed")
+            self.assertEqual(property_of("persistd.service", "ExecMainStatus"), str(status))
+            self.assertEqual(property_of("persistd.service", "NRestarts"), "0")
+            self.assertIn(reason, machine.run("systemctl", "status", "persistd.service", check=False).stdout)
+            refused = ctl("ping", check=False)
+            self.assertEqual(refused.returncode, 69, refused.stderr)
+            time.sleep(2) # who mends it takes longer than the socket's TriggerLimitIntervalSec
+            machine.sh(f"cp -a /tmp/sound {damaged}; {mend}")
+            self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
+
+    def test_08_what_passes_by_itself_is_tried_again(self):
+        machine.sh("systemctl stop persistd.service")
+        holder = subprocess.Popen(machine.command("flock", "/var/lib/persistd/persistd.lock", "sleep", "3"))
+        self.assertTrue(wait_until(lambda: machine.run("flock", "-n", "/var/lib/persistd/persistd.lock", "true", check=False).returncode))
+        self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
+        self.assertEqual(holder.wait(30), 0)
+        self.assertGreater(int(property_of("persistd.service", "NRestarts")), 0)
+
+    def test_09_a_daemon_that_stands_still_is_killed_and_started_again(self):
         machine.sh("mkdir -p /etc/systemd/system/persistd.service.d; "
                    "printf '[Service]\\nWatchdogSec=2s\\n' > /etc/systemd/system/persistd.service.d/watchdog.conf; "
                    "systemctl daemon-reload; systemctl restart persistd.service")
@@ -218,7 +247,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(call("job.get", {"id": "before-the-watchdog"})["id"], "before-the-watchdog")
         self.assertIn("atchdog", machine.sh("journalctl -u persistd -o cat --no-pager | tail -n 50"))
 
-    def test_09_a_user_has_a_daemon_of_its_own(self):
+    def test_10_a_user_has_a_daemon_of_its_own(self):
         uid = machine.sh("id -u alice").strip()
         machine.sh(f"systemctl start user@{uid}.service")
         user = f"runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/{uid} HOME=/home/alice"
@@ -230,14 +259,28 @@ class Installed(unittest.TestCase):
         machine.sh(f"{user} systemctl --user stop persistd.socket persistd.service; systemctl stop user@{uid}.service")
         self.assertIn('"own"', machine.sh("cat /home/alice/.local/state/persistd/jobs.json"))
 
-    def test_11_a_removal_keeps_what_was_stored_and_a_purge_takes_it_away(self):
+    def test_11_the_configuration_file_says_where_records_are(self):
+        machine.sh("cp -a /etc/persistd/persistd.conf /tmp/good; "
+                   "printf '[daemon]\\nstate_dir = /var/lib/persistd/elsewhere\\n' >> /etc/persistd/persistd.conf; "
+                   "systemctl restart persistd.service")
+        self.assertEqual(call("server.info")["state_dir"], "/var/lib/persistd/elsewhere")
+        self.assertEqual(call("job.list")["jobs"], [])
+        machine.sh("cp -a /tmp/good /etc/persistd/persistd.conf; systemctl restart persistd.service; rm -r /var/lib/persistd/elsewhere")
+        self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
+
+    def test_12_a_removal_keeps_what_was_stored_and_a_purge_takes_it_away(self):
         machine.sh("apt-get remove -y -q persistd >/dev/null 2>&1")
         self.assertIn('"first"', machine.sh("cat /var/lib/persistd/jobs.json"))
-        self.assertEqual(machine.sh("ls /run/persistd 2>/dev/null || true").strip(), "")
+        self.assertEqual(property_of("persistd.service", "ActiveState"), "inactive")
+        self.assertEqual(machine.sh("ls -d /run/persistd 2>/dev/null || true").strip(), "")
         machine.sh("dpkg -i /debs/persistd_*.deb >/dev/null 2>&1")
         self.assertEqual(call("job.get", {"id": "first"})["id"], "first")
-        machine.sh("apt-get purge -y -q persistd >/dev/null 2>&1")
-        self.assertEqual(machine.sh("ls -d /var/lib/persistd /etc/persistd 2>/dev/null || true").strip(), "")
+        machine.sh("touch /run/persistd/left; apt-get purge -y -q persistd </dev/null >/dev/null 2>&1")
+        left = machine.sh("find / -xdev -name '*persistd*' -not -path '/proc/*' -not -path '/debs/*' -not -path '/tmp/*' "
+                          "-not -path '/work/*' -newer /writer.py; ls -d /var/lib/persistd /etc/persistd /run/persistd 2>/dev/null || true")
+        print(left)
+        self.assertEqual(machine.sh("ls -d /var/lib/persistd /etc/persistd /run/persistd 2>/dev/null || true").strip(), "")
+        self.assertTrue(machine.sh("getent passwd persistd"), "the user stays: its number must not become somebody else's")
 
 
 unittest.main()

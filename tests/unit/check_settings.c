@@ -3,7 +3,6 @@
 #include "tests/unit/unit.h"
 #include <getopt.h>
 #include <string.h>
-#include <sysexits.h>
 
 static struct settings settings;
 static struct scratch scratch;
