@@ -458,8 +458,8 @@ static bool value_read(const struct spec_field *f, struct span value, const char
 bool field_check(const struct spec_field *field, struct span value, const char *path, struct fault *fault)
 {
 	SCRATCH scratch = {0};
-	struct param unused = {0};
-	if (scan_kind(value) == SCAN_NULL && field->nullable)
+	struct param unused; /* each reader sets what it looks at */
+	if (field->nullable && scan_kind(value) == SCAN_NULL)
 		return true;
 	return value_read(field, value, path, &scratch, &unused, fault);
 }
