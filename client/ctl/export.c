@@ -592,9 +592,6 @@ static enum exit_status read_flags(struct export *x)
 {
 	enum exit_status status;
 
-	if (x->i->given.operand_count > 0)
-		return complain_usage("export", "export: there is no place for %s; -o says where it goes",
-		                      x->i->given.operands[0]);
 	read_tables(x);
 	status = read_format(x);
 	if (status == EXIT_OK)

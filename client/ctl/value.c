@@ -132,7 +132,7 @@ enum exit_status value_pair(struct buf *object, const char *pair, const char *wh
 	bool json = equals && equals > pair && equals[-1] == ':';
 	struct span name = {pair, equals ? (size_t)(equals - pair) - json : 0};
 	struct scan_report report = {0};
-	OWNED_BUF value = {0}, checked = {0};
+	OWNED_BUF value = {0}, checked = {0}, member = {0};
 
 	if (!equals || name.len == 0)
 		return complain_usage(command, "%s must be KEY=TEXT or KEY:=JSON, or a JSON object", what);
@@ -143,10 +143,23 @@ enum exit_status value_pair(struct buf *object, const char *pair, const char *wh
 	buf_string(&checked, name);
 	if (scan_check(buf_as_span(&checked), SCAN_DEPTH_WIRE, &report) != SCAN_OK)
 		return complain_usage(command, "%s: the key is not UTF-8", what);
-	enum exit_status status = input_check(&value, what);
+	buf_printf(&member, "%s %.*s", what, (int)name.len, name.at);
+	buf_char(&member, '\0');
+	enum exit_status status = input_check(&value, member.at);
 	if (status == EXIT_OK)
 		object_set(object, name, buf_as_span(&value));
+	else if (json)
+		complain("for a text say %.*s=%s", (int)name.len, name.at, equals + 1);
 	return status;
+}
+
+/* A word that somebody has typed for want of knowing better. */
+static bool is_no_object(const char *text)
+{
+	struct scan_report report = {0};
+
+	return !strchr("{[@", text[0]) && strcmp(text, "-") != 0 &&
+	       scan_check(span_of(text), SCAN_DEPTH_FILE, &report) != SCAN_OK;
 }
 
 static enum exit_status add_members(struct buf *object, const struct typed *t)
@@ -155,6 +168,11 @@ static enum exit_status add_members(struct buf *object, const struct typed *t)
 
 	if (!looks_like_json(t->text))
 		return value_pair(object, t->text, t->name, t->command);
+	if (is_no_object(t->text)) {
+		complain("%s must be KEY=TEXT, KEY:=JSON, a JSON object, @FILE, or - for stdin", t->name);
+		input_suggest_file(t->text);
+		return complain_help(t->command);
+	}
 	enum exit_status status = input_json(t->text, t->name, &json);
 	if (status != EXIT_OK)
 		return status;

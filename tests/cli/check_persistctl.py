@@ -250,6 +250,15 @@ class Outputs(Store):
             "job save '[1]'",
             "job save a --payload '{1}'",
             "job save a --payload @/nonexistent/file",
+            "job save a --payload word",
+            "job save a --payload n:=word",
+            "job save a --payload ''",
+            "job progress nightly",
+            "run diff bt-1 'no blanks'",
+            "call job.get nightly",
+            "help job list more",
+            "version",
+            "export jobs",
             "job save '{\"statsu\":\"running\"}'",
             "job progress nightly x",
             "job save nightly --progress total=10",
@@ -340,7 +349,7 @@ class Saving(Store):
         Path(file).write_text("{}")
         done = self.ctl("job save p --payload", file)
         self.assertEqual(done.status, 2)
-        self.assertTrue(done.err.endswith(f"\npersistctl: to read the file, say @{file}\n"), done.err)
+        self.assertIn(f"\npersistctl: to read the file, say @{file}\n", done.err)
 
     def test_numbers_come_back_as_they_went_in(self) -> None:
         self.good("job save n --payload '{\"i\":9007199254740993,\"r\":0.1,\"e\":1e300}'")
