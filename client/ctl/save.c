@@ -272,6 +272,9 @@ static enum exit_status finish(struct stream *t)
 		         (unsigned long long)t->line, (unsigned long long)t->saved);
 		return EXIT_INTERRUPTED;
 	}
+	if (t->status != EXIT_OK && t->line > 1)
+		complain("of the first %llu lines %llu records were saved; " SAFE_AGAIN, (unsigned long long)t->line,
+		         (unsigned long long)t->saved);
 	if (t->failed == 0 || t->status != EXIT_OK)
 		return t->status;
 	print_flush();

@@ -585,6 +585,37 @@ class Statuses(Store):
         self.assertIn(f"no daemon at {path}: No such file or directory", done.err)
         self.assertIn(f"persistd --socket {path}", done.err)
 
+    def test_69_says_every_place_that_was_tried(self) -> None:
+        home = f"{self.daemon.dir}/nowhere"
+        self.assertIn(f"no daemon at {home} (from PERSISTD_SOCKET): No such file or directory\n",
+                      run("ping", env={"PERSISTD_SOCKET": home}).err)
+        if not os.path.exists("/run/persistd/persistd.sock"):
+            done = run("ping", env={"XDG_RUNTIME_DIR": home})
+            self.assertEqual(done.status, 69)
+            self.assertIn(f"no daemon at {home}/persistd/persistd.sock: No such file or directory\n"
+                          "persistctl: nor is one at /run/persistd/persistd.sock\n", done.err)
+
+    def test_a_daemon_that_dies_under_json_lines_leaves_a_count(self) -> None:
+        d = Daemon()
+        d.start()
+        process = subprocess.Popen([PERSISTCTL, "job", "save", "--jsonl", "-q"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(PERSISTD_SOCKET=d.socket))
+        assert process.stdin
+        process.stdin.write("".join(f'{{"id":"d{n}"}}\n' for n in range(500)).encode())
+        process.stdin.flush()
+        end = time.monotonic() + PATIENCE
+        while int(run("job", "count", env={"PERSISTD_SOCKET": d.socket}).out) < 500 and time.monotonic() < end:
+            time.sleep(0.05)
+        d.process.kill()
+        d.process.wait()
+        process.stdin.write("".join(f'{{"id":"e{n}"}}\n' for n in range(500)).encode())
+        out, err = process.communicate(timeout=PATIENCE)
+        d.end()
+        self.assertNotEqual(process.returncode, 0)
+        self.assertRegex(err.decode(), r"\npersistctl: of the first \d+ lines 500 records were saved; the same command again "
+                                       r"is safe where each record has its id\n$")
+        self.assertEqual(out.decode().split(), [f"d{n}" for n in range(500)])
+
     def test_69_a_socket_that_nobody_listens_on(self) -> None:
         d = Daemon()
         d.start()
