@@ -29,8 +29,8 @@ const struct flag export_flags[] = {
 	{.name = "kind", .argument = "KIND", .many = true, .offer = OFFER_KIND,
 	 .prose = "Only runs or artifacts of this kind."},
 	{.name = "meta", .argument = "KEY=TEXT", .many = true,
-	 .prose = "Only jobs whose metadata, or runs whose meta, has this under the key (several: all of them). Looked "
-	          "for on this side."},
+	 .prose = "Only jobs whose metadata, or runs whose meta, has this under the key (several: all of them). "
+	          "Looked for on this side."},
 	{.name = "since", .argument = "TIME",
 	 .prose = "Only jobs and artifacts made, and runs changed, at this time or later."},
 	{.name = "until", .argument = "TIME", .prose = "Only those of before this time."},

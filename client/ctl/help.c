@@ -278,8 +278,8 @@ enum exit_status help_no_place(const struct command *c, const char *word)
 	command_name(c, name);
 	command_flags(c, lists);
 	const struct flag *f = flags_find(lists, span_of(word));
-	return complain_usage(name, "%s: there is no place for %s%s%s%s", name, word, f ? "; did you mean --" : "",
-	                      f ? f->name : "", f ? "?" : "");
+	return complain_usage(name, "%s: there is no place for %s%s%s%s", name, word,
+	                      f ? "; did you mean --" : "", f ? f->name : "", f ? "?" : "");
 }
 
 enum exit_status help_missing(const struct command *c, const char *format, ...)

@@ -329,7 +329,8 @@ static enum exit_status missing(struct invocation *i, const struct spec_param *p
 	if (first)
 		return help_missing(i->command, "%s is missing", first);
 	if (is_record(p))
-		return help_missing(i->command, "nothing is said: give fields as flags, or a JSON object ({} will do)");
+		return help_missing(i->command, "nothing is said: give fields as flags, or a JSON object ({} will "
+		                                "do)");
 	field_expected(&expected, &one);
 	return help_missing(i->command, "%s is missing: it must be %.*s", shown_name(i->command, p, room),
 	                    (int)expected.len, expected.at);

@@ -76,8 +76,8 @@ static enum exit_status add_known_kind(struct saving *s, struct buf *params)
 	if (persist_call(session_client(&s->i->session), "run.get", persist_text_n(ask.at, ask.len), &run,
 	                 &error) != 0) {
 		if (error.code == PERSIST_NOT_FOUND)
-			return help_missing(s->i->command, "there is no run %.*s: a new one needs --kind", (int)id.len - 2,
-			                    id.at + 1);
+			return help_missing(s->i->command, "there is no run %.*s: a new one needs --kind",
+			                    (int)id.len - 2, id.at + 1);
 		/* an id that is refused below, in better words */
 		return error.code == PERSIST_INVALID_PARAMS ? EXIT_OK
 		                                            : session_report(&s->i->session, "run.get", &error);

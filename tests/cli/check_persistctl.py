@@ -184,9 +184,10 @@ class Outputs(Store):
                  "job get evil --fields payload,metadata.a", "job get evil --json", "run diff evil evil-2",
                  "run diff evil evil-2 -q", "run diff evil evil-2 --jsonl", "run diff evil evil-2 --json",
                  "run find a b", "call job.get '{\"id\":\"evil\"}'", f"artifact read {artifact}",
-                 f"artifact read {artifact} --json", "job count --group-by type", "job list --type evil -q --fields error",
-                 "export", "export --json", "export --csv --jobs", "export --csv --runs -o /dev/stdout", "export --jobs "
-                 "--type evil --fields error")
+                 f"artifact read {artifact} --json", "job count --group-by type",
+                 "job list --type evil -q --fields error",
+                 "export", "export --json", "export --csv --jobs", "export --csv --runs -o /dev/stdout",
+                 "export --jobs --type evil --fields error")
         for line in (*lists, *(f"{line} --jsonl" for line in lists), *(f"{line} --json" for line in lists), *shown):
             out = self.terminal(200, line).out
             self.assertRegex(out, "title|not_found|total", line)
@@ -393,8 +394,8 @@ class Saving(Store):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(PATIENCE), 130)
         out, err = process.communicate(timeout=PATIENCE)
-        self.assertEqual(err.decode(), "persistctl: interrupted: of the first 1000 lines 1000 records were saved; the same "
-                                       "command again is safe where each record has its id\n")
+        self.assertEqual(err.decode(), "persistctl: interrupted: of the first 1000 lines 1000 records were saved; the "
+                                       "same command again is safe where each record has its id\n")
         self.assertEqual(out.decode().split(), [f"c{n:04}" for n in range(1000)])
 
     def test_a_run_is_got_edited_and_saved(self) -> None:
@@ -430,7 +431,8 @@ class Saving(Store):
         self.assertEqual(self.good("job delete e1 nobody e2 --dry-run"), '{"removed":2,"ids":["e1","e2"]}\n')
         self.assertEqual(self.good("job delete --ids e1,nobody -n -q"), "e1\n")
         self.assertEqual(self.terminal(80, "job delete e1 nobody e2 -n").out, "e1\ne2\n2 would be removed\n")
-        self.assertEqual(self.good("run delete nobody e1 e2 --dry-run"), '{"removed":2,"ids":["e1","e2"],"artifacts":1}\n')
+        self.assertEqual(self.good("run delete nobody e1 e2 --dry-run"),
+                         '{"removed":2,"ids":["e1","e2"],"artifacts":1}\n')
         self.assertEqual(self.terminal(80, "run delete e1 --dry-run").out, "e1\n1 would be removed, and 1 artifact\n")
         self.assertEqual(self.terminal(80, "run delete e1 --dry-run --keep-artifacts").out, "e1\n1 would be removed\n")
         self.assertEqual(self.good("run delete nobody --dry-run"), '{"removed":0,"ids":[],"artifacts":0}\n')
@@ -599,7 +601,8 @@ class Statuses(Store):
         d = Daemon()
         d.start()
         process = subprocess.Popen([PERSISTCTL, "job", "save", "--jsonl", "-q"], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(PERSISTD_SOCKET=d.socket))
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment(PERSISTD_SOCKET=d.socket))
         assert process.stdin
         process.stdin.write("".join(f'{{"id":"d{n}"}}\n' for n in range(500)).encode())
         process.stdin.flush()
@@ -612,8 +615,8 @@ class Statuses(Store):
         out, err = process.communicate(timeout=PATIENCE)
         d.end()
         self.assertNotEqual(process.returncode, 0)
-        self.assertRegex(err.decode(), r"\npersistctl: of the first \d+ lines 500 records were saved; the same command again "
-                                       r"is safe where each record has its id\n$")
+        self.assertRegex(err.decode(), r"\npersistctl: of the first \d+ lines 500 records were saved; the same command "
+                                       r"again is safe where each record has its id\n$")
         self.assertEqual(out.decode().split(), [f"d{n}" for n in range(500)])
 
     def test_69_a_socket_that_nobody_listens_on(self) -> None:
