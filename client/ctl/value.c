@@ -6,6 +6,7 @@
 #include "client/ctl/path.h"
 #include "proto/params.h"
 #include "proto/scan.h"
+#include <assert.h>
 #include <stdio.h>
 
 #define OWNED_BUF __attribute__((cleanup(buf_free))) struct buf
@@ -220,6 +221,7 @@ static enum exit_status add_last(struct buf *out, struct saying *s)
 
 	while ((said = next_said(s)))
 		last = said;
+	assert(last); /* value_add has looked */
 	struct typed t = typed_of(s, last);
 	if (t.row.type == SPEC_BOOL) {
 		buf_text(out, last->on ? "true" : "false");
