@@ -42,6 +42,9 @@ enum exit_status call_run(struct invocation *i)
 		return complain_usage("call", "call takes a method and one JSON text: quote the JSON for the shell");
 	if (!strchr(method, '.'))
 		return refuse_name(i, method);
+	if (json && json[0] && !strchr("{[@-", json[0]))
+		return complain_usage("call", "the parameters must be a JSON object or array, such as "
+		                              "'{\"id\":\"nightly\"}', not %s", json);
 	if (json) {
 		status = input_json(json, "the parameters", &params);
 		if (status != EXIT_OK)

@@ -119,8 +119,8 @@ uint64_t dangling_tell(struct dangling *d, struct session *s)
 	if (missing == 0)
 		return 0;
 	complain("%s%llu %s an artifact whose payload is neither here nor in the store: %.*s%s",
-	         d->beyond > 0 ? "at least " : "", (unsigned long long)missing, missing == 1 ? "run names" : "runs name",
-	         (int)shown.len, shown.at, missing > SHOWN ? ", …" : "");
+	         d->beyond > 0 ? "at least " : "", (unsigned long long)missing,
+	         missing == 1 ? "run names" : "runs name", (int)shown.len, shown.at, missing > SHOWN ? ", …" : "");
 	return missing;
 }
 

@@ -1,8 +1,8 @@
 /* dangling: runs that are imported and name an artifact whose payload nobody has.
  *
- * A runs.json by itself brings no payloads: who moves with it alone should hear of that while the old files are
- * still there. First all payloads of the import are told, then its runs; the store is asked at the end, and only
- * for what is left. Memory: 12 bytes for a payload, the ids of the runs in question. */
+ * A runs.json by itself brings no payloads: who moves with it alone should hear of that while the old files
+ * are still there. First all payloads of the import are told, then its runs; the store is asked at the end,
+ * and only for what is left. Memory: 12 bytes for a payload, the ids of the runs in question. */
 #pragma once
 #include "client/ctl/seen.h"
 #include "client/ctl/session.h"
@@ -19,7 +19,7 @@ struct dangling {
 void dangling_payload(struct dangling *d, struct span artifact_id);
 /* A run's record, checked. */
 void dangling_run(struct dangling *d, struct span run);
-/* Says on stderr how many there are, and the first; comes back with how many. A daemon that does not answer ends
- * it without a word. */
+/* Says on stderr how many there are, and the first; comes back with how many. A daemon that does not answer
+ * ends it without a word. */
 uint64_t dangling_tell(struct dangling *d, struct session *s);
 void dangling_free(struct dangling *d);

@@ -3,6 +3,7 @@
 #include "client/ctl/complain.h"
 #include "client/ctl/help.h"
 #include "client/ctl/leaves.h"
+#include "client/ctl/method_command.h"
 #include "client/ctl/path.h"
 #include "client/ctl/print.h"
 #include "client/ctl/show.h"
@@ -461,6 +462,9 @@ enum exit_status diff_run(struct invocation *i)
 
 	if (i->given.operand_count != 2)
 		return help_missing(i->command, "run diff needs two runs' ids, not %zu", i->given.operand_count);
+	status = method_judge_ids(i);
+	if (status != EXIT_OK)
+		return status;
 	d.ids[0] = i->given.operands[0];
 	d.ids[1] = i->given.operands[1];
 	show_fields(i, &d.only);

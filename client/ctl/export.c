@@ -29,8 +29,8 @@ const struct flag export_flags[] = {
 	{.name = "kind", .argument = "KIND", .many = true, .offer = OFFER_KIND,
 	 .prose = "Only runs or artifacts of this kind."},
 	{.name = "meta", .argument = "KEY=TEXT", .many = true,
-	 .prose = "Only jobs whose metadata, or runs whose meta, has this under the key (several: all of them). Looked "
-	          "for on this side."},
+	 .prose = "Only jobs whose metadata, or runs whose meta, has this under the key (several: all of them). "
+	          "Looked for on this side."},
 	{.name = "since", .argument = "TIME",
 	 .prose = "Only jobs and artifacts made, and runs changed, at this time or later."},
 	{.name = "until", .argument = "TIME", .prose = "Only those of before this time."},
@@ -592,9 +592,6 @@ static enum exit_status read_flags(struct export *x)
 {
 	enum exit_status status;
 
-	if (x->i->given.operand_count > 0)
-		return complain_usage("export", "export: there is no place for %s; -o says where it goes",
-		                      x->i->given.operands[0]);
 	read_tables(x);
 	status = read_format(x);
 	if (status == EXIT_OK)

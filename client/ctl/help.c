@@ -270,6 +270,18 @@ enum exit_status help_command(const struct command *c, const struct screen *s)
 	return print_buf(&out);
 }
 
+enum exit_status help_no_place(const struct command *c, const char *word)
+{
+	const struct flag *lists[FLAG_LISTS];
+	char name[64];
+
+	command_name(c, name);
+	command_flags(c, lists);
+	const struct flag *f = flags_find(lists, span_of(word));
+	return complain_usage(name, "%s: there is no place for %s%s%s%s", name, word,
+	                      f ? "; did you mean --" : "", f ? f->name : "", f ? "?" : "");
+}
+
 enum exit_status help_missing(const struct command *c, const char *format, ...)
 {
 	OWNED_BUF usage = {0};
@@ -401,7 +413,10 @@ enum exit_status help_run(struct invocation *i)
 	if (!second && command_noun(i->all, first))
 		return help_overview(i->all, first, &i->screen);
 	c = command_find(i->all, second ? first : "", second ? second : first);
-	if (c && i->given.operand_count <= 2)
+	if (c && i->given.operand_count > 2)
+		return complain_usage("help", "help %s %s: there is no place for %s", first, second,
+		                      i->given.operands[2]);
+	if (c)
 		return help_command(c, &i->screen);
 	return command_unknown(i->all, second ? first : "", second ? second : first);
 }

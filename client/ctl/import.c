@@ -24,8 +24,8 @@ const struct flag import_flags[] = {
 	{.name = "artifacts", .prose = "They are artifacts."},
 	{.name = "json", .prose = "The counts as JSON."},
 	{.name = "timeout", .letter = 't', .argument = "SECONDS",
-	 .prose = "How long to wait for the daemon's answer to each call, which has up to 1,000 records or 1 MiB; not for "
-	          "the whole import. Seconds, or 500ms, 2m. Default 300."},
+	 .prose = "How long to wait for the daemon's answer to each call, which has up to 1,000 records or 1 MiB; "
+	          "not for the whole import. Seconds, or 500ms, 2m. Default 300."},
 	{.name = NULL},
 };
 
@@ -332,7 +332,8 @@ static enum exit_status summarize(struct import *in, enum exit_status status)
 		write_json(&out, in, status == EXIT_OK);
 	else if (status == EXIT_OK)
 		write_lines(&out, in);
-	if (status == EXIT_OK && dangling_tell(&in->dangling, &in->i->session) > 0 && in->files.directory_count == 0)
+	bool missing = status == EXIT_OK && dangling_tell(&in->dangling, &in->i->session) > 0;
+	if (missing && in->files.directory_count == 0)
 		complain("payloads come along from artifacts/ beside runs.json, where the directory is imported");
 	if (status == EXIT_OK && in->dry_run)
 		complain("dry run: nothing was stored");

@@ -138,7 +138,7 @@ static struct flag made_flag(struct making *m, const struct spec_param *p, const
 
 	return (struct flag){
 		.name = flag_name(m, f.name, f.type),
-		.letter = !field && strcmp(f.name, "limit") == 0 ? 'n' : 0,
+		.letter = !field && (strcmp(f.name, "limit") == 0 || strcmp(f.name, "dry_run") == 0) ? 'n' : 0,
 		.argument = argument_of(m->all, f.type, f.name),
 		.on = f.type == SPEC_BOOL && f.fallback && strcmp(f.fallback, "true") == 0,
 		.many = many, .choices = f.choices, .offer = offer_of(f.type, f.ident),
@@ -308,14 +308,29 @@ static const char *shown_name(const struct command *c, const struct spec_param *
 	return p->name;
 }
 
+/* The operand that stands for a field of the record; NULL: none does. */
+static const char *first_field(const struct command *c, const struct spec_param *p)
+{
+	for (const struct operand *o = c->operands; o && o->name; o++)
+		for (const struct flag *f = c->flags; o->flag && f->name; f++)
+			if (f->param == p && f->field && !o->offer && strcmp(f->name, o->flag) == 0)
+				return o->name;
+	return NULL;
+}
+
 static enum exit_status missing(struct invocation *i, const struct spec_param *p)
 {
 	OWNED_BUF expected = {0};
 	struct spec_field one = spec_param_field(p);
+	const char *first;
 	char room[80];
 
+	first = first_field(i->command, p);
+	if (first)
+		return help_missing(i->command, "%s is missing", first);
 	if (is_record(p))
-		return help_missing(i->command, "nothing is said: give fields as flags, or a JSON object ({} will do)");
+		return help_missing(i->command, "nothing is said: give fields as flags, or a JSON object ({} will "
+		                                "do)");
 	field_expected(&expected, &one);
 	return help_missing(i->command, "%s is missing: it must be %.*s", shown_name(i->command, p, room),
 	                    (int)expected.len, expected.at);
@@ -453,10 +468,10 @@ enum exit_status method_judge(const struct invocation *i, struct span params)
 	return complain_help(name);
 }
 
-static enum exit_status refuse_operands(const struct invocation *i, const char *name)
+static enum exit_status refuse_operands(const struct invocation *i)
 {
 	const char *extra = given_operand(&i->given, 0);
-	return extra ? complain_usage(name, "%s: there is no place for %s", name, extra) : EXIT_OK;
+	return extra ? help_no_place(i->command, extra) : EXIT_OK;
 }
 
 /* The id that the command is about, for what is said of a call that fails; NULL: none, or several. */
@@ -482,7 +497,7 @@ enum exit_status method_params(struct invocation *i, struct span start, struct s
 
 	command_name(i->command, name);
 	i->session.subject = only_id(i);
-	status = refuse_operands(i, name);
+	status = refuse_operands(i);
 	buf_text(out, "{}");
 	object_merge(out, start);
 	for (unsigned p = 0; status == EXIT_OK && p < m->param_count; p++)

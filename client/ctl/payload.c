@@ -14,8 +14,8 @@
 const struct operand payload_save_operands[] = {
 	{.name = "RUN", .required = true, .offer = OFFER_RUN, .prose = "The run's id.", .flag = "run-id"},
 	{.name = "FILE", .offer = OFFER_FILE,
-	 .prose = "The payload: a file of JSON (@FILE is the same), - for stdin, or the JSON itself where it begins "
-	          "with { or [. Without it: --payload, else stdin."},
+	 .prose = "The payload: a file of JSON (@FILE is the same), - for stdin, or the JSON itself where it "
+	          "begins with { or [. Without it: --payload, else stdin."},
 	{0},
 };
 

@@ -1,8 +1,8 @@
 /* selection: which records of the store an export takes.
  *
- * What the daemon's lists can look for they are asked for, the rest (--meta, and times of artifacts) is looked at
- * here. Without times and limit records come by id, an order that no change disturbs; with them newest first, as
- * in lists. */
+ * What the daemon's lists can look for they are asked for, the rest (--meta, and times of artifacts) is
+ * looked at here. Without times and limit records come by id, an order that no change disturbs; with them
+ * newest first, as in lists. */
 #pragma once
 #include "client/ctl/match.h"
 #include "proto/buf.h"
@@ -14,13 +14,13 @@ struct selection {
 	bool newest;
 };
 
-/* `wanted`: for each table whether it is exported. What a chosen table cannot be filtered by is refused: it would
- * let that table through whole. EXIT_USAGE has been told. */
+/* `wanted`: for each table whether it is exported. What a chosen table cannot be filtered by is refused: it
+ * would let that table through whole. EXIT_USAGE has been told. */
 enum exit_status selection_read(struct selection *s, const struct invocation *i,
                                 const bool wanted[TABLE_COUNT]);
 
-/* Appends the members of the list's parameters that select, the first without a comma before it: order, limit and
- * filters. */
+/* Appends the members of the list's parameters that select, the first without a comma before it: order,
+ * limit and filters. */
 void selection_params(struct buf *out, const struct selection *s, enum table_id t);
 /* The field that selection_takes() looks at, which must be there; NULL: none. */
 const char *selection_field(const struct selection *s, enum table_id t);

@@ -184,9 +184,10 @@ class Outputs(Store):
                  "job get evil --fields payload,metadata.a", "job get evil --json", "run diff evil evil-2",
                  "run diff evil evil-2 -q", "run diff evil evil-2 --jsonl", "run diff evil evil-2 --json",
                  "run find a b", "call job.get '{\"id\":\"evil\"}'", f"artifact read {artifact}",
-                 f"artifact read {artifact} --json", "job count --group-by type", "job list --type evil -q --fields error",
-                 "export", "export --json", "export --csv --jobs", "export --csv --runs -o /dev/stdout", "export --jobs "
-                 "--type evil --fields error")
+                 f"artifact read {artifact} --json", "job count --group-by type",
+                 "job list --type evil -q --fields error",
+                 "export", "export --json", "export --csv --jobs", "export --csv --runs -o /dev/stdout",
+                 "export --jobs --type evil --fields error")
         for line in (*lists, *(f"{line} --jsonl" for line in lists), *(f"{line} --json" for line in lists), *shown):
             out = self.terminal(200, line).out
             self.assertRegex(out, "title|not_found|total", line)
@@ -250,6 +251,15 @@ class Outputs(Store):
             "job save '[1]'",
             "job save a --payload '{1}'",
             "job save a --payload @/nonexistent/file",
+            "job save a --payload word",
+            "job save a --payload n:=word",
+            "job save a --payload ''",
+            "job progress nightly",
+            "run diff bt-1 'no blanks'",
+            "call job.get nightly",
+            "help job list more",
+            "version",
+            "export jobs",
             "job save '{\"statsu\":\"running\"}'",
             "job progress nightly x",
             "job save nightly --progress total=10",
@@ -340,7 +350,7 @@ class Saving(Store):
         Path(file).write_text("{}")
         done = self.ctl("job save p --payload", file)
         self.assertEqual(done.status, 2)
-        self.assertTrue(done.err.endswith(f"\npersistctl: to read the file, say @{file}\n"), done.err)
+        self.assertIn(f"\npersistctl: to read the file, say @{file}\n", done.err)
 
     def test_numbers_come_back_as_they_went_in(self) -> None:
         self.good("job save n --payload '{\"i\":9007199254740993,\"r\":0.1,\"e\":1e300}'")
@@ -384,8 +394,8 @@ class Saving(Store):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(PATIENCE), 130)
         out, err = process.communicate(timeout=PATIENCE)
-        self.assertEqual(err.decode(), "persistctl: interrupted: of the first 1000 lines 1000 records were saved; the same "
-                                       "command again is safe where each record has its id\n")
+        self.assertEqual(err.decode(), "persistctl: interrupted: of the first 1000 lines 1000 records were saved; the "
+                                       "same command again is safe where each record has its id\n")
         self.assertEqual(out.decode().split(), [f"c{n:04}" for n in range(1000)])
 
     def test_a_run_is_got_edited_and_saved(self) -> None:
@@ -421,7 +431,8 @@ class Saving(Store):
         self.assertEqual(self.good("job delete e1 nobody e2 --dry-run"), '{"removed":2,"ids":["e1","e2"]}\n')
         self.assertEqual(self.good("job delete --ids e1,nobody -n -q"), "e1\n")
         self.assertEqual(self.terminal(80, "job delete e1 nobody e2 -n").out, "e1\ne2\n2 would be removed\n")
-        self.assertEqual(self.good("run delete nobody e1 e2 --dry-run"), '{"removed":2,"ids":["e1","e2"],"artifacts":1}\n')
+        self.assertEqual(self.good("run delete nobody e1 e2 --dry-run"),
+                         '{"removed":2,"ids":["e1","e2"],"artifacts":1}\n')
         self.assertEqual(self.terminal(80, "run delete e1 --dry-run").out, "e1\n1 would be removed, and 1 artifact\n")
         self.assertEqual(self.terminal(80, "run delete e1 --dry-run --keep-artifacts").out, "e1\n1 would be removed\n")
         self.assertEqual(self.good("run delete nobody --dry-run"), '{"removed":0,"ids":[],"artifacts":0}\n')
@@ -575,6 +586,38 @@ class Statuses(Store):
         self.assertEqual((done.status, done.out), (69, ""))
         self.assertIn(f"no daemon at {path}: No such file or directory", done.err)
         self.assertIn(f"persistd --socket {path}", done.err)
+
+    def test_69_says_every_place_that_was_tried(self) -> None:
+        home = f"{self.daemon.dir}/nowhere"
+        self.assertIn(f"no daemon at {home} (from PERSISTD_SOCKET): No such file or directory\n",
+                      run("ping", env={"PERSISTD_SOCKET": home}).err)
+        if not os.path.exists("/run/persistd/persistd.sock"):
+            done = run("ping", env={"XDG_RUNTIME_DIR": home})
+            self.assertEqual(done.status, 69)
+            self.assertIn(f"no daemon at {home}/persistd/persistd.sock: No such file or directory\n"
+                          "persistctl: nor is one at /run/persistd/persistd.sock\n", done.err)
+
+    def test_a_daemon_that_dies_under_json_lines_leaves_a_count(self) -> None:
+        d = Daemon()
+        d.start()
+        process = subprocess.Popen([PERSISTCTL, "job", "save", "--jsonl", "-q"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment(PERSISTD_SOCKET=d.socket))
+        assert process.stdin
+        process.stdin.write("".join(f'{{"id":"d{n}"}}\n' for n in range(500)).encode())
+        process.stdin.flush()
+        end = time.monotonic() + PATIENCE
+        while int(run("job", "count", env={"PERSISTD_SOCKET": d.socket}).out) < 500 and time.monotonic() < end:
+            time.sleep(0.05)
+        d.process.kill()
+        d.process.wait()
+        process.stdin.write("".join(f'{{"id":"e{n}"}}\n' for n in range(500)).encode())
+        out, err = process.communicate(timeout=PATIENCE)
+        d.end()
+        self.assertNotEqual(process.returncode, 0)
+        self.assertRegex(err.decode(), r"\npersistctl: of the first \d+ lines 500 records were saved; the same command "
+                                       r"again is safe where each record has its id\n$")
+        self.assertEqual(out.decode().split(), [f"d{n}" for n in range(500)])
 
     def test_69_a_socket_that_nobody_listens_on(self) -> None:
         d = Daemon()

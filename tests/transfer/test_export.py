@@ -188,7 +188,8 @@ class Formats(Case):
 
     def test_times_limit_and_meta_choose_as_in_lists(self) -> None:
         self.ctl("import", self.file("more.jsonl", text_of([
-            *({"job": job(n, created_at=f"2030-01-0{n}T00:00:00Z", metadata={"owner": "ops", "n": n})} for n in range(1, 10)),
+            *({"job": job(n, created_at=f"2030-01-0{n}T00:00:00Z", metadata={"owner": "ops", "n": n})}
+              for n in range(1, 10)),
             *({"run": {"id": f"r{n}", "kind": "k", "status": "running", "created_at": "2020-01-01T00:00:00Z",
                        "updated_at": f"2030-01-0{n}T00:00:00Z", "meta": {"owner": "ops" if n % 2 else "me"}}}
               for n in range(1, 10)),
@@ -207,10 +208,11 @@ class Formats(Case):
             self.assertEqual(found, sorted(found))
         self.assertEqual(self.ids("--jobs", "--meta", "owner=ops", "--meta", "n=3", "--limit", "5"), ["job-00003"])
         self.assertEqual(self.ids("--jobs", "--meta", "owner=ops", "--limit", "2"), ["job-00009", "job-00008"])
-        self.assertEqual(self.ctl("export", "--runs", "--meta", "owner=ops", "--fields", "id", "--since", "2030-01-09")[0],
+        self.assertEqual(self.ctl("export", "--runs", "--meta", "owner=ops", "--fields", "id", "--since=2030-01-09")[0],
                          '{"run":{"id":"r9"}}\n')
         self.assertEqual(len(self.ids("--limit", "3")), 9)
-        self.assertEqual(self.ids("--limit", "1", "--since", "2030-01-01", "--until", "2030-01-02"), ["job-00001", "r1", "a_1"])
+        self.assertEqual(self.ids("--limit", "1", "--since", "2030-01-01", "--until", "2030-01-02"),
+                         ["job-00001", "r1", "a_1"])
 
     def test_what_cannot_go_together_is_refused_before_anything_is_written(self) -> None:
         for words in (("--csv",), ("--csv", "--jobs", "--runs"), ("--csv", "--json", "--jobs"), ("--type", "x"),
@@ -220,7 +222,8 @@ class Formats(Case):
             out, told = self.ctl("export", *words, "-o", self.here / "x", status=2)
             self.assertEqual(out, "")
             self.assertIn("export: ", told)
-        for words, said in ((("--since", "soon"), "--since must be a time such as"), (("-n0",), "--limit must be a whole"),
+        for words, said in ((("--since", "soon"), "--since must be a time such as"),
+                            (("-n0",), "--limit must be a whole"),
                             (("--jobs", "--meta", "a"), "--meta must be KEY=TEXT")):
             self.assertIn(said, self.ctl("export", *words, status=2)[1])
         self.ctl("export", "--jobs", "--status", "nope", "-o", self.here / "x", status=1)
@@ -299,8 +302,8 @@ class Output(Case):
         lines = (first + rest).splitlines(keepends=True)
         self.assertLess(len(lines), 20000)
         self.assertIn(json.loads(lines[-1])["job"]["id"], "".join(f"job-{n:05} " for n in range(20000)))
-        self.assertEqual(told.decode(), f"persistctl: interrupted: {len(lines)} records were written, the output is not "
-                                        "whole: export again\n")
+        self.assertEqual(told.decode(), f"persistctl: interrupted: {len(lines)} records were written, the output is "
+                                        "not whole: export again\n")
 
     def test_ctrl_c_ends_it_where_nobody_reads_the_output(self) -> None:
         self.ctl("import", self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})}

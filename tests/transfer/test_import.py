@@ -29,8 +29,8 @@ class PythonFiles(Case):
     def test_every_field_of_every_record_arrives(self) -> None:
         out, told = self.ctl("import", JOBS, RUNS)
         self.assertEqual(out, "jobs: 400 imported, 0 already there\nruns: 250 imported, 0 already there\n")
-        self.assertRegex(told, "^persistctl: 179 runs name an artifact whose payload is neither here nor in the store: .*\n"
-                               "persistctl: payloads come along .*\n$")
+        self.assertRegex(told, "^persistctl: 179 runs name an artifact whose payload is neither here nor in the store: "
+                               ".*\npersistctl: payloads come along .*\n$")
         for table, path in (("jobs", JOBS), ("runs", RUNS)):
             stored = self.daemon.records(table)
             wanted = json.loads(path.read_text())[table]
@@ -319,7 +319,8 @@ class Refusals(Case):
 
     def test_all_ids_that_cannot_be_are_told_before_anything_is_stored(self) -> None:
         self.refused(text_of([{"job": dict(job(n), id=f"a.{n}" if n % 2 else f"a{n}")} for n in range(30)]),
-                     'bad.json:2 (byte', '"a.1"', "bad.json:20 (byte", '"a.19"', "… and 5 more ids that cannot be taken\n")
+                     'bad.json:2 (byte', '"a.1"', "bad.json:20 (byte", '"a.19"',
+                     "… and 5 more ids that cannot be taken\n")
 
     def test_a_number_that_cannot_be_held_is_refused_by_path(self) -> None:
         self.refused(b'{"job":{"id":"a","payload":{"n":[1,18446744073709551616]}}}',
@@ -422,8 +423,8 @@ class Interrupted(Case):
         self.assertEqual(process.returncode, 130, told)
         stored = self.daemon.call("job.count")["total"]
         self.assertLess(stored, 40000)
-        self.assertEqual(told.decode(), f"persistctl: interrupted: {stored} jobs, 0 runs and 0 artifacts were imported and "
-                                        "stay; the same command, once more, goes on from there\n")
+        self.assertEqual(told.decode(), f"persistctl: interrupted: {stored} jobs, 0 runs and 0 artifacts were imported "
+                                        "and stay; the same command, once more, goes on from there\n")
         counts = json.loads(out)
         self.assertEqual((counts["jobs"]["imported"], counts["complete"]), (stored, False))
         self.assertEqual(self.counts(path)["jobs"], {"imported": 40000 - stored, "replaced": 0,
@@ -442,8 +443,8 @@ class Interrupted(Case):
         finally:
             self.daemon.process.send_signal(signal.SIGCONT)
         self.assertEqual(process.returncode, 130, told)
-        self.assertRegex(told.decode(), r"^persistctl: interrupted: at least [1-9]\d* records were imported and stay; the "
-                                        r"same command, once more, goes on from there\n$")
+        self.assertRegex(told.decode(), r"^persistctl: interrupted: at least [1-9]\d* records were imported and stay; "
+                                        r"the same command, once more, goes on from there\n$")
 
     def test_a_timeout_is_for_each_call_as_its_help_says(self) -> None:
         path = self.file("jobs.jsonl", text_of([{"job": job(1)}]))
