@@ -81,4 +81,4 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.files(), {"etc/persistd/persistd.conf"})
 
 
-unittest.main()
+unittest.main(verbosity=2)
