@@ -100,7 +100,7 @@ struct record *record_new(enum table_id t, struct span text, struct record_keys 
 {
 	if (text.len > UINT32_MAX)
 		return NULL;
-	struct record *r = shelf_take(RECORD_BYTES(text.len));
+	struct record *r = shelf_take(record_bytes(text.len));
 	*r = (struct record){.refs = 1, .len = (uint32_t)text.len};
 	if (text.len)
 		memcpy(r->text, text.at, text.len);
@@ -108,7 +108,7 @@ struct record *record_new(enum table_id t, struct span text, struct record_keys 
 	if (!members_read(t, record_text(r), NULL, &m) || !read_keys(t, record_text(r), &m, keys) ||
 	    !read_revision(m.value[keyed[t].revision], &r->revision) ||
 	    (t == TABLE_JOBS && !m.value[JOB_PROGRESS].at)) {
-		shelf_give(r, RECORD_BYTES(text.len));
+		shelf_give(r, record_bytes(text.len));
 		return NULL;
 	}
 	r->id_len = (uint8_t)keys->id.len;
@@ -133,7 +133,7 @@ void record_unref(struct record *r)
 		return;
 	assert(r->refs > 0);
 	if (--r->refs == 0)
-		shelf_give(r, RECORD_BYTES(r->len));
+		shelf_give(r, record_bytes(r->len));
 }
 
 bool record_keys(enum table_id t, const struct record *r, struct record_keys *keys)

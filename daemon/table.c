@@ -341,7 +341,7 @@ struct record *table_get(const struct table *t, struct span id)
 /* What a record takes beside its text: the fields in front of it, the rounding. */
 static uint64_t beside_text(const struct record *r)
 {
-	return shelf_size(RECORD_BYTES(r->len)) - r->len;
+	return shelf_size(record_bytes(r->len)) - r->len;
 }
 
 uint64_t table_overhead(const struct table *t)
