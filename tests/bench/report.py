@@ -132,7 +132,7 @@ class Report:
             return 'generator'
         if cost is not None and cost * rate / 1e6 >= BOUND_CPU:
             return 'its CPU'
-        return 'waiting'
+        return 'others' if (self._median(row, peer, 'others') or 0) > BUSY else 'waiting'
 
     def row_done(self, row: Row) -> None:
         self.rows.append(row)
