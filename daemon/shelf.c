@@ -1,9 +1,8 @@
 #include "daemon/shelf.h"
 #include "proto/mem.h"
 #include <stdlib.h>
-#include <sys/mman.h>
 
-enum { STEP = 16, LARGEST = 4096, PIECE = 2 << 20 };
+enum { STEP = 16, LARGEST = 4096, PIECE = 1 << 20 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const size_t largest = 0;
@@ -26,18 +25,14 @@ static size_t rounded(size_t bytes)
 /* What is left of the piece before is less than the largest thing, and is kept for smaller ones. */
 static void open_piece(void)
 {
-	static size_t pieces;
 	size_t left = (size_t)(fresh_end - fresh);
 	if (left > 0) {
 		struct free_one *rest = (struct free_one *)(void *)fresh;
 		rest->next = free_ones[left / STEP];
 		free_ones[left / STEP] = rest;
 	}
-	fresh = mem_aligned(PIECE, PIECE);
+	fresh = mem_aligned(STEP, PIECE);
 	fresh_end = fresh + PIECE;
-	/* a small store should stay small; failing means only that it is as slow as without */
-	if (pieces++ > 0)
-		madvise(fresh, PIECE, MADV_HUGEPAGE);
 }
 
 void *shelf_take(size_t bytes)
