@@ -3,6 +3,7 @@
 #include "daemon/members.h"
 #include "daemon/shelf.h"
 #include "proto/mem.h"
+#include "proto/quick.h"
 #include <assert.h>
 #include <float.h>
 #include <math.h>
@@ -212,6 +213,10 @@ void progress_normal(struct buf *out, struct span object, const struct scan_outl
                      double *total)
 {
 	static const char *const missing[PROGRESS_STORED] = {"0", "0", "\"\""};
+	if (quick_progress(object, current, total)) {
+		buf_span(out, object);
+		return;
+	}
 	struct progress p = {0};
 	struct span *value = p.value;
 	progress_read(object, outline, &p);
