@@ -19,7 +19,7 @@ enum { STATES = 10000, EACH = 64, MUTANT_STATES = 20000 };
 
 static struct {
 	uint64_t states, seed, point, state, each;
-	enum ram_lie lie;
+	unsigned mutant;
 	bool mutants;
 } asked = {.states = STATES, .seed = 1, .each = EACH};
 
@@ -53,16 +53,16 @@ static void add_totals(const struct history *h)
 }
 
 /* One history after the other, until there are enough states or one is wrong. */
-static bool run(struct examiner *e, enum ram_lie lie, uint64_t seed)
+static bool run(struct examiner *e, unsigned mutant, uint64_t seed)
 {
 	for (; e->failure.len == 0 && e->distinct < e->wanted; seed++) {
-		struct history h = {.seed = seed, .path = directory, .lie = lie, .trace = e->only_point > 0,
+		struct history h = {.seed = seed, .path = directory, .mutant = mutant, .trace = e->only_point > 0,
 		                    .observe = examiner_observe, .context = e};
 		history_run(&h);
 		add_totals(&h);
 		if (h.failure[0])
 			buf_printf(&e->failure, "%s\nagain: crash_states --seed %" PRIu64 " --each %u%s%s\n", h.failure, seed,
-			           e->each, lie ? " --mutant " : "", lie ? ram_lie_name(lie) : "");
+			           e->each, mutant ? " --mutant " : "", mutant ? ram_mutant_name(mutant) : "");
 		history_done(&h);
 		if (e->only_point)
 			break;
@@ -75,7 +75,7 @@ static bool run_honest(void)
 	struct examiner e = {.each = (unsigned)asked.each, .wanted = asked.states, .only_point = asked.point,
 	                     .only_state = (unsigned)asked.state};
 	double begun = seconds();
-	bool ok = run(&e, asked.lie, asked.seed);
+	bool ok = run(&e, asked.mutant, asked.seed);
 	if (!ok)
 		printf("%.*s", (int)e.failure.len, e.failure.at);
 	printf("%" PRIu64 " distinct states (met %" PRIu64 " times) at %" PRIu64 " points of %" PRIu64
@@ -93,10 +93,10 @@ static bool run_honest(void)
 static bool run_mutants(void)
 {
 	bool all = true;
-	for (enum ram_lie lie = RAM_HONEST + 1; lie < RAM_LIES; lie++) {
+	for (unsigned mutant = 1; mutant < RAM_MUTANTS; mutant++) {
 		struct examiner e = {.each = (unsigned)asked.each, .wanted = MUTANT_STATES};
-		bool missed = run(&e, lie, asked.seed);
-		printf("%-15s %s after %" PRIu64 " states\n", ram_lie_name(lie), missed ? "NOT FOUND" : "found", e.distinct);
+		bool missed = run(&e, mutant, asked.seed);
+		printf("%-23s %s after %" PRIu64 " states\n", ram_mutant_name(mutant), missed ? "NOT FOUND" : "found", e.distinct);
 		if (!missed)
 			printf("%.*s", (int)e.failure.len, e.failure.at);
 		all &= !missed;
@@ -138,7 +138,7 @@ static bool parse(int count, char **arguments)
 			n++;
 		bool known = n < sizeof numbers / sizeof *numbers ? take_number(arguments[i + 1], numbers[n].to)
 		                                                  : strcmp(arguments[i], "--mutant") == 0 &&
-		                                                        ram_lie_from(arguments[i + 1], &asked.lie);
+		                                                        ram_mutant_from(arguments[i + 1], &asked.mutant);
 		if (!known)
 			return false;
 		i++;

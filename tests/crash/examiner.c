@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LEFTOVERS = 6, AFTERS = 6, MERGE_COUNT = 3, MILLIS = 5000000 };
+enum { LEFTOVERS = 6, AFTERS = 6, AFTER_STATES = 64, MERGE_COUNT = 3, MILLIS = 5000000 };
 
 struct outcome {
 	uint64_t state;          /* 0: this place is free */
 	uint64_t shows, revision;
 	char *trouble;           /* NULL: none */
+	bool has_segments;
 	uint16_t leftovers[LEFTOVERS]; /* artifacts with a payload and no record; +1 */
 };
 
@@ -23,7 +24,8 @@ struct exam {
 	struct process process;
 	struct dice dice;
 	struct content *shown;
-	struct ram_disk *afters[AFTERS]; /* what power cuts during it and behind it leave */
+	struct ram_disk *afters[AFTERS]; /* what power cuts during it and behind it leave; each once */
+	uint64_t after_hash[AFTERS];
 	unsigned after_count;
 	char trouble[2400];
 };
@@ -83,18 +85,25 @@ static struct content *content_of(struct exam *x, struct process *p, const struc
 	return process_content(p, x->rules, read_payload, d);
 }
 
-static void keep_after(struct exam *x, struct ram_disk *d, unsigned states_max, int k)
+enum which { OLDEST, NEWEST, ANY };
+
+static void keep_after(struct exam *x, const struct ram_disk *d, enum which which)
 {
 	struct ram_survey s;
-	if (x->after_count == AFTERS)
-		return;
-	ram_survey(&s, d, states_max);
-	struct ram_disk *after = mem_alloc(sizeof *after);
-	ram_disk_init(after, d->path);
-	ram_survey_pick(&s, dice_bits(&x->dice), k < 0 ? dice_below(&x->dice, s.states) : k == 0 ? 0 : s.states - 1);
-	ram_survey_make(&s, after);
+	ram_survey(&s, d, AFTER_STATES);
+	unsigned any = dice_below(&x->dice, s.states);
+	uint64_t hash = ram_survey_pick(&s, dice_bits(&x->dice), which == OLDEST ? 0 : which == NEWEST ? s.states - 1 : any);
+	bool known = x->after_count == AFTERS;
+	for (unsigned i = 0; i < x->after_count; i++)
+		known |= x->after_hash[i] == hash;
+	if (!known) {
+		struct ram_disk *after = mem_alloc(sizeof *after);
+		ram_disk_init(after, d->path);
+		ram_survey_make(&s, after);
+		x->after_hash[x->after_count] = hash;
+		x->afters[x->after_count++] = after;
+	}
 	ram_survey_free(&s);
-	x->afters[x->after_count++] = after;
 }
 
 /* Some moment of the start is one at which the power is cut again. */
@@ -103,15 +112,15 @@ static int during(void *context, const char *call, const char *path, bool *done)
 	struct exam *x = context;
 	(void)call, (void)path, (void)done;
 	if (x->after_count < 2 && dice_once_in(&x->dice, 6))
-		keep_after(x, &x->disk, 64, -1);
+		keep_after(x, &x->disk, ANY);
 	return 0;
 }
 
 static void keep_afters(struct exam *x)
 {
-	keep_after(x, &x->disk, 64, 0);
-	keep_after(x, &x->disk, 64, 1);
-	keep_after(x, &x->disk, 64, -1);
+	keep_after(x, &x->disk, OLDEST);
+	keep_after(x, &x->disk, NEWEST);
+	keep_after(x, &x->disk, ANY);
 }
 
 static bool start(struct exam *x, struct process *p, struct ram_disk *d, const char *when)
@@ -191,6 +200,16 @@ static bool first_start(struct exam *x, struct outcome *o)
 	return true;
 }
 
+/* Where nothing waits to be made durable, a power cut leaves what a second start sees. */
+static bool is_durable(const struct ram_disk *d)
+{
+	struct ram_survey s;
+	ram_survey(&s, d, AFTER_STATES);
+	bool durable = s.states == 1;
+	ram_survey_free(&s);
+	return durable;
+}
+
 static bool second_start(struct exam *x)
 {
 	uint64_t names = ram_disk_names(&x->disk);
@@ -243,20 +262,19 @@ static bool commit_further(struct exam *x)
 	return f.committed || wrong(x, "a further commit fails");
 }
 
-static void count_name(void *context, const char *name)
+static void count_segment(void *context, const char *name)
 {
-	(void)name;
-	++*(unsigned *)context;
+	uint64_t seq;
+	*(unsigned *)context += segment_seq(name, &seq);
 }
 
 static unsigned segments(struct ram_disk *d)
 {
 	unsigned count = 0;
-	struct disk_dir dir = {.fd = -1};
-	struct disk_dir state = {.fd = -1};
+	struct disk_dir dir = {.fd = -1}, state = {.fd = -1};
 	if (disk_dir_open(&d->disk, &state, AT_FDCWD, d->path, d->path, false, 0) &&
 	    disk_dir_open(&d->disk, &dir, state.fd, "journal", "journal", false, 0))
-		disk_list(&d->disk, &dir, count_name, &count);
+		disk_list(&d->disk, &dir, count_segment, &count);
 	disk_dir_close(&d->disk, &dir);
 	disk_dir_close(&d->disk, &state);
 	return count;
@@ -300,8 +318,9 @@ static void examine(struct examiner *e, struct history *h, struct ram_survey *s,
 	surroundings = (struct surroundings){.millis = MILLIS, .dice = dice_of(o->state, 4, 4)};
 	ram_disk_init(&x->disk, h->path);
 	ram_survey_make(s, &x->disk);
+	o->has_segments = segments(&x->disk) > 0;
 	bool ok = first_start(x, o);
-	if (ok)
+	if (ok && !is_durable(&x->disk))
 		keep_afters(x);
 	if (ok && afters_show(x, x->shown, "a power cut during or after the start") && second_start(x) &&
 	    o->state % 4 == 0)
@@ -326,6 +345,10 @@ static bool is_wrong(const struct history *h, const struct outcome *o, char *why
 	const struct content *c = h->certain;
 	if (o->trouble) {
 		snprintf(why, size, "%s", o->trouble);
+		return true;
+	}
+	if (h->clean && o->has_segments) {
+		snprintf(why, size, "segments come back after a clean stop");
 		return true;
 	}
 	if (h->doubtful && h->doubtful->hash == o->shows && h->doubtful->revision == o->revision)
@@ -371,8 +394,8 @@ static void report(struct examiner *e, struct history *h, struct ram_survey *s, 
 	ram_survey_describe(s, b);
 	buf_printf(b, "again: crash_states --seed %" PRIu64 " --point %" PRIu64 " --state %u --each %u", h->seed,
 	           h->point, k, e->each);
-	if (h->lie != RAM_HONEST)
-		buf_printf(b, " --mutant %s", ram_lie_name(h->lie));
+	if (h->mutant)
+		buf_printf(b, " --mutant %s", ram_mutant_name(h->mutant));
 	buf_char(b, '\n');
 	h->enough = true;
 }

@@ -117,6 +117,7 @@ static void forget_call(struct history *h, struct history_call *c)
 static void acknowledged(struct history *h, uint64_t batch)
 {
 	h->counts.acknowledged++;
+	h->disk->lying = true;
 	if (!h->doubtful || h->doubtful_batch != batch)
 		return; /* one before it in the batch has said so already */
 	replace(&h->certain, h->doubtful);
@@ -405,7 +406,8 @@ static struct ram_disk *disk_new(struct history *h)
 {
 	struct ram_disk *d = mem_alloc(sizeof *d);
 	ram_disk_init(d, h->path);
-	d->lie = h->lie;
+	d->mutant = ram_mutant(h->mutant);
+	d->lying = h->counts.acknowledged > 0;
 	d->before = before;
 	d->context = h;
 	return d;
@@ -420,6 +422,7 @@ static void cut_power(struct history *h)
 	ram_survey_make(&s, d);
 	ram_survey_free(&s);
 	d->artifacts_failed = h->disk->artifacts_failed;
+	d->journal_failed = h->disk->journal_failed;
 	ram_disk_done(h->disk);
 	free(h->disk);
 	h->disk = d;
@@ -443,7 +446,9 @@ static void stop(struct history *h)
 		step_any(h);
 	if (h->disk->dead)
 		return;
+	h->clean = h->process.folded && !h->disk->journal_failed;
 	point(h, "stopped", "");
+	h->clean = false;
 	h->counts.stops++;
 }
 

@@ -13,13 +13,14 @@ struct history_call;
 struct history {
 	uint64_t seed;
 	const char *path;          /* a directory that exists */
-	enum ram_lie lie;
+	unsigned mutant;           /* of the disk */
 	bool trace;                /* each point is printed */
 	void (*observe)(void *context, struct history *h);
 	void *context;
 	bool enough;               /* set by the observer: no more points are wanted */
 
 	uint64_t point;            /* of this observation */
+	bool clean;                /* it has just stopped cleanly: no segment may come back */
 	char what[340];            /* comes next, or has just happened */
 	struct content_rules rules;
 	/* A start now must show one of the two. `doubtful`, which may be NULL, is `certain` with the commit that

@@ -8,25 +8,53 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-static const char *const lies[RAM_LIES] = {
-	"honest",    "file-sync",   "file-sync-late", "last-sector", "dir-sync", "dir-sync-late",
-	"state-sync", "journal-sync", "artifacts-sync", "mkdir",       "rename",   "rewrite"};
+static const struct {
+	const char *name;
+	struct ram_mutant mutant;
+} mutants[RAM_MUTANTS] = {
+	{"honest", {RAM_HONEST, RAM_ELSEWHERE}},
+	{"file-sync", {RAM_FILE_SYNC, RAM_ELSEWHERE}},
+	{"file-sync:state", {RAM_FILE_SYNC, RAM_STATE}},
+	{"file-sync:journal", {RAM_FILE_SYNC, RAM_JOURNAL}},
+	{"file-sync:artifacts", {RAM_FILE_SYNC, RAM_ARTIFACTS}},
+	{"file-sync-late:state", {RAM_FILE_SYNC_LATE, RAM_STATE}},
+	{"file-sync-late:journal", {RAM_FILE_SYNC_LATE, RAM_JOURNAL}},
+	{"last-sector:state", {RAM_LAST_SECTOR, RAM_STATE}},
+	{"last-sector:journal", {RAM_LAST_SECTOR, RAM_JOURNAL}},
+	{"last-sector:artifacts", {RAM_LAST_SECTOR, RAM_ARTIFACTS}},
+	{"dir-sync", {RAM_DIR_SYNC, RAM_ELSEWHERE}},
+	{"dir-sync:state", {RAM_DIR_SYNC, RAM_STATE}},
+	{"dir-sync:journal", {RAM_DIR_SYNC, RAM_JOURNAL}},
+	{"dir-sync:artifacts", {RAM_DIR_SYNC, RAM_ARTIFACTS}},
+	{"dir-sync-late:state", {RAM_DIR_SYNC_LATE, RAM_STATE}},
+	{"dir-sync-late:journal", {RAM_DIR_SYNC_LATE, RAM_JOURNAL}},
+	{"mkdir", {RAM_MKDIR, RAM_ELSEWHERE}},
+	{"rename:state", {RAM_RENAME, RAM_STATE}},
+	{"rename:journal", {RAM_RENAME, RAM_JOURNAL}},
+	{"unlink:journal", {RAM_UNLINK, RAM_JOURNAL}},
+	{"unlink:artifacts", {RAM_UNLINK, RAM_ARTIFACTS}},
+	{"rewrite:journal", {RAM_REWRITE, RAM_JOURNAL}},
+	{"merge:journal", {RAM_MERGE, RAM_JOURNAL}},
+	{"empty:journal", {RAM_EMPTY, RAM_JOURNAL}},
+};
 static const char *const prefixes[RAM_PLACES] = {"", "journal/", "artifacts/"};
 #define LOCK_NAME "persistd.lock"
 
-const char *ram_lie_name(enum ram_lie lie)
+const char *ram_mutant_name(unsigned number) { return mutants[number].name; }
+struct ram_mutant ram_mutant(unsigned number) { return mutants[number].mutant; }
+
+bool ram_mutant_from(const char *name, unsigned *number)
 {
-	return lies[lie];
+	for (*number = 0; *number < RAM_MUTANTS; ++*number)
+		if (strcmp(mutants[*number].name, name) == 0)
+			return true;
+	return false;
 }
 
-bool ram_lie_from(const char *name, enum ram_lie *lie)
+static bool lies(const struct ram_disk *d, enum ram_lie lie, enum ram_place place)
 {
-	for (int i = 0; i < RAM_LIES; i++)
-		if (strcmp(lies[i], name) == 0) {
-			*lie = (enum ram_lie)i;
-			return true;
-		}
-	return false;
+	const struct ram_mutant *m = &d->mutant;
+	return m->lie == lie && (m->place == RAM_ELSEWHERE || (d->lying && m->place == place));
 }
 
 /* ---- nodes and names */
@@ -135,54 +163,58 @@ static void name_sync(struct ram_disk *d, struct ram_name *n)
 
 /* ---- what the disk makes of a sync */
 
-static void node_sync(const struct ram_disk *d, struct ram_node *n)
+static void node_sync(const struct ram_disk *d, struct ram_node *n, enum ram_place place)
 {
 	if (n->dropped)
 		return;
 	n->synced = n->bytes.len;
-	if (d->lie == RAM_LAST_SECTOR && n->synced > 0)
+	if (lies(d, RAM_LAST_SECTOR, place) && n->synced > 0)
 		n->synced = (n->synced - 1) / RAM_SECTOR * RAM_SECTOR;
+}
+
+static bool is_left_out(const struct ram_disk *d, struct ram_name *n)
+{
+	bool overlooked = n->overlooked;
+	n->overlooked = false;
+	return overlooked || (lies(d, RAM_MKDIR, n->place) && n->visible && n->visible->is_dir) ||
+	       (lies(d, RAM_UNLINK, n->place) && !n->visible && !n->is_tmp);
 }
 
 static void place_sync(struct ram_disk *d, enum ram_place place)
 {
 	struct ram_name *n, *next;
 	HASH_ITER(hh, d->names, n, next) {
-		if (n->place == place && !(d->lie == RAM_MKDIR && n->visible && n->visible->is_dir))
+		if (n->place == place && !is_left_out(d, n))
 			name_sync(d, n);
 	}
 }
 
-static void do_late(struct ram_disk *d, bool dirs_only)
+static void do_late(struct ram_disk *d)
 {
 	if (d->late_place != RAM_ELSEWHERE)
 		place_sync(d, d->late_place);
 	d->late_place = RAM_ELSEWHERE;
-	if (dirs_only || !d->late_node)
-		return;
-	node_sync(d, d->late_node);
+	if (d->late_node)
+		node_sync(d, d->late_node, RAM_ELSEWHERE);
 	node_drop(d->late_node);
 	d->late_node = NULL;
 }
 
-static void sync_file(struct ram_disk *d, struct ram_node *n)
+static void sync_file(struct ram_disk *d, struct ram_node *n, enum ram_place place)
 {
-	do_late(d, true);
-	if (d->lie == RAM_FILE_SYNC_LATE) {
-		do_late(d, false);
+	do_late(d);
+	if (lies(d, RAM_FILE_SYNC_LATE, place))
 		d->late_node = node_ref(n);
-	} else if (d->lie != RAM_FILE_SYNC) {
-		node_sync(d, n);
-	}
+	else if (!lies(d, RAM_FILE_SYNC, place))
+		node_sync(d, n, place);
 }
 
 static void sync_dir(struct ram_disk *d, enum ram_place place)
 {
-	static const enum ram_lie deaf[RAM_PLACES] = {RAM_STATE_SYNC, RAM_JOURNAL_SYNC, RAM_ARTIFACTS_SYNC};
-	do_late(d, false);
-	if (d->lie == RAM_DIR_SYNC_LATE)
+	do_late(d);
+	if (lies(d, RAM_DIR_SYNC_LATE, place))
 		d->late_place = place;
-	else if (d->lie != RAM_DIR_SYNC && d->lie != deaf[place])
+	else if (!lies(d, RAM_DIR_SYNC, place))
 		place_sync(d, place);
 }
 
@@ -242,6 +274,7 @@ static int ask(struct ram_disk *d, const char *call, enum ram_place place, const
 	}
 	d->calls++;
 	d->artifacts_failed |= number && place == RAM_ARTIFACTS;
+	d->journal_failed |= number && place == RAM_JOURNAL;
 	return number;
 }
 
@@ -357,16 +390,21 @@ static int ram_fsync(void *context, int fd)
 		return fail(number);
 	}
 	if (f->kind == RAM_FILE)
-		sync_file(d, f->node);
+		sync_file(d, f->node, f->place);
 	else
 		sync_dir(d, f->place);
 	return 0;
 }
 
-/* Written again they differ in the time. */
-static bool is_rewritten(const struct ram_node *a, const struct ram_node *b)
+/* What a rename over an existing file is, told by its length: written again it differs in the time only; an empty
+ * segment is shorter than the one that it replaces, a merged one longer. */
+static bool replaces(const struct ram_disk *d, enum ram_lie lie, const struct ram_name *old,
+                     const struct ram_name *target)
 {
-	return a && b && a->bytes.len == b->bytes.len;
+	if (!lies(d, lie, target->place) || !target->visible)
+		return false;
+	size_t was = target->visible->bytes.len, is = old->visible->bytes.len;
+	return lie == RAM_REWRITE ? is == was : lie == RAM_MERGE ? is > was : is < was;
 }
 
 static int ram_renameat(void *context, int dir, const char *from, const char *to)
@@ -383,9 +421,11 @@ static int ram_renameat(void *context, int dir, const char *from, const char *to
 	if (!old || !old->visible)
 		return fail(ENOENT);
 	struct ram_name *target = name_claim(d, f->place, to);
-	if (d->lie == RAM_RENAME)
+	target->overlooked = replaces(d, RAM_MERGE, old, target) || replaces(d, RAM_EMPTY, old, target);
+	bool skipped = replaces(d, RAM_REWRITE, old, target);
+	if (lies(d, RAM_RENAME, f->place))
 		name_set(d, target, NULL);
-	if (d->lie != RAM_REWRITE || f->place != RAM_JOURNAL || !is_rewritten(old->visible, target->visible))
+	if (!skipped)
 		name_set(d, target, old->visible);
 	name_set(d, old, NULL);
 	return number ? fail(number) : 0;
@@ -446,7 +486,7 @@ static int ram_fstat(void *context, int fd, struct stat *to)
 	const struct ram_fd *f = fd_of(d, fd);
 	if (d->dead)
 		return fail(EIO);
-	*to = (struct stat){.st_mode = S_IFREG | 0600, .st_uid = geteuid()};
+	*to = (struct stat){.st_mode = S_IFREG | 0600, .st_uid = d->owner};
 	if (f && f->kind == RAM_DIR)
 		to->st_mode = S_IFDIR | 0700;
 	else if (f)
@@ -501,7 +541,8 @@ static const struct disk_ops ram_ops = {
 
 void ram_disk_init(struct ram_disk *d, const char *path)
 {
-	*d = (struct ram_disk){.disk = {.ops = &ram_ops, .context = d}, .path = path, .late_place = RAM_ELSEWHERE};
+	*d = (struct ram_disk){.disk = {.ops = &ram_ops, .context = d}, .path = path, .owner = geteuid(),
+	                       .late_place = RAM_ELSEWHERE};
 }
 
 void ram_disk_close_all(struct ram_disk *d)
@@ -588,7 +629,8 @@ static void tear(const struct ram_node *n, unsigned torn, struct buf *to)
 	case TEAR_HOLE:
 		if (end > from / RAM_SECTOR * RAM_SECTOR + RAM_SECTOR)
 			end = from / RAM_SECTOR * RAM_SECTOR + RAM_SECTOR;
-		memset(to->at + from, 0, end - from);
+		if (end > from)
+			memset(to->at + from, 0, end - from);
 		break;
 	case TEAR_ZEROS:
 		if (end > from)

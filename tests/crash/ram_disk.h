@@ -9,7 +9,10 @@
 #include "tests/crash/dice.h"
 #include <uthash.h>
 
-/* A disk that breaks its word, for tests of what looks for the consequences. */
+enum ram_place { RAM_STATE, RAM_JOURNAL, RAM_ARTIFACTS, RAM_PLACES, RAM_ELSEWHERE };
+
+/* A disk that breaks its word, for tests of what looks for the consequences: as if the daemon left one of its
+ * safeguards out. */
 enum ram_lie {
 	RAM_HONEST,
 	RAM_FILE_SYNC,      /* fsync of a file does nothing */
@@ -17,18 +20,24 @@ enum ram_lie {
 	RAM_LAST_SECTOR,    /* it leaves the last sector out */
 	RAM_DIR_SYNC,       /* fsync of a directory does nothing */
 	RAM_DIR_SYNC_LATE,  /* it does its work only with the next one: what is acknowledged is not durable yet */
-	RAM_STATE_SYNC,     /* that of the state directory alone does nothing */
-	RAM_JOURNAL_SYNC,   /* … of journal/ */
-	RAM_ARTIFACTS_SYNC, /* … of artifacts/ */
 	RAM_MKDIR,          /* a directory that was made is never durable */
 	RAM_RENAME,         /* a rename removes the target first */
+	RAM_UNLINK,         /* an unlink is never durable */
 	RAM_REWRITE,        /* a segment that is written again as it is stays the file that it was */
+	RAM_MERGE,          /* one that is replaced by a longer one: the next fsync does not see it */
+	RAM_EMPTY,          /* one that is replaced by a shorter one: likewise */
 	RAM_LIES
 };
-const char *ram_lie_name(enum ram_lie lie);
-bool ram_lie_from(const char *name, enum ram_lie *lie);
 
-enum ram_place { RAM_STATE, RAM_JOURNAL, RAM_ARTIFACTS, RAM_PLACES, RAM_ELSEWHERE };
+struct ram_mutant {
+	enum ram_lie lie;
+	enum ram_place place; /* only what is there, and only from the first answer on; RAM_ELSEWHERE: all, always */
+};
+enum { RAM_MUTANTS = 24 };
+/* number 0: honest. "file-sync:journal" */
+const char *ram_mutant_name(unsigned number);
+struct ram_mutant ram_mutant(unsigned number);
+bool ram_mutant_from(const char *name, unsigned *number);
 
 /* A file's bytes. Written by one descriptor, never changed once that is closed; shared between disks. */
 struct ram_node {
@@ -44,6 +53,7 @@ struct ram_name {
 	UT_hash_handle hh;
 	enum ram_place place;
 	bool is_tmp;
+	bool overlooked;                          /* by the next fsync of the directory */
 	struct ram_node *visible;                 /* NULL: there is no such file. So in the others */
 	struct ram_node **values;                 /* what the disk may hold: `durable` of them, then pending */
 	size_t durable, count, capacity;
@@ -63,13 +73,15 @@ enum { RAM_FDS = 64, RAM_FD_BASE = 1 << 20, RAM_SECTOR = 512 };
 struct ram_disk {
 	struct disk disk;            /* what the daemon's code is given */
 	const char *path;            /* the state directory is at this one, which must really exist */
+	uid_t owner;
 	struct ram_name *names;
 	struct ram_fd fds[RAM_FDS];
-	enum ram_lie lie;
+	struct ram_mutant mutant;
+	bool lying;                  /* it has begun */
 	struct ram_node *late_node;  /* what the late lies have yet to do; owned */
 	enum ram_place late_place;   /* RAM_ELSEWHERE: nothing */
 	bool dead;                   /* the process was killed: calls fail and change nothing */
-	bool artifacts_failed;       /* a call on artifacts/ was made to fail */
+	bool journal_failed, artifacts_failed; /* a call on it was made to fail */
 	uint64_t calls;              /* that can change what a power cut leaves */
 
 	/* Before each of those. Returns an errno to fail with, 0: none;
