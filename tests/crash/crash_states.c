@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STATES = 10000, EACH = 64, MUTANT_STATES = 20000 };
+enum { STATES = 10000, EACH = 32, MUTANT_STATES = 20000 };
 
 static struct {
 	uint64_t states, seed, point, state, each;

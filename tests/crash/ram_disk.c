@@ -218,16 +218,20 @@ static void sync_dir(struct ram_disk *d, enum ram_place place)
 		place_sync(d, place);
 }
 
-/* A failed fsync loses for good what it was to make durable. */
-static void sync_failed(struct ram_disk *d, const struct ram_fd *f)
+/* A failed fsync loses for good what it was to make durable. Only directories that were made are taken to be
+ * durable after a later one: they are never made anew. */
+static void sync_failed(struct ram_disk *d, struct ram_fd *f)
 {
 	struct ram_name *n, *next;
 	if (f->kind == RAM_FILE) {
 		f->node->dropped |= f->node->synced < f->node->bytes.len;
 		return;
 	}
+	if (f->heard == d->failures[f->place])
+		d->failures[f->place]++;
+	f->heard = d->failures[f->place];
 	HASH_ITER(hh, d->names, n, next)
-		if (n->place == f->place)
+		if (n->place == f->place && !(n->visible && n->visible->is_dir))
 			n->durable = n->count;
 }
 
@@ -250,6 +254,7 @@ static int fd_new(struct ram_disk *d, struct ram_fd f)
 	for (int i = 0; i < RAM_FDS; i++)
 		if (d->fds[i].kind == RAM_CLOSED) {
 			d->fds[i] = f;
+			d->fds[i].heard = f.place < RAM_PLACES ? d->failures[f.place] : 0;
 			node_ref(f.node);
 			return RAM_FD_BASE + i;
 		}
@@ -377,7 +382,7 @@ static ssize_t ram_pread(void *context, int fd, void *to, size_t bytes, off_t at
 static int ram_fsync(void *context, int fd)
 {
 	struct ram_disk *d = context;
-	const struct ram_fd *f = fd_of(d, fd);
+	struct ram_fd *f = fd_of(d, fd);
 	bool done;
 	if (!f)
 		return fail(EBADF);
@@ -388,6 +393,10 @@ static int ram_fsync(void *context, int fd)
 		if (!d->dead)
 			sync_failed(d, f);
 		return fail(number);
+	}
+	if (f->kind == RAM_DIR && f->heard < d->failures[f->place]) {
+		sync_failed(d, f);
+		return fail(EIO);
 	}
 	if (f->kind == RAM_FILE)
 		sync_file(d, f->node, f->place);

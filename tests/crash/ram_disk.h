@@ -66,6 +66,7 @@ struct ram_fd {
 	enum { RAM_CLOSED, RAM_FILE, RAM_DIR } kind;
 	enum ram_place place;
 	struct ram_node *node;
+	uint64_t heard;     /* of so many failures */
 };
 
 enum { RAM_FDS = 64, RAM_FD_BASE = 1 << 20, RAM_SECTOR = 512 };
@@ -82,6 +83,8 @@ struct ram_disk {
 	enum ram_place late_place;   /* RAM_ELSEWHERE: nothing */
 	bool dead;                   /* the process was killed: calls fail and change nothing */
 	bool journal_failed, artifacts_failed; /* a call on it was made to fail */
+	/* fsyncs of each directory that failed: every descriptor that was open hears of it once */
+	uint64_t failures[RAM_PLACES];
 	uint64_t calls;              /* that can change what a power cut leaves */
 
 	/* Before each of those. Returns an errno to fail with, 0: none;
