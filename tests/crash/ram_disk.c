@@ -394,8 +394,8 @@ static int ram_fsync(void *context, int fd)
 			sync_failed(d, f);
 		return fail(number);
 	}
-	if (f->kind == RAM_DIR && f->heard < d->failures[f->place]) {
-		sync_failed(d, f);
+	if (f->kind == RAM_DIR && f->heard < d->failures[f->place]) { /* an earlier one: what is lost, is lost */
+		f->heard = d->failures[f->place];
 		return fail(EIO);
 	}
 	if (f->kind == RAM_FILE)
