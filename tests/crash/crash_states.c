@@ -3,7 +3,9 @@
  * there, and nothing is there by half. docs/crash-states.md says what is enumerated and what is assumed.
  *
  *     crash_states [--states N] [--seed S] [--each N]             until N distinct states are examined
- *     crash_states --seed S --point P --state K [--each N]        one of them again, every call printed
+ *     crash_states --seed S --point P --state K [--each N] [--into DIR]
+ *                                                                 one of them again, every call printed, and
+ *                                                                 the state written into an empty directory
  *     crash_states --mutants                                      disks that lie: each must be found
  *     crash_states --mutant NAME …                                one of them */
 #include "daemon/log.h"
@@ -21,6 +23,7 @@ static struct {
 	uint64_t states, seed, point, state, each;
 	unsigned mutant;
 	bool mutants;
+	const char *into;
 } asked = {.states = STATES, .seed = 1, .each = EACH};
 
 static struct {
@@ -73,7 +76,8 @@ static bool run(struct examiner *e, unsigned mutant, uint64_t seed)
 static bool run_honest(void)
 {
 	struct examiner e = {.each = (unsigned)asked.each, .wanted = asked.states, .only_point = asked.point,
-	                     .only_state = (unsigned)asked.state};
+	                     .only_state = (unsigned)asked.state,
+	                     .into = asked.point ? asked.into : NULL};
 	double begun = seconds();
 	bool ok = run(&e, asked.mutant, asked.seed);
 	if (!ok)
@@ -107,7 +111,7 @@ static bool run_mutants(void)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: crash_states [--states N] [--seed S] [--each N] [--point P --state K] "
+	fprintf(stderr, "usage: crash_states [--states N] [--seed S] [--each N] [--point P --state K [--into DIR]] "
 	                "[--mutant NAME | --mutants]\n");
 	return 2;
 }
@@ -134,6 +138,10 @@ static bool parse(int count, char **arguments)
 		}
 		if (i + 1 == count)
 			return false;
+		if (strcmp(arguments[i], "--into") == 0) {
+			asked.into = arguments[++i];
+			continue;
+		}
 		while (n < sizeof numbers / sizeof *numbers && strcmp(numbers[n].name, arguments[i]) != 0)
 			n++;
 		bool known = n < sizeof numbers / sizeof *numbers ? take_number(arguments[i + 1], numbers[n].to)

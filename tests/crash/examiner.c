@@ -400,11 +400,23 @@ static void report(struct examiner *e, struct history *h, struct ram_survey *s, 
 	h->enough = true;
 }
 
+static void save(const struct examiner *e, struct history *h, struct ram_survey *s)
+{
+	struct ram_disk d;
+	ram_disk_init(&d, h->path);
+	ram_survey_make(s, &d);
+	if (!ram_disk_save(&d, e->into))
+		perror(e->into);
+	ram_disk_done(&d);
+}
+
 static void look(struct examiner *e, struct history *h, struct ram_survey *s, unsigned k)
 {
 	char why[2600];
 	uint64_t state = ram_survey_pick(s, h->seed ^ h->point << 20, k);
 	state ^= h->rules.revisions ? 0 : UINT64_C(0x9e3779b97f4a7c15);
+	if (e->into)
+		save(e, h, s);
 	make_room(e);
 	struct outcome *o = place_of(e, state | 1);
 	e->met++;

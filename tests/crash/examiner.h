@@ -12,6 +12,7 @@ struct examiner {
 	uint64_t wanted;          /* distinct states; the history is told when they are enough */
 	uint64_t only_point;      /* 0: all; else only this one, and of it only_state */
 	unsigned only_state;
+	const char *into;         /* NULL, or an empty directory: that state is written there, too */
 
 	struct outcome *outcomes; /* a table of `capacity` */
 	size_t capacity;

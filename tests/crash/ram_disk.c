@@ -593,6 +593,27 @@ const struct buf *ram_disk_read(const struct ram_disk *d, enum ram_place place, 
 	return n && n->visible ? &n->visible->bytes : NULL;
 }
 
+bool ram_disk_save(const struct ram_disk *d, const char *to)
+{
+	char path[600];
+	struct ram_name *n, *next;
+	bool ok = true;
+	for (int place = RAM_JOURNAL; place < RAM_PLACES; place++) {
+		snprintf(path, sizeof path, "%s/%s", to, prefixes[place]);
+		ok &= mkdir(path, 0700) == 0;
+	}
+	HASH_ITER(hh, d->names, n, next) {
+		if (!n->visible || n->visible->is_dir)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", to, n->path);
+		FILE *file = fopen(path, "wxe");
+		ok = ok && file && fwrite(n->visible->bytes.at, 1, n->visible->bytes.len, file) == n->visible->bytes.len;
+		if (file)
+			fclose(file);
+	}
+	return ok;
+}
+
 uint64_t ram_disk_names(const struct ram_disk *d)
 {
 	uint64_t hash = 0;

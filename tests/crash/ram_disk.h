@@ -100,6 +100,8 @@ void ram_disk_place(struct ram_disk *d, const char *path, struct span text);
 void ram_disk_close_all(struct ram_disk *d); /* as the end of the process does */
 /* NULL: none */
 const struct buf *ram_disk_read(const struct ram_disk *d, enum ram_place place, const char *name);
+/* as real files below the directory `to`, which must be empty */
+bool ram_disk_save(const struct ram_disk *d, const char *to);
 uint64_t ram_disk_names(const struct ram_disk *d); /* a hash of which names are there */
 bool ram_disk_has_tmp(const struct ram_disk *d);
 
