@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STATES = 10000, EACH = 32, MUTANT_STATES = 20000 };
+enum { STATES = 10000, EACH = 32, MUTANT_STATES = 20000, PROGRESS_SECONDS = 20 };
 
 static struct {
 	uint64_t states, seed, point, state, each;
@@ -55,6 +55,20 @@ static void add_totals(const struct history *h)
 	totals.repairs += h->counts.repairs;
 }
 
+/* A long run shows now and then that it goes on, and with which seed to go on after it. */
+static void show_progress(const struct examiner *e, uint64_t seed)
+{
+	static double shown;
+	double now = seconds();
+	if (shown == 0)
+		shown = now;
+	if (now - shown < PROGRESS_SECONDS)
+		return;
+	shown = now;
+	printf("%" PRIu64 " distinct states, %" PRIu64 " starts; next is seed %" PRIu64 "\n", e->distinct, e->starts, seed);
+	fflush(stdout);
+}
+
 /* One history after the other, until there are enough states or one is wrong. */
 static bool run(struct examiner *e, unsigned mutant, uint64_t seed)
 {
@@ -69,6 +83,7 @@ static bool run(struct examiner *e, unsigned mutant, uint64_t seed)
 		history_done(&h);
 		if (e->only_point)
 			break;
+		show_progress(e, seed + 1);
 	}
 	return e->failure.len == 0;
 }
