@@ -29,8 +29,8 @@ struct content *content_new(void);
 struct content *content_copy(const struct content *c);
 void content_free(struct content *c);
 /* artifacts: with their payload; absent: there is no such file */
-void content_put(struct content *c, const struct content_rules *rules, enum table_id t, const char *id, struct span text,
-                 struct span payload);
+void content_put(struct content *c, const struct content_rules *rules, enum table_id t, const char *id,
+                 struct span text, struct span payload);
 void content_remove(struct content *c, enum table_id t, const char *id);
 const struct content_row *content_find(const struct content *c, enum table_id t, const char *id);
 bool content_is_gone(const struct content *c, unsigned artifact);

@@ -27,7 +27,8 @@ static struct {
 } asked = {.states = STATES, .seed = 1, .each = EACH};
 
 static struct {
-	uint64_t histories, points, acknowledged, refused, unknown, kills, cuts, stops, folds, merges, failures, repairs;
+	uint64_t histories, points, acknowledged, refused, unknown;
+	uint64_t kills, cuts, stops, folds, merges, failures, repairs;
 } totals;
 
 static char directory[] = "/tmp/crash-states-XXXXXX";
@@ -65,7 +66,8 @@ static void show_progress(const struct examiner *e, uint64_t seed)
 	if (now - shown < PROGRESS_SECONDS)
 		return;
 	shown = now;
-	printf("%" PRIu64 " distinct states, %" PRIu64 " starts; next is seed %" PRIu64 "\n", e->distinct, e->starts, seed);
+	printf("%" PRIu64 " distinct states, %" PRIu64 " starts; next is seed %" PRIu64 "\n", e->distinct, e->starts,
+	       seed);
 	fflush(stdout);
 }
 
@@ -100,11 +102,11 @@ static bool run_honest(void)
 	printf("%" PRIu64 " distinct states (met %" PRIu64 " times) at %" PRIu64 " points of %" PRIu64
 	       " histories from seed %" PRIu64 ", %" PRIu64 " starts, %.1f s\n",
 	       e.distinct, e.met, totals.points, totals.histories, asked.seed, e.starts, seconds() - begun);
-	printf("calls: %" PRIu64 " acknowledged, %" PRIu64 " refused, %" PRIu64 " unknown; %" PRIu64 " kills, %" PRIu64
-	       " power cuts, %" PRIu64 " clean stops, %" PRIu64 " folds, %" PRIu64 " merges, %" PRIu64
-	       " failed disk calls, %" PRIu64 " repairs\n",
-	       totals.acknowledged, totals.refused, totals.unknown, totals.kills, totals.cuts, totals.stops, totals.folds,
-	       totals.merges, totals.failures, totals.repairs);
+	printf("calls: %" PRIu64 " acknowledged, %" PRIu64 " refused, %" PRIu64 " unknown; %" PRIu64 " kills, "
+	       "%" PRIu64 " power cuts, %" PRIu64 " clean stops, ",
+	       totals.acknowledged, totals.refused, totals.unknown, totals.kills, totals.cuts, totals.stops);
+	printf("%" PRIu64 " folds, %" PRIu64 " merges, %" PRIu64 " failed disk calls, %" PRIu64 " repairs\n",
+	       totals.folds, totals.merges, totals.failures, totals.repairs);
 	examiner_done(&e);
 	return ok;
 }
@@ -115,7 +117,8 @@ static bool run_mutants(void)
 	for (unsigned mutant = 1; mutant < RAM_MUTANTS; mutant++) {
 		struct examiner e = {.each = (unsigned)asked.each, .wanted = MUTANT_STATES};
 		bool missed = run(&e, mutant, asked.seed);
-		printf("%-23s %s after %" PRIu64 " states\n", ram_mutant_name(mutant), missed ? "NOT FOUND" : "found", e.distinct);
+		printf("%-23s %s after %" PRIu64 " states\n", ram_mutant_name(mutant), missed ? "NOT FOUND" : "found",
+		       e.distinct);
 		if (!missed)
 			printf("%.*s", (int)e.failure.len, e.failure.at);
 		all &= !missed;

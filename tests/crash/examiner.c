@@ -92,7 +92,8 @@ static void keep_after(struct exam *x, const struct ram_disk *d, enum which whic
 	struct ram_survey s;
 	ram_survey(&s, d, AFTER_STATES);
 	unsigned any = dice_below(&x->dice, s.states);
-	uint64_t hash = ram_survey_pick(&s, dice_bits(&x->dice), which == OLDEST ? 0 : which == NEWEST ? s.states - 1 : any);
+	unsigned k = which == OLDEST ? 0 : which == NEWEST ? s.states - 1 : any;
+	uint64_t hash = ram_survey_pick(&s, dice_bits(&x->dice), k);
 	bool known = x->after_count == AFTERS;
 	for (unsigned i = 0; i < x->after_count; i++)
 		known |= x->after_hash[i] == hash;
@@ -250,9 +251,11 @@ static bool commit_further(struct exam *x)
 	store_judge(s);
 	delete_one(x);
 	x->shown->revision = x->rules->revisions ? store_next_revision(s) : 0;
-	buf_printf(&b, "{\"id\":\"further\",\"type\":\"custom\",\"status\":\"running\",\"payload\":{},\"progress\":null,"
-	               "\"result\":null,\"created_at\":\"2026-11-22T16:50:00.123456+00:00\",\"started_at\":null,"
-	               "\"completed_at\":null,\"error\":null,\"metadata\":{},\"updated_at\":null,\"revision\":%" PRIu64 "}",
+	buf_printf(&b,
+	           "{\"id\":\"further\",\"type\":\"custom\",\"status\":\"running\",\"payload\":{},"
+	           "\"progress\":null,\"result\":null,\"created_at\":\"2026-11-22T16:50:00.123456+00:00\","
+	           "\"started_at\":null,\"completed_at\":null,\"error\":null,\"metadata\":{},"
+	           "\"updated_at\":null,\"revision\":%" PRIu64 "}",
 	           store_next_revision(s));
 	store_put(s, TABLE_JOBS, buf_as_span(&b));
 	content_put(x->shown, x->rules, TABLE_JOBS, "further", buf_as_span(&b), (struct span){0});

@@ -1,5 +1,5 @@
-/* history: what a store lives through, from one seed: starts, calls, folds, merges, failures of the disk, kills, power
- * cuts and clean stops; and the ledger of what its callers were told.
+/* history: what a store lives through, from one seed: starts, calls, folds, merges, failures of the disk,
+ * kills, power cuts and clean stops; and the ledger of what its callers were told.
  *
  * At each point (before each call that can change the disk, and after each answer) it calls `observe`. What
  * that does must not touch the history. The same seed gives the same points. */

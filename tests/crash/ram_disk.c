@@ -1,3 +1,6 @@
+#include <xxhash.h>
+/* uthash's own falls through cases, which clang warns of */
+#define HASH_FUNCTION(key, length, hash) ((hash) = (unsigned)XXH3_64bits((key), (length)))
 #include "tests/crash/ram_disk.h"
 #include "proto/mem.h"
 #include <errno.h>
@@ -6,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 static const struct {
 	const char *name;
@@ -405,8 +407,8 @@ static int ram_fsync(void *context, int fd)
 	return 0;
 }
 
-/* What a rename over an existing file is, told by its length: written again it differs in the time only; an empty
- * segment is shorter than the one that it replaces, a merged one longer. */
+/* What a rename over an existing file is, told by its length: written again it differs in the time only; an
+ * empty segment is shorter than the one that it replaces, a merged one longer. */
 static bool replaces(const struct ram_disk *d, enum ram_lie lie, const struct ram_name *old,
                      const struct ram_name *target)
 {
@@ -752,11 +754,10 @@ void ram_survey_free(struct ram_survey *s)
 
 enum family { ONE_OLD, ONE_NEW, PREFIX, SUFFIX, ANY, MOSTLY_NEW, FAMILIES };
 
-static size_t sampled(const struct ram_survey *s, const struct ram_choice *c, enum family family,
-                      const struct ram_choice *chosen, struct dice *dice)
+static size_t sampled(const struct ram_choice *c, enum family family, const struct ram_choice *chosen,
+                      struct dice *dice)
 {
 	size_t newest = c->count - 1;
-	(void)s;
 	switch (family) {
 	case ONE_OLD:
 		return c == chosen ? dice_below(dice, (unsigned)newest) : newest;
@@ -780,14 +781,15 @@ static void choose(struct ram_survey *s, unsigned k)
 {
 	struct dice *dice = &s->dice;
 	enum family family = (enum family)dice_below(dice, FAMILIES);
-	const struct ram_choice *chosen = s->choices + (s->open_count ? dice_below(dice, (unsigned)s->open_count) : 0);
+	unsigned any = s->open_count ? dice_below(dice, (unsigned)s->open_count) : 0;
+	const struct ram_choice *chosen = s->choices + any;
 	for (size_t i = 0; i < s->open_count; i++) {
 		struct ram_choice *c = &s->choices[i];
 		if (s->exhaustive) {
 			c->at = k % c->count;
 			k /= (unsigned)c->count;
 		} else {
-			c->at = k == 0 ? 0 : k == 1 ? c->count - 1 : sampled(s, c, family, chosen, dice);
+			c->at = k == 0 ? 0 : k == 1 ? c->count - 1 : sampled(c, family, chosen, dice);
 		}
 	}
 }
