@@ -682,28 +682,6 @@ static void fetch_item(const struct store *s, const struct batch_item *i)
 	__builtin_prefetch(c->record);
 }
 
-/* The next changes of one table, from `i` on. Returns behind which item they end. */
-static const struct batch_item *approach(struct store *s, const struct batch_item *i)
-{
-	struct table_coming coming[TABLE_COMING_MAX];
-	enum table_id t = TABLE_COUNT;
-	unsigned count = 0;
-	const struct batch_item *last = i;
-	for (; i && count < TABLE_COMING_MAX; i = i->next) {
-		const struct change *c = (const struct change *)i;
-		last = i;
-		if (i->kind != ITEM_CHANGE)
-			continue;
-		if (count && c->table != t)
-			break;
-		t = c->table;
-		coming[count++] = (struct table_coming){c->entry, c->record ? &c->keys : NULL};
-	}
-	if (count)
-		table_approach(s->tables[t], coming, count);
-	return last;
-}
-
 static void batch_committed(struct store *s, struct batch *b)
 {
 	s->stats.batches++;
@@ -711,12 +689,7 @@ static void batch_committed(struct store *s, struct batch *b)
 		s->stats.largest_batch = b->changes;
 	if (b->changes)
 		s->revision = b->journal.last;
-	const struct batch_item *approached = NULL;
 	for (struct batch_item *i = b->first_item, *next; i; i = next) {
-		if (!approached)
-			approached = approach(s, i);
-		if (i == approached)
-			approached = NULL;
 		/* a ticket may make the next call wait for this very batch's number,
 		 * which is no longer pending then: next is safe */
 		next = i->next;
