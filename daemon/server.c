@@ -76,6 +76,7 @@ static void report_finding(void *context, const struct load_finding *f)
 
 static bool committer_ready(void *context) { return journal_ready(context); }
 static void committer_commit(void *context, struct journal_batch *b) { journal_commit(context, b); }
+static uint64_t committer_takes(void *context) { return journal_commit_takes(context); }
 
 static void tell_state(const struct server *s, bool ready)
 {
@@ -175,7 +176,7 @@ static bool load(struct server *s)
 	load_result_free(&loaded);
 	store_set_committer(s->service.store,
 	                    (struct committer){.context = s->service.journal, .ready = committer_ready,
-	                                       .commit = committer_commit});
+	                                       .commit = committer_commit, .takes = committer_takes});
 	s->service.load_micros = service_micros() - begun;
 	return true;
 }
