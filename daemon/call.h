@@ -63,6 +63,7 @@ struct call {
 	bool judged_once;              /* where that is still possible */
 	bool waited;                   /* for its connection's mutations: not again, they may be later ones */
 	const struct scan_outline *outline; /* of the line that is being judged; NULL: none */
+	const struct quick *quick;     /* what has been read of it already; NULL: nothing */
 	struct buf id, params, held;   /* kept texts */
 	uint64_t arrived;              /* monotonic microseconds */
 	uint64_t bytes;                /* counted in its session and its user */

@@ -219,6 +219,7 @@ bool disk_dir_open(struct disk *d, struct disk_dir *dir, int parent, const char 
 	}
 	dir->fd = fd;
 	dir->path = mem_copy(path, strlen(path) + 1);
+	dir->files = mode & 0644;
 	return true;
 }
 

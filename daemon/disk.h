@@ -41,6 +41,7 @@ extern const struct disk_ops disk_system;
 struct disk_dir {
 	int fd;
 	char *path;
+	mode_t files; /* of those that are made in it: whoever may enter it may read them */
 };
 /* False: errno. `make`: makes it where it is missing, with this mode whatever the umask, and syncs the
  * directory that it is in. */

@@ -1,6 +1,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/methods.h"
 #include "proto/mem.h"
+#include "proto/quick.h"
 #include "proto/scan.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -157,7 +158,9 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 	static struct params params;
 	enum order order = order_of(c->method);
 	const struct scan_outline *outline = c->outline;
+	const struct quick *quick = c->quick;
 	c->outline = NULL; /* the line goes when this returns */
+	c->quick = NULL;
 	if (!role_allows(c, fault))
 		return OUTCOME_FAILED;
 	if ((order == READS || order == SEES_LISTS) && !c->waited && call_has_own_pending(c)) {
@@ -170,9 +173,13 @@ static enum outcome judge(struct call *c, struct span text, struct buf *result, 
 		return OUTCOME_FAILED;
 	scratch.len = 0;
 	buf_trim(&scratch, 1 << 16);
-	if (!has_memory(c->service, c, order, fault) ||
-	    !params_read(&spec_methods[c->method], text, outline, &params, &scratch, fault))
+	if (!has_memory(c->service, c, order, fault))
 		return OUTCOME_FAILED;
+	if (quick)
+		quick_params(quick, &params);
+	else if (!params_read(&spec_methods[c->method], text, outline, &params, &scratch, fault))
+		return OUTCOME_FAILED;
+	/* each method has its row above. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
 	return handlers[c->method](c, &params, result, fault);
 }
 
@@ -397,11 +404,25 @@ void dispatch_detach(struct session *s)
 	}
 }
 
+static void dispatch_quick(struct service *s, struct origin *o, const struct quick *q)
+{
+	bool notification = !q->id.at;
+	s->counters.notifications += notification;
+	struct call *c = call_new(s, o, q->method, judge, q->id, notification);
+	c->quick = q;
+	call_run(c, q->params);
+}
+
 struct bundle *dispatch_line(struct service *s, struct origin *o, struct span line)
 {
 	struct scan_report report;
 	struct scan_outline outline;
+	struct quick quick;
 	s->counters.lines++;
+	if (quick_read(line, &quick)) {
+		dispatch_quick(s, o, &quick);
+		return NULL;
+	}
 	enum scan_result result = scan_check_outlined(line, SCAN_DEPTH_WIRE, &report, &outline);
 	if (result != SCAN_OK) {
 		refuse_line(s, o, result, &report);

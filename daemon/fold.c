@@ -19,7 +19,7 @@ static void rest(int64_t worked)
 
 static bool write_slice(struct fold *f)
 {
-	if (!f->begun && !snapshot_begin(&f->writer, f->disk, f->state, f->table, &f->head, 0600, &f->error))
+	if (!f->begun && !snapshot_begin(&f->writer, f->disk, f->state, f->table, &f->head, f->state->files, &f->error))
 		return false;
 	f->begun = true;
 	return snapshot_rows(&f->writer, f->texts, f->count, &f->error);

@@ -34,7 +34,8 @@ struct commit {
 	struct journal_batch *batch;
 	struct segment_head head;
 	int64_t now;
-	uint64_t begun;       /* monotonic microseconds */
+	uint64_t begun;       /* monotonic microseconds; when the worker took it up, and when it was through */
+	uint64_t taken_up, ended;
 	/* payloads to be unlinked: left over from before, then what this commit could not */
 	struct buf late;
 	enum disk_result result;
@@ -113,6 +114,7 @@ struct journal {
 	struct disk_error why;
 	uint64_t repair_at, repair_pause;
 	uint64_t last_commit;          /* ticks */
+	uint64_t takes;                /* microseconds of the last commit */
 
 	enum background background;
 	struct fold_job fold;
@@ -285,6 +287,7 @@ static void commit_work(struct flush_job *job)
 	struct commit *c = (struct commit *)job;
 	const struct journal_options *o = &c->journal->o;
 	struct disk_error ignored;
+	c->taken_up = micros();
 	weigh(c);
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
 	size_t kept = c->late.len;
@@ -299,6 +302,7 @@ static void commit_work(struct flush_job *job)
 	/* A failure here changes nothing: it is tried again with the next commit, and the segment that tells of
 	 * the deletion stays until it has worked. */
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
+	c->ended = micros();
 }
 
 static void commit_durable(struct journal *j)
@@ -339,6 +343,8 @@ static void commit_count(struct journal *j)
 	j->last_commit = j->o.ticks();
 	j->stats.bytes_written += c->bytes;
 	j->stats.last_commit_micros = micros() - c->begun;
+	if (c->result == DISK_OK)
+		j->takes = c->ended - c->taken_up;
 	if (j->stats.last_commit_micros > j->stats.max_commit_micros)
 		j->stats.max_commit_micros = j->stats.last_commit_micros;
 	if (c->result == DISK_OK)
@@ -373,6 +379,8 @@ bool journal_ready(const struct journal *j)
 {
 	return !j->writing && !j->degraded && !j->stop.done;
 }
+
+uint64_t journal_commit_takes(const struct journal *j) { return j->takes; }
 
 void journal_commit(struct journal *j, struct journal_batch *b)
 {

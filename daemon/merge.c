@@ -23,6 +23,7 @@ struct item {
 struct gathering {
 	struct merge *merge;
 	const struct merge_source *source;
+	uint64_t known[TABLE_COUNT]; /* each table's snapshot has its changes up to here */
 	struct item *items; /* in the order of their last change */
 	size_t count;
 	uint64_t seed;      /* nobody outside can aim for one bucket */
@@ -69,7 +70,19 @@ static void free_items(struct gathering *g)
 
 static bool is_left_out(const struct gathering *g, enum table_id t)
 {
-	return g->merge->settled[t] >= g->source->last;
+	return g->known[t] >= g->source->last;
+}
+
+/* What a merge before has left out, the snapshot has, though this process may not know it to be settled: an
+ * older change of a lower source must not take the place of one that is left out. */
+static void find_known(struct gathering *g)
+{
+	const struct merge *m = g->merge;
+	memcpy(g->known, m->settled, sizeof g->known);
+	for (size_t i = 0; i < m->count; i++)
+		for (int t = 0; t < TABLE_COUNT; t++)
+			if (g->known[t] < m->sources[i].without[t])
+				g->known[t] = m->sources[i].without[t];
 }
 
 static struct span canonical_id(struct span text)
@@ -171,5 +184,6 @@ enum disk_result merge_write(struct merge *m, struct disk_error *e)
 	m->bytes = 0;
 	memset(m->head.without, 0, sizeof m->head.without);
 	memset(m->weight, 0, sizeof m->weight);
+	find_known(&g);
 	return gather(&g, e) ? write_items(&g, e) : DISK_FAILED;
 }

@@ -16,7 +16,7 @@ struct merge {
 	const struct disk_dir *journal;
 	const struct merge_source *sources; /* oldest first; the last one's number is the result's */
 	size_t count;
-	/* changes of a source whose `last` is not above it are left out; 0: nothing is */
+	/* changes of a source whose `last` is not above it, or not above what a source is `without`, are left out */
 	uint64_t settled[TABLE_COUNT];
 	/* store, seq, prev, first, last, changed are the caller's; tables, without are filled in */
 	struct segment_head head;

@@ -99,6 +99,8 @@ enum outcome method_job_update_progress(struct call *c, const struct params *p, 
 	if (!store_set_progress(c->service->store, id->string, p->at[JOB_UPDATE_PROGRESS_PROGRESS].text, p->outline,
 	                        !call_has_own_pending(c), &percentage))
 		return record_not_found(TABLE_JOBS, "id", fault);
+	if (c->notification)
+		return OUTCOME_DONE;
 	buf_text(result, "{\"id\":");
 	buf_string(result, id->string);
 	buf_text(result, ",\"percentage\":");

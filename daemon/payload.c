@@ -6,7 +6,7 @@ bool payload_write(struct disk *d, const struct disk_dir *artifacts, const char 
 	struct disk_file f;
 	struct iovec part = {.iov_base = (void *)text.at, .iov_len = text.len};
 	*tried = false;
-	if (!disk_begin(d, &f, artifacts, name, 0640, e) || !disk_write(&f, &part, 1, e))
+	if (!disk_begin(d, &f, artifacts, name, artifacts->files, e) || !disk_write(&f, &part, 1, e))
 		return false;
 	enum disk_result result = disk_finish(&f, false, e);
 	*tried = result != DISK_FAILED;

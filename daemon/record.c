@@ -1,7 +1,9 @@
 #include "daemon/record.h"
 
 #include "daemon/members.h"
+#include "daemon/shelf.h"
 #include "proto/mem.h"
+#include "proto/quick.h"
 #include <assert.h>
 #include <float.h>
 #include <math.h>
@@ -99,7 +101,7 @@ struct record *record_new(enum table_id t, struct span text, struct record_keys 
 {
 	if (text.len > UINT32_MAX)
 		return NULL;
-	struct record *r = mem_alloc(sizeof(*r) + text.len);
+	struct record *r = shelf_take(record_bytes(text.len));
 	*r = (struct record){.refs = 1, .len = (uint32_t)text.len};
 	if (text.len)
 		memcpy(r->text, text.at, text.len);
@@ -107,7 +109,7 @@ struct record *record_new(enum table_id t, struct span text, struct record_keys 
 	if (!members_read(t, record_text(r), NULL, &m) || !read_keys(t, record_text(r), &m, keys) ||
 	    !read_revision(m.value[keyed[t].revision], &r->revision) ||
 	    (t == TABLE_JOBS && !m.value[JOB_PROGRESS].at)) {
-		free(r);
+		shelf_give(r, record_bytes(text.len));
 		return NULL;
 	}
 	r->id_len = (uint8_t)keys->id.len;
@@ -132,7 +134,7 @@ void record_unref(struct record *r)
 		return;
 	assert(r->refs > 0);
 	if (--r->refs == 0)
-		free(r);
+		shelf_give(r, record_bytes(r->len));
 }
 
 bool record_keys(enum table_id t, const struct record *r, struct record_keys *keys)
@@ -211,6 +213,10 @@ void progress_normal(struct buf *out, struct span object, const struct scan_outl
                      double *total)
 {
 	static const char *const missing[PROGRESS_STORED] = {"0", "0", "\"\""};
+	if (quick_progress(object, current, total)) {
+		buf_span(out, object);
+		return;
+	}
 	struct progress p = {0};
 	struct span *value = p.value;
 	progress_read(object, outline, &p);

@@ -27,6 +27,14 @@ struct record {
 };
 
 enum { PERCENTAGE_READ = 255 };
+
+/* What a record of so much text takes; never less than the struct, which is written as a whole. */
+static inline size_t record_bytes(size_t len)
+{
+	size_t bytes = offsetof(struct record, text) + len;
+	return bytes > sizeof(struct record) ? bytes : sizeof(struct record);
+}
+
 enum { RECORD_ID_AT = 7 }; /* strlen("{\"id\":\"") */
 
 /* What a record is found by: read off its text once, when it is made. The spans point into the record's text

@@ -19,7 +19,7 @@ static bool write_empty_snapshot(struct repair *r, enum table_id t, struct disk_
 	struct snapshot_writer w;
 	struct snapshot_head head = {.updated_at = r->now, .extra = buf_as_span(&r->extra[t])};
 	memcpy(head.store, r->store, sizeof head.store);
-	if (!snapshot_begin(&w, r->disk, &r->dirs->state, t, &head, 0600, e))
+	if (!snapshot_begin(&w, r->disk, &r->dirs->state, t, &head, r->dirs->state.files, e))
 		return false;
 	bool ok = snapshot_finish(&w, e) == DISK_OK;
 	r->bytes += w.file.size;

@@ -8,14 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Decimal digits only. */
+static bool is_number(const char *word) { return word[0] && !word[strspn(word, "0123456789")]; }
+
 static bool number(const char *word, unsigned *id)
 {
-	char *end;
 	errno = 0;
-	unsigned long n = strtoul(word, &end, 10);
+	unsigned long n = strtoul(word, NULL, 10);
 	*id = (unsigned)n;
-	return word[0] >= '0' && word[0] <= '9' && !*end && !errno && n < UINT32_MAX;
+	return is_number(word) && !errno && n < UINT32_MAX;
 }
 
 static bool user_id(const char *word, unsigned *id)
@@ -34,6 +34,13 @@ static bool group_id(const char *word, unsigned *id)
 	return group || number(word, id);
 }
 
+/* Could a user or group be called so? Not where somebody has meant a comment. */
+static bool is_name(const char *word)
+{
+	unsigned id;
+	return word[0] && !strchr("#;", word[0]) && (!is_number(word) || number(word, &id));
+}
+
 static bool rule_of(const char *word, struct role_rule *rule)
 {
 	if (strcmp(word, "*") == 0) {
@@ -44,20 +51,22 @@ static bool rule_of(const char *word, struct role_rule *rule)
 	return word[0] == '@' ? group_id(word + 1, &rule->id) : user_id(word, &rule->id);
 }
 
-bool roles_add(struct roles *r, enum role role, const char *text, char *why, size_t why_size)
+bool roles_add(struct roles *r, enum role role, const char *text, struct buf *unknown, char *why, size_t why_size)
 {
 	char *words = mem_copy(text, strlen(text) + 1), *rest;
 	size_t before = r->count;
 	bool good = true;
 	for (char *word = strtok_r(words, " \t,", &rest); word && good; word = strtok_r(NULL, " \t,", &rest)) {
 		struct role_rule rule = {.role = role};
-		good = rule_of(word, &rule);
-		if (good) {
+		bool group = word[0] == '@';
+		good = is_name(word + group);
+		if (!good) {
+			snprintf(why, why_size, "expected users, @groups or *, not %.64s", word);
+		} else if (rule_of(word, &rule)) {
 			r->rules = mem_resize(r->rules, (r->count + 1) * sizeof *r->rules);
 			r->rules[r->count++] = rule;
-		} else {
-			snprintf(why, why_size, "expected users, @groups or *; this machine has no %s %.64s",
-			         word[0] == '@' ? "group" : "user", word[0] == '@' ? word + 1 : word);
+		} else if (unknown) {
+			buf_printf(unknown, "%s%s %.64s", unknown->len ? ", " : "", group ? "group" : "user", word + group);
 		}
 	}
 	free(words);

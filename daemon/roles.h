@@ -22,8 +22,10 @@ struct roles {
 };
 
 /* Adds a rule for each word of `text`: "alice", "1000", "@group", "@1000", "*", with blanks or commas between them.
- * False: `why` names the word that is no user or group of this machine; then nothing was added. */
-bool roles_add(struct roles *r, enum role role, const char *text, char *why, size_t why_size);
+ * A name that this machine does not have gets no rule, as who is removed takes nobody else's away; it is added to
+ * `unknown` ("user alice, group staff"; NULL: not asked for). False: `why` says the word that is no name; nothing was
+ * added. */
+bool roles_add(struct roles *r, enum role role, const char *text, struct buf *unknown, char *why, size_t why_size);
 void roles_free(struct roles *r);
 struct roles roles_copy(const struct roles *r);
 

@@ -164,7 +164,7 @@ enum disk_result segment_write(struct disk *d, const struct disk_dir *journal,
 	XXH3_64bits_reset(w.hash);
 	segment_name(head->seq, name);
 	*bytes = 0;
-	if (!disk_begin(d, &w.file, journal, name, 0600, e) || !write_all(&w, head, changes, count, now))
+	if (!disk_begin(d, &w.file, journal, name, journal->files, e) || !write_all(&w, head, changes, count, now))
 		return DISK_FAILED;
 	*bytes = w.file.size;
 	return disk_finish(&w.file, true, e);

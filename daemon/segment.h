@@ -40,7 +40,7 @@ bool segment_seq(const char *name, uint64_t *seq); /* false: not a segment's nam
 void segment_put_revisions(struct buf *out, const uint64_t revisions[TABLE_COUNT]);
 void segment_put_end(struct buf *out, uint64_t xxh3);
 
-/* Writes a whole segment durably (0600). `count` 0 makes an empty one. *bytes: its size. */
+/* Writes a whole segment durably. `count` 0 makes an empty one. *bytes: its size. */
 enum disk_result segment_write(struct disk *d, const struct disk_dir *journal,
                                const struct segment_head *head, const struct segment_change *changes,
                                size_t count, int64_t now, uint64_t *bytes, struct disk_error *e);

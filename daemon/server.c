@@ -43,6 +43,7 @@ struct server {
 	uint64_t finish_until;  /* monotonic microseconds: slow readers are waited for no longer */
 	bool folded;
 	uv_timer_t watchdog;
+	int refused_with;       /* the exit status of a start that is refused */
 	uint64_t at_start[TABLE_COUNT]; /* numbers of records */
 };
 
@@ -75,6 +76,7 @@ static void report_finding(void *context, const struct load_finding *f)
 
 static bool committer_ready(void *context) { return journal_ready(context); }
 static void committer_commit(void *context, struct journal_batch *b) { journal_commit(context, b); }
+static uint64_t committer_takes(void *context) { return journal_commit_takes(context); }
 
 static void tell_state(const struct server *s, bool ready)
 {
@@ -174,7 +176,7 @@ static bool load(struct server *s)
 	load_result_free(&loaded);
 	store_set_committer(s->service.store,
 	                    (struct committer){.context = s->service.journal, .ready = committer_ready,
-	                                       .commit = committer_commit});
+	                                       .commit = committer_commit, .takes = committer_takes});
 	s->service.load_micros = service_micros() - begun;
 	return true;
 }
@@ -457,6 +459,7 @@ static bool listen_where_it_is_said(struct server *s)
 	char why[1024] = "";
 	int passed = notify_listen_fd(why, sizeof why);
 	if (passed == -2 || (passed >= 0 && !listener_inherit(&s->listener, passed))) {
+		s->refused_with = EX_CONFIG; /* the unit's */
 		log_error("not started: %s", passed == -2 ? why : "the socket that the service manager passed has no path");
 		return false;
 	}
@@ -472,19 +475,35 @@ static bool listen_where_it_is_said(struct server *s)
 	return false;
 }
 
+/* As it is said. Where it is not, what an administrator has made is left alone. */
+static bool set_state_mode(struct server *s)
+{
+	struct state_dir_change change;
+	const char *from = settings_from(s->settings, "state_dir_mode");
+	mode_t mode = s->settings->state_dir_mode;
+	if (!from)
+		return true;
+	if (!state_dir_set_mode(&s->dirs, &s->disk, mode, &change)) {
+		log_error("not started: %s cannot get the mode %04o, as %s says: %s", s->dirs.state.path, mode, from,
+		          strerror(errno));
+		return false;
+	}
+	if (change.dirs)
+		log_info("%s: the mode becomes %04o, as %s says, and was %04o: %u directories and %" PRIu64 " files have changed",
+		         s->dirs.state.path, mode, from, change.was, change.dirs, change.files);
+	if (change.left)
+		log_warning("%s: the mode of %" PRIu64 " files could not be changed", s->dirs.state.path,
+		            change.left);
+	return true;
+}
+
 static bool open_state(struct server *s)
 {
 	char why[1024] = "";
-	mode_t mode = s->settings->state_dir_mode;
-	if (!state_dir_open(&s->dirs, &s->disk, s->settings->state_dir, true, why, sizeof why)) {
-		log_error("not started: %s", why);
-		return false;
-	}
-	if (mode != 0700 && !state_dir_set_mode(&s->dirs, &s->disk, mode)) {
-		log_error("not started: %s cannot get the mode %04o: %s", s->dirs.state.path, mode, strerror(errno));
-		return false;
-	}
-	return true;
+	if (state_dir_open(&s->dirs, &s->disk, s->settings->state_dir, true, why, sizeof why))
+		return set_state_mode(s);
+	log_error("not started: %s", why);
+	return false;
 }
 
 static bool open_all(struct server *s, struct settings *settings)
@@ -496,11 +515,19 @@ static bool open_all(struct server *s, struct settings *settings)
 	                              .started_at = wall_clock(), .started_micros = service_micros()};
 	apply_settings(s);
 	ident_init();
-	if (!socket_group(s) || !open_state(s))
+	s->refused_with = EX_CONFIG;
+	if (!socket_group(s))
+		return false;
+	s->refused_with = EX_TEMPFAIL;
+	if (!open_state(s))
 		return false;
 	uv_loop_init(&s->loop);
 	s->service.flush = flush_uv_new(&s->loop);
-	if (!load(s) || !listen_where_it_is_said(s))
+	s->refused_with = EX_DATAERR;
+	if (!load(s))
+		return false;
+	s->refused_with = EX_TEMPFAIL;
+	if (!listen_where_it_is_said(s))
 		return false;
 	s->service.socket_path = s->listener.path;
 	if (listener_group(&s->listener, &s->service.socket_group))
@@ -532,7 +559,7 @@ int server_run(struct settings *settings)
 {
 	static struct server s;
 	if (!open_all(&s, settings))
-		return 1; /* the process ends here: its descriptors, locks and memory go with it */
+		return s.refused_with; /* the process ends here: its descriptors, locks and memory go with it */
 	handles_open(&s);
 	for (int t = 0; t < TABLE_COUNT; t++)
 		s.at_start[t] = table_count(store_table(s.service.store, (enum table_id)t));

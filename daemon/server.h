@@ -4,8 +4,10 @@
 #pragma once
 #include "daemon/settings.h"
 
-/* Runs until SIGTERM or SIGINT. Returns the exit status; where it refuses to start, the last line on stderr
- * says why and what to do. */
+/* Runs until SIGTERM or SIGINT. Returns the exit status. Where it refuses to start, the last line on stderr
+ * says why and what to do, and the status (sysexits.h) whether trying again can help: EX_TEMPFAIL, the state
+ * directory or the socket cannot be had at the moment; EX_DATAERR, a file cannot be read, and EX_CONFIG, a setting is
+ * wrong, stay so until somebody mends it, and the units do not try again. */
 int server_run(struct settings *settings);
 
 /* A SIGHUP waits from here on until the loop runs, and is a reload then: first thing in the process, as it would end it

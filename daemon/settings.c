@@ -1,110 +1,13 @@
 #include "daemon/settings.h"
 #include "daemon/conf_file.h"
 #include "daemon/notify.h"
+#include "daemon/setting.h"
 #include "proto/mem.h"
 #include <assert.h>
-#include <errno.h>
+#include <ctype.h>
 #include <getopt.h>
-#include <grp.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { EXIT_USAGE = 64 }; /* EX_USAGE of sysexits.h */
-
-/* ---- the table */
-
-enum kind {
-	PATH,
-	GROUP,    /* its name; "": none */
-	WHOLE,    /* uint64_t, with K, M, G for powers of 1024 */
-	MODE,     /* mode_t, octal */
-	DIR_MODE, /* mode_t: nobody but the owner may write */
-	LEVEL,    /* enum log_level */
-	DAYS,     /* double; "off"; where the fallback is empty "", too */
-	ROLE,     /* adds rules of `role` to roles */
-};
-
-static const struct row {
-	const char *section, *key;
-	enum kind kind;
-	size_t offset;
-	uint64_t min, max;
-	const char *fallback; /* NULL: found out, see find_paths */
-	bool live;            /* a reload changes it */
-	enum role role;
-	const char *argument, *prose;
-} rows[] = {
-#define MEMBER(m) .offset = offsetof(struct settings, m)
-	{"daemon", "socket", PATH, MEMBER(socket), .argument = "PATH", .prose = "where clients connect"},
-	{"daemon", "socket_mode", MODE, MEMBER(socket_mode), .max = 0777, .fallback = "0660", .argument = "MODE",
-	 .prose = "the socket's mode"},
-	{"daemon", "socket_group", GROUP, MEMBER(socket_group), .fallback = "", .argument = "GROUP",
-	 .prose = "the socket's group; its members may write"},
-	{"daemon", "state_dir", PATH, MEMBER(state_dir), .argument = "DIR", .prose = "where records are kept"},
-	{"daemon", "state_dir_mode", DIR_MODE, MEMBER(state_dir_mode), .fallback = "0700",
-	 .argument = "MODE", .prose = "the state directory's mode: 0700, 0750 or 0755"},
-	{"daemon", "log_level", LEVEL, MEMBER(log_level), .fallback = "info", .live = true, .argument = "LEVEL",
-	 .prose = "error, warning, info or debug"},
-#define LIMIT(name, member, argument_, low, high, fallback_, prose_) \
-	{"limits", name, WHOLE, MEMBER(limits.member), low, high, fallback_, true, .argument = (argument_), .prose = (prose_)}
-	LIMIT("max_line", line, "BYTES", 1024, 256 << 20, "16M", "longest request line"),
-	LIMIT("max_reply", reply, "BYTES", 16384, 256 << 20, "16M", "longest reply line"),
-	LIMIT("max_page", page, "BYTES", 4096, 128 << 20, "8M", "records in one list page"),
-	LIMIT("max_connections", connections, "N", 1, 1000000, "4096", "connections at once"),
-	LIMIT("max_calls", calls, "N", 1, 1000000, "1024", "calls in flight on one connection"),
-	LIMIT("max_batch", batch_calls, "N", 1, 1000000, "16384", "calls in one JSON-RPC batch"),
-	LIMIT("max_queued", queued, "BYTES", 4096, 1 << 30, "4M", "replies queued to a slow reader"),
-	LIMIT("max_unfinished", unfinished, "BYTES", 65536, UINT64_C(64) << 30, "256M",
-	      "unfinished long lines, all connections"),
-	LIMIT("max_in_flight", in_flight, "BYTES", 65536, UINT64_C(64) << 30, "256M",
-	      "calls in flight, all connections"),
-	LIMIT("max_user_connections", user_connections, "N", 1, 1000000, "2048", "connections of one user"),
-	LIMIT("max_user_calls", user_calls, "N", 1, 1000000, "16384", "calls in flight of one user"),
-	LIMIT("max_user_bytes", user_bytes, "BYTES", 65536, UINT64_C(64) << 30, "128M",
-	      "requests and replies held for one user"),
-#define ROLE_OF(name, role_, prose_) \
-	{"roles", name, ROLE, .fallback = "", .live = true, .role = (role_), .argument = "WHO", .prose = (prose_)}
-	ROLE_OF("role_admin", ROLE_ADMIN, "users and @groups that may do everything"),
-	ROLE_OF("role_write", ROLE_WRITE, "those that may change records"),
-	ROLE_OF("role_read", ROLE_READ, "those that may read; * is everyone"),
-	ROLE_OF("role_none", ROLE_NONE, "those that may do nothing"),
-#define KEEP_(name, member, fallback_, prose_) \
-	{"retention", name, DAYS, MEMBER(retention.member), .fallback = (fallback_), .live = true, .argument = "DAYS", \
-	 .prose = (prose_)}
-#define KEEP(name, member, prose_) KEEP_(name, member, "off", prose_)
-#define KEEP_STATUS(name, member, prose_) KEEP_(name, member, "", prose_)
-	KEEP("job_retention_days", job_days, "ended jobs are removed after so many days"),
-	KEEP_STATUS("job_retention_days_completed", job_status_days[0], "completed jobs instead; off keeps them"),
-	KEEP_STATUS("job_retention_days_failed", job_status_days[1], "the same for failed jobs"),
-	KEEP_STATUS("job_retention_days_cancelled", job_status_days[2], "the same for cancelled jobs"),
-	KEEP("run_retention_days", run_days, "ended runs and their artifacts are removed after so many days"),
-	KEEP_STATUS("run_retention_days_succeeded", run_status_days[0], "succeeded runs instead; off keeps them"),
-	KEEP_STATUS("run_retention_days_failed", run_status_days[1], "the same for failed runs"),
-	KEEP_STATUS("run_retention_days_cancelled", run_status_days[2], "the same for cancelled runs"),
-	{"retention", "max_jobs", WHOLE, MEMBER(retention.max_jobs), 0, INT64_MAX, "0", true, .argument = "N",
-	 .prose = "so many jobs are kept, the oldest ended ones go first; 0: any number"},
-};
-enum { ROWS = sizeof rows / sizeof *rows };
-static_assert((int)ROWS <= (int)SETTINGS_MAX, "SETTINGS_MAX has to hold a place for each row");
-
-/* "max_line" as "--max-line" or "PERSISTD_MAX_LINE". */
-static void flag_name(const struct row *row, char out[64])
-{
-	snprintf(out, 64, "--%s", row->key);
-	for (char *c = out; *c; c++)
-		if (*c == '_')
-			*c = '-';
-}
-
-static void variable_name(const struct row *row, char out[64])
-{
-	snprintf(out, 64, "PERSISTD_%s", row->key);
-	for (char *c = out; *c; c++)
-		if (*c >= 'a' && *c <= 'z')
-			*c += 'A' - 'a';
-}
 
 /* ---- values as texts, from wherever they come */
 
@@ -132,7 +35,7 @@ static void said_free(struct said *s)
 
 static void layer_free(struct layer *l)
 {
-	for (int i = 0; i < ROWS; i++)
+	for (int i = 0; i < setting_count; i++)
 		said_free(&l->of[i]);
 	free(l->config);
 	*l = (struct layer){0};
@@ -146,28 +49,11 @@ static void say(struct said *s, const char *text, const char *from)
 
 /* ---- the file */
 
-static const struct row *row_of(const char *key)
-{
-	for (int i = 0; i < ROWS; i++)
-		if (strcmp(rows[i].key, key) == 0)
-			return &rows[i];
-	return NULL;
-}
-
-static const char *near_key(const char *key)
-{
-	const char *names[ROWS + 1];
-	for (int i = 0; i < ROWS; i++)
-		names[i] = rows[i].key;
-	names[ROWS] = NULL;
-	return fault_did_you_mean(span_of(key), names);
-}
-
 /* Lists grow with each line, as in systemd's files. */
-static void take(struct said *s, const struct row *row, const char *value, const char *from)
+static void take(struct said *s, const struct setting *row, const char *value, const char *from)
 {
 	char *longer = NULL;
-	bool grows = row->kind == ROLE && s->text && value[0];
+	bool grows = row->kind == SETTING_ROLE && s->text && value[0];
 	if (grows && asprintf(&longer, "%s %s", s->text, value) < 0)
 		abort();
 	say(s, grows ? longer : value, from);
@@ -176,18 +62,11 @@ static void take(struct said *s, const struct row *row, const char *value, const
 
 static bool section_is_known(const char *section, char *why, size_t why_size)
 {
-	const char *names[ROWS + 1];
-	int count = 0;
-	for (int i = 0; i < ROWS; i++) {
-		if (strcmp(rows[i].section, section) == 0)
-			return true;
-		if (!count || strcmp(names[count - 1], rows[i].section) != 0)
-			names[count++] = rows[i].section;
-	}
-	names[count] = NULL;
-	const char *near = fault_did_you_mean(span_of(section), names);
-	snprintf(why, why_size, "there is no section [%.64s]%s%s%s", section, near ? "; did you mean [" : "", near ? near : "",
-	         near ? "]?" : "");
+	const char *near;
+	if (setting_section(section, &near))
+		return true;
+	snprintf(why, why_size, "there is no section [%.64s]%s%s%s", section, near ? "; did you mean [" : "",
+	         near ? near : "", near ? "]?" : "");
 	return false;
 }
 
@@ -196,111 +75,19 @@ static bool take_line(void *context, const struct conf_line *line, char *why, si
 	struct layer *into = context;
 	if (!line->key)
 		return section_is_known(line->section, why, why_size);
-	const struct row *row = row_of(line->key);
+	const struct setting *row = setting_named(line->key);
 	if (!row) {
-		const char *near = near_key(line->key);
+		const struct setting *near = setting_near(line->key);
 		snprintf(why, why_size, "there is no key %.64s%s%s%s", line->key, near ? "; did you mean " : "",
-		         near ? near : "", near ? "?" : "");
+		         near ? near->key : "", near ? "?" : "");
 		return false;
 	}
 	if (strcmp(line->section, row->section) != 0) {
 		snprintf(why, why_size, "%s belongs under [%s]", line->key, row->section);
 		return false;
 	}
-	take(&into->of[row - rows], row, line->value, line->place);
+	take(&into->of[row - settings_table], row, line->value, line->place);
 	return true;
-}
-
-/* ---- texts become values */
-
-static bool read_whole(const char *text, uint64_t *value)
-{
-	char *end;
-	errno = 0;
-	unsigned long long n = strtoull(text, &end, 10);
-	if (errno || end == text || text[0] < '0' || text[0] > '9')
-		return false;
-	unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-	end += shift > 0;
-	*value = (uint64_t)n << shift;
-	return !*end && *value >> shift == n;
-}
-
-static bool read_days(const char *text, bool may_be_unset, double *days)
-{
-	char *end;
-	if (strcmp(text, "off") == 0 || (may_be_unset && !text[0])) {
-		*days = text[0] ? RETENTION_OFF : RETENTION_UNSET;
-		return true;
-	}
-	*days = strtod(text, &end);
-	return end != text && !*end && isfinite(*days) && *days >= 0;
-}
-
-static bool read_mode(const char *text, mode_t *mode)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 8);
-	*mode = (mode_t)n;
-	return end != text && !*end && text[0] >= '0' && text[0] <= '7' && n <= 07777;
-}
-
-/* What is wrong with the text is written behind `why`. */
-static bool apply(struct settings *s, const struct row *row, const char *text, char *why, size_t why_size)
-{
-	void *to = (char *)s + row->offset;
-	uint64_t whole;
-	mode_t mode;
-	switch (row->kind) {
-	case PATH:
-	case GROUP:
-		if (row->kind == PATH ? text[0] != '\0' : !text[0] || getgrnam(text)) {
-			free(*(char **)to);
-			*(char **)to = copy(text);
-			return true;
-		}
-		if (row->kind == PATH)
-			snprintf(why, why_size, "expected a path");
-		else
-			snprintf(why, why_size, "expected a group; this machine has none named %.64s", text);
-		return false;
-	case WHOLE:
-		if (read_whole(text, &whole) && whole >= row->min && whole <= row->max) {
-			*(uint64_t *)to = whole;
-			return true;
-		}
-		snprintf(why, why_size, "expected a whole number from %" PRIu64 " to %" PRIu64 " (K, M and G are powers of 1024)",
-		         row->min, row->max);
-		return false;
-	case MODE:
-		if (read_mode(text, &mode) && mode >= row->min && mode <= row->max) {
-			*(mode_t *)to = mode;
-			return true;
-		}
-		snprintf(why, why_size, "expected an octal mode from %04o to %04o", (unsigned)row->min, (unsigned)row->max);
-		return false;
-	case DIR_MODE:
-		if (read_mode(text, &mode) && (mode == 0700 || mode == 0750 || mode == 0755)) {
-			*(mode_t *)to = mode;
-			return true;
-		}
-		snprintf(why, why_size, "expected 0700, 0750 or 0755");
-		return false;
-	case LEVEL:
-		if (log_level_from(text, to))
-			return true;
-		snprintf(why, why_size, "expected error, warning, info or debug");
-		return false;
-	case DAYS:
-		if (read_days(text, !row->fallback[0], to))
-			return true;
-		snprintf(why, why_size, "expected a number of days, or off%s",
-		         row->fallback[0] ? "" : ", or nothing: as the key for all statuses says");
-		return false;
-	case ROLE:
-		return roles_add(&s->roles, row->role, text, why, why_size);
-	}
-	abort();
 }
 
 /* ---- where things are when nobody says */
@@ -359,7 +146,7 @@ static char *default_state_dir(const char **from)
 	return first;
 }
 
-static const char machine_file[] = "/etc/persistd/persistd.conf";
+static const char machine_file[] = MACHINE_FILE;
 enum { SYSTEM_USERS = 1000 }; /* below it: root and the accounts of services (Debian's SYS_UID_MAX) */
 
 /* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it says
@@ -387,27 +174,60 @@ static bool find_file(const struct layer *flags, const char *in_force, struct la
 
 static void read_environment(struct layer *into)
 {
-	for (int i = 0; i < ROWS; i++) {
-		char name[64];
-		variable_name(&rows[i], name);
+	for (int i = 0; i < setting_count; i++) {
+		char name[SETTING_NAME];
+		setting_variable(&settings_table[i], name);
 		const char *value = getenv(name);
 		if (value)
 			say(&into->of[i], value, name);
 	}
 }
 
+/* "PERSISTD_MAX_LINES=5000": what stands before the = is no setting's name. */
+static void warn_of_variable(const char *variable)
+{
+	static const char prefix[] = "PERSISTD_";
+	char name[SETTING_NAME], key[SETTING_NAME] = "", meant[SETTING_NAME] = "";
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(variable, "="), variable);
+	if (strncmp(name, prefix, strlen(prefix)) != 0 || strcmp(name, "PERSISTD_CONFIG") == 0)
+		return;
+	for (int i = 0; i < setting_count; i++) {
+		char known[SETTING_NAME];
+		setting_variable(&settings_table[i], known);
+		if (strcmp(name, known) == 0)
+			return;
+	}
+	for (size_t i = 0; name[strlen(prefix) + i]; i++)
+		key[i] = (char)tolower((unsigned char)name[strlen(prefix) + i]);
+	const struct setting *near = setting_near(key);
+	if (near)
+		setting_variable(near, meant);
+	else if (fault_did_you_mean(span_of(key), (const char *const[]){"config", NULL}))
+		strcpy(meant, "PERSISTD_CONFIG");
+	if (meant[0])
+		log_warning("%s is no setting and does nothing; did you mean %s?", name, meant);
+	else
+		log_warning("%s is no setting and does nothing", name);
+}
+
+static void warn_of_environment(void)
+{
+	for (char **variable = environ; *variable; variable++)
+		warn_of_variable(*variable);
+}
+
 /* Nothing said: the default. */
-static void set_default(struct settings *s, const struct row *row)
+static void set_default(struct settings *s, const struct setting *row)
 {
 	char why[128];
 	const char *from = "default";
 	if (!row->fallback) {
 		char **path = (char **)((char *)s + row->offset);
 		*path = path == &s->socket ? default_socket(&from) : default_state_dir(&from);
-	} else if (!apply(s, row, row->fallback, why, sizeof why)) {
+	} else if (!setting_apply(s, row, row->fallback, NULL, why, sizeof why)) {
 		abort();
 	}
-	s->from[row - rows] = copy(from);
+	s->from[row - settings_table] = copy(from);
 }
 
 /* As in systemd's files there are no comments behind a value. */
@@ -420,32 +240,50 @@ static bool has_comment(const char *value)
 }
 
 /* What is wrong with the text is written behind `why`. */
-static bool apply_said(struct settings *s, const struct row *row, const struct said *said, char *why, size_t why_size)
+static bool apply_said(struct settings *s, const struct setting *row, const struct said *said, char *why, size_t why_size)
 {
 	char expected[384] = "expected a path";
 	bool file = strchr(said->from, ':') != NULL; /* a flag and a variable name the key themselves */
 	bool comment = file && has_comment(said->text);
-	if (!(row->kind == PATH && comment) && apply(s, row, said->text, expected, sizeof expected))
+	struct buf unknown = {0};
+	bool good = !(row->kind == SETTING_PATH && comment) && setting_apply(s, row, said->text, &unknown, expected, sizeof expected);
+	if (good && unknown.len)
+		log_warning("%s: %s: this machine has no %.*s; what is said of it is passed over", said->from, row->key,
+		            (int)unknown.len, unknown.at);
+	buf_free(&unknown);
+	if (good)
 		return true;
 	snprintf(why, why_size, "%s: %s%s%s%s", said->from, file ? row->key : "", file ? ": " : "", expected,
 	         comment ? " (a comment stands on a line of its own)" : "");
 	return false;
 }
 
+/* A line that something stronger wins over is judged all the same: it would be in force when that goes. */
+static bool judge(const struct setting *row, const struct said *said, char *why, size_t why_size)
+{
+	struct settings nobody_s = {0};
+	bool good = !said->text || apply_said(&nobody_s, row, said, why, why_size);
+	settings_free(&nobody_s);
+	return good;
+}
+
+/* `layers`: the flags, the environment and the file. */
 static bool fill(struct settings *s, const struct layer *const layers[3], char *why, size_t why_size)
 {
-	for (int i = 0; i < ROWS; i++) {
+	for (int i = 0; i < setting_count; i++) {
 		const struct said *said = NULL;
 		for (int l = 0; l < 3 && !said; l++)
 			if (layers[l]->of[i].text)
 				said = &layers[l]->of[i];
 		if (!said) {
-			set_default(s, &rows[i]);
+			set_default(s, &settings_table[i]);
 			continue;
 		}
 		s->from[i] = copy(said->from);
 		s->said[i] = true;
-		if (!apply_said(s, &rows[i], said, why, why_size))
+		if (!apply_said(s, &settings_table[i], said, why, why_size))
+			return false;
+		if (said != &layers[2]->of[i] && !judge(&settings_table[i], &layers[2]->of[i], why, why_size))
 			return false;
 	}
 	return true;
@@ -474,7 +312,7 @@ void settings_free(struct settings *s)
 	free(s->socket_group);
 	free(s->state_dir);
 	roles_free(&s->roles);
-	for (int i = 0; i < ROWS; i++)
+	for (int i = 0; i < setting_count; i++)
 		free(s->from[i]);
 	free(s->file);
 	if (s->flags)
@@ -483,59 +321,24 @@ void settings_free(struct settings *s)
 	*s = (struct settings){0};
 }
 
-/* ---- a row's value as text, for comparing and printing */
-
-static void show_roles(struct buf *out, const struct roles *r, enum role role)
-{
-	size_t start = out->len;
-	for (size_t i = 0; i < r->count; i++) {
-		const struct role_rule *rule = &r->rules[i];
-		if (rule->role != role)
-			continue;
-		buf_text(out, out->len > start ? " " : "");
-		if (rule->who == ROLE_EVERYONE)
-			buf_char(out, '*');
-		else
-			buf_printf(out, "%s%u", rule->who == ROLE_GROUP ? "@" : "", rule->id);
-	}
-}
-
-static void show(struct buf *out, const struct settings *s, const struct row *row)
-{
-	const void *at = (const char *)s + row->offset;
-	switch (row->kind) {
-	case PATH: case GROUP: buf_text(out, *(char *const *)at); break;
-	case WHOLE: buf_uint(out, *(const uint64_t *)at); break;
-	case MODE: case DIR_MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
-	case LEVEL: buf_text(out, log_level_name(*(const enum log_level *)at)); break;
-	case DAYS:
-		if (*(const double *)at == RETENTION_OFF)
-			buf_text(out, "off");
-		else if (*(const double *)at != RETENTION_UNSET)
-			buf_printf(out, "%.15g", *(const double *)at);
-		break;
-	case ROLE: show_roles(out, &s->roles, row->role); break;
-	}
-}
-
 const char *settings_from(const struct settings *s, const char *key)
 {
-	const struct row *row = row_of(key);
+	const struct setting *row = setting_named(key);
 	assert(row);
-	return s->said[row - rows] ? s->from[row - rows] : NULL;
+	return s->said[row - settings_table] ? s->from[row - settings_table] : NULL;
 }
 
 void settings_print(const struct settings *s, FILE *to)
 {
 	const char *section = "";
 	fprintf(to, "# %s\n", s->file ? s->file : "no configuration file");
-	for (int i = 0; i < ROWS; i++) {
+	for (int i = 0; i < setting_count; i++) {
 		struct buf line = {0};
-		if (strcmp(section, rows[i].section) != 0)
-			fprintf(to, "\n[%s]\n", rows[i].section);
-		section = rows[i].section;
-		buf_printf(&line, "%s = ", rows[i].key);
-		show(&line, s, &rows[i]);
+		if (strcmp(section, settings_table[i].section) != 0)
+			fprintf(to, "\n[%s]\n", settings_table[i].section);
+		section = settings_table[i].section;
+		buf_printf(&line, "%s = ", settings_table[i].key);
+		setting_show(&line, s, &settings_table[i]);
 		fprintf(to, "# %s\n%.*s\n", s->from[i], (int)line.len, line.at);
 		buf_free(&line);
 	}
@@ -543,35 +346,18 @@ void settings_print(const struct settings *s, FILE *to)
 
 /* ---- reloading */
 
-static bool same(const struct settings *a, const struct settings *b, const struct row *row)
-{
-	struct buf one = {0}, other = {0};
-	show(&one, a, row);
-	show(&other, b, row);
-	bool equal = span_is(buf_as_span(&one), buf_as_span(&other));
-	buf_free(&one);
-	buf_free(&other);
-	return equal;
-}
-
-static void name_row(struct buf *out, const struct row *row)
+static void name_row(struct buf *out, const struct setting *row)
 {
 	buf_printf(out, "%s%s", out->len ? ", " : "", row->key);
 }
 
-static void take_value(struct settings *s, struct settings *fresh, const struct row *row)
+static void take_value(struct settings *s, struct settings *fresh, int i)
 {
-	char *from = s->from[row - rows];
-	s->said[row - rows] = fresh->said[row - rows];
-	s->from[row - rows] = fresh->from[row - rows];
-	fresh->from[row - rows] = from;
-	switch (row->kind) {
-	case WHOLE: memcpy((char *)s + row->offset, (char *)fresh + row->offset, sizeof(uint64_t)); break;
-	case DAYS: memcpy((char *)s + row->offset, (char *)fresh + row->offset, sizeof(double)); break;
-	case LEVEL: memcpy((char *)s + row->offset, (char *)fresh + row->offset, sizeof(enum log_level)); break;
-	case ROLE: break; /* all of them together */
-	case PATH: case GROUP: case MODE: case DIR_MODE: abort(); /* none of these is live */
-	}
+	char *from = s->from[i];
+	s->from[i] = fresh->from[i];
+	fresh->from[i] = from;
+	s->said[i] = fresh->said[i];
+	setting_take(s, fresh, &settings_table[i]);
 }
 
 bool settings_reload(struct settings *s, char *why, size_t why_size, struct buf *changed, struct buf *restart)
@@ -581,11 +367,11 @@ bool settings_reload(struct settings *s, char *why, size_t why_size, struct buf 
 		settings_free(&fresh);
 		return false;
 	}
-	for (int i = 0; i < ROWS; i++) {
-		if (!same(s, &fresh, &rows[i]))
-			name_row(rows[i].live ? changed : restart, &rows[i]);
-		if (rows[i].live)
-			take_value(s, &fresh, &rows[i]);
+	for (int i = 0; i < setting_count; i++) {
+		if (!setting_same(s, &fresh, &settings_table[i]))
+			name_row(settings_table[i].live ? changed : restart, &settings_table[i]);
+		if (settings_table[i].live)
+			take_value(s, &fresh, i);
 	}
 	struct roles roles = s->roles;
 	s->roles = fresh.roles;
@@ -617,15 +403,15 @@ static void print_help(void)
 	       "Each of the following is also a key of the configuration file (max_line) and an environment variable\n"
 	       "(PERSISTD_MAX_LINE). The flag is the strongest, then the variable, then the file. * changes with SIGHUP.\n",
 	       machine_file);
-	for (int i = 0; i < ROWS; i++) {
-		char name[64];
-		flag_name(&rows[i], name);
-		if (strcmp(section, rows[i].section) != 0)
-			printf("\n[%s]\n", rows[i].section);
-		section = rows[i].section;
-		printf(" %c%s %-*s %s", rows[i].live ? '*' : ' ', name, 36 - (int)strlen(name), rows[i].argument,
-		       rows[i].prose);
-		printf(rows[i].fallback && rows[i].fallback[0] ? " (default %s)\n" : "\n", rows[i].fallback);
+	for (int i = 0; i < setting_count; i++) {
+		char name[SETTING_NAME];
+		setting_flag(&settings_table[i], name);
+		if (strcmp(section, settings_table[i].section) != 0)
+			printf("\n[%s]\n", settings_table[i].section);
+		section = settings_table[i].section;
+		printf(" %c%s %-*s %s", settings_table[i].live ? '*' : ' ', name, 36 - (int)strlen(name), settings_table[i].argument,
+		       settings_table[i].prose);
+		printf(settings_table[i].fallback && settings_table[i].fallback[0] ? " (default %s)\n" : "\n", settings_table[i].fallback);
 	}
 	printf("\n"
 	       "Unless it is said, the socket is the one that the service manager passes, else\n"
@@ -633,28 +419,29 @@ static void print_help(void)
 	       "$STATE_DIRECTORY (systemd sets it), else $XDG_STATE_HOME/persistd, else ~/.local/state/persistd.\n"
 	       "\n"
 	       "SIGTERM and SIGINT finish what is in flight, fold and exit 0. SIGHUP reads the configuration file again.\n"
-	       "Exit status: 0 stopped; 1 the start was refused (the last line on stderr says why); 64 wrong usage\n"
-	       "or configuration; 71 out of memory.\n");
+	       "Exit status: 0 stopped; 64 wrong usage. The start was refused, and the last line on stderr says why:\n"
+	       "65 a file of the state directory cannot be read; 75 the state directory or the socket cannot be had, and\n"
+	       "that may mend itself; 78 a setting is wrong. 71 out of memory. --check: 0 sound, 1 findings.\n");
 }
 
 static enum settings_command usage(int *status)
 {
 	fprintf(stderr, "Try persistd --help.\n");
-	*status = EXIT_USAGE;
+	*status = EX_USAGE;
 	return SETTINGS_EXIT;
 }
 
 static enum settings_command read_flags(struct layer *flags, int argc, char **argv, int *status)
 {
-	static char names[SETTINGS_MAX][64];
-	struct option longs[ROWS + 6] = {
+	static char names[SETTINGS_MAX][SETTING_NAME];
+	struct option longs[SETTINGS_MAX + 6] = {
 		{"config", required_argument, NULL, KEY_CONFIG}, {"check", no_argument, NULL, KEY_CHECK},
 		{"print-config", no_argument, NULL, KEY_PRINT}, {"help", no_argument, NULL, KEY_HELP},
 		{"version", no_argument, NULL, KEY_VERSION},
 	};
 	enum settings_command command = SETTINGS_RUN;
-	for (int i = 0; i < ROWS; i++) {
-		flag_name(&rows[i], names[i]);
+	for (int i = 0; i < setting_count; i++) {
+		setting_flag(&settings_table[i], names[i]);
 		longs[5 + i] = (struct option){names[i] + 2, required_argument, NULL, KEY_ROWS + i};
 	}
 	for (int key; (key = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
@@ -694,9 +481,12 @@ enum settings_command settings_read(struct settings *s, int argc, char **argv, i
 	if (command != SETTINGS_EXIT && !gather(s, flags, NULL, why, sizeof why)) {
 		log_error("wrong setting: %s", why);
 		command = usage(status);
+		*status = EX_CONFIG;
 	}
 	s->flags = flags;
 	if (command == SETTINGS_EXIT)
 		settings_free(s);
+	else
+		warn_of_environment();
 	return command;
 }

@@ -11,6 +11,7 @@
 #include "daemon/roles.h"
 #include "daemon/service.h"
 #include <stdio.h>
+#include <sysexits.h>
 
 enum { SETTINGS_MAX = 64 };
 
@@ -32,8 +33,8 @@ struct settings {
 enum settings_command { SETTINGS_RUN, SETTINGS_CHECK, SETTINGS_PRINT, SETTINGS_EXIT };
 
 /* The command line, the environment and the file that they name or that is there. SETTINGS_EXIT: help, version
- * or a complaint has been printed; leave with *status. `settings` is filled unless SETTINGS_EXIT; owned:
- * settings_free() it. */
+ * or a complaint has been printed; leave with *status: 0, EX_USAGE or EX_CONFIG (sysexits.h). `settings` is filled
+ * unless SETTINGS_EXIT; owned: settings_free() it. */
 enum settings_command settings_read(struct settings *settings, int argc, char **argv, int *status);
 
 /* Reads again what can have changed: the file (the command line and the environment are what they were). False:

@@ -201,12 +201,19 @@ static bool take_lock(struct opening *o)
 	           : refuse(o, "%s/%s: cannot be locked: %s", o->path, LOCK_NAME, strerror(errno));
 }
 
-static bool open_below(struct opening *o, struct disk_dir *dir, const char *name)
+/* Payloads are made to be read by others where the directory lets them in; they never become narrower than this. */
+enum { ANY_FILE = 0600, PAYLOAD_FILE = 0640 };
+
+static bool open_below(struct opening *o, struct disk_dir *dir, const char *name, mode_t least)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%.*s/%s", (int)PATH_LIMIT, o->path, name);
-	if (disk_dir_open(o->disk, dir, o->s->state.fd, name, path, o->make, 0700))
+	struct stat st;
+	if (disk_dir_open(o->disk, dir, o->s->state.fd, name, path, o->make, 0700) &&
+	    o->disk->ops->fstat(o->disk->context, dir->fd, &st) == 0) {
+		dir->files = least | (st.st_mode & 0044); /* it is made 0700: if it is wider that is meant to be */
 		return true;
+	}
 	if (errno == ENOENT && !o->make)
 		return true; /* no daemon has opened it yet */
 	return refuse(o, "%s: %s", path,
@@ -237,8 +244,8 @@ static bool open_all(struct opening *o, const char *path)
 {
 	struct state_dir *s = o->s;
 	char artifacts[PATH_MAX];
-	if (!resolve(o, path) || !open_state(o) || !take_lock(o) || !open_below(o, &s->journal, "journal") ||
-	    !open_below(o, &s->artifacts, "artifacts"))
+	if (!resolve(o, path) || !open_state(o) || !take_lock(o) || !open_below(o, &s->journal, "journal", ANY_FILE) ||
+	    !open_below(o, &s->artifacts, "artifacts", PAYLOAD_FILE))
 		return false;
 	snprintf(artifacts, sizeof artifacts, "%.*s/artifacts", (int)PATH_LIMIT, o->path);
 	s->artifacts_path = mem_copy(artifacts, strlen(artifacts) + 1);
@@ -257,13 +264,54 @@ bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool 
 	return false;
 }
 
-bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode)
+static void add_json(void *argument, const char *name)
 {
-	const struct disk_dir *dirs[] = {&s->artifacts, &s->journal, &s->state};
-	for (int i = 0; i < 3; i++)
-		if (d->ops->fchmod(d->context, dirs[i]->fd, mode) < 0)
-			return false;
+	size_t len = strlen(name);
+	if (len > 5 && strcmp(name + len - 5, ".json") == 0)
+		buf_add(argument, name, len + 1);
+}
+
+static void set_file_mode(struct disk *d, const struct disk_dir *dir, const char *name, struct state_dir_change *change)
+{
+	struct stat st;
+	int fd = disk_open(d, dir, name, NULL);
+	if (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == EINVAL))
+		return; /* no file of ours */
+	bool known = fd >= 0 && d->ops->fstat(d->context, fd, &st) == 0;
+	bool differs = known && (st.st_mode & 07777) != dir->files;
+	if (!known || (differs && d->ops->fchmod(d->context, fd, dir->files) < 0))
+		change->left++;
+	else
+		change->files += differs;
+	if (fd >= 0)
+		disk_close(d, fd);
+}
+
+/* The files first: the directory's mode says that they are done. */
+static bool set_mode(struct disk *d, struct disk_dir *dir, mode_t mode, mode_t least, struct state_dir_change *change)
+{
+	__attribute__((cleanup(buf_free))) struct buf names = {0};
+	struct stat st;
+	dir->files = least | (mode & 0044);
+	if (d->ops->fstat(d->context, dir->fd, &st) < 0)
+		return false;
+	if ((st.st_mode & 0777) == mode)
+		return true;
+	if (!disk_list(d, dir, add_json, &names))
+		return false;
+	for (size_t at = 0; at < names.len; at += strlen(names.at + at) + 1)
+		set_file_mode(d, dir, names.at + at, change);
+	if (d->ops->fchmod(d->context, dir->fd, mode) < 0)
+		return false;
+	change->was = change->dirs++ ? change->was : st.st_mode & 07777;
 	return true;
+}
+
+bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode, struct state_dir_change *change)
+{
+	*change = (struct state_dir_change){0};
+	return set_mode(d, &s->state, mode, ANY_FILE, change) && set_mode(d, &s->journal, mode, ANY_FILE, change) &&
+	       set_mode(d, &s->artifacts, mode, PAYLOAD_FILE, change);
 }
 
 void state_dir_close(struct state_dir *s, struct disk *d)

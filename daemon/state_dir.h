@@ -13,6 +13,17 @@ struct state_dir {
  * nothing is made or removed. */
 bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why,
                     size_t why_size);
-/* The mode of it and of the directories in it. False: errno. */
-bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode);
+
+/* What a new mode has changed. */
+struct state_dir_change {
+	unsigned dirs;
+	mode_t was;    /* of the first of them */
+	uint64_t files;
+	uint64_t left; /* files whose mode could not be changed: somebody else's, for one */
+};
+
+/* Gives it and the directories in it another mode, and the store's files in those that change the one that goes with it:
+ * whoever may enter may read. Where nobody asks for a mode the directories keep theirs, new files beside the journal and
+ * the artifacts are the owner's alone, and those in them go by their directory. False: errno; the next try begins where this one ended. */
+bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode, struct state_dir_change *change);
 void state_dir_close(struct state_dir *s, struct disk *d);

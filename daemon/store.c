@@ -2,6 +2,7 @@
 #include "proto/mem.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* A batch is closed at this size, so that applying one never holds the loop for long;
  * a call's changes stay together. */
@@ -59,6 +60,7 @@ struct batch {
 	struct chunk *chunks;
 	size_t changes, payload_count;
 	uint64_t bytes;
+	uint64_t opened; /* micros() */
 	bool in_flight;
 };
 
@@ -291,10 +293,18 @@ void store_loaded(struct store *s, uint64_t journal_revision)
 
 /* ---- batches */
 
+static uint64_t micros(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static struct batch *batch_open(struct store *s)
 {
 	struct batch *b = mem_zero(sizeof *b);
 	b->store = s;
+	b->opened = micros();
 	b->number = s->next_batch++;
 	b->last_item = &b->first_item;
 	b->last_payload = &b->payloads;
@@ -732,6 +742,12 @@ static void drop_all(struct store *s, struct batch *failed, enum store_outcome o
 	}
 }
 
+/* Else it is only tickets: everything before them is durable. */
+static bool batch_is_for_disk(const struct batch *b)
+{
+	return b && (b->changes || b->payload_count);
+}
+
 /* NOLINTBEGIN(misc-no-recursion): batches of tickets alone follow one another twice at most */
 static void batch_done(struct journal_batch *j, enum disk_result result, const struct disk_error *why)
 {
@@ -744,6 +760,9 @@ static void batch_done(struct journal_batch *j, enum disk_result result, const s
 		s->last = NULL;
 	b->next = NULL;
 	if (result == DISK_OK) {
+		/* what the disk can do meanwhile it should; nobody sees a change before those of this batch */
+		if (s->committer.takes && batch_is_for_disk(s->first))
+			store_flush(s);
 		batch_committed(s, b);
 		batch_free(b);
 	} else {
@@ -758,7 +777,7 @@ void store_flush(struct store *s)
 {
 	while (s->first && !s->first->in_flight) {
 		struct batch *b = s->first;
-		if (!b->changes && !b->payload_count) { /* only tickets: everything before them is durable */
+		if (!batch_is_for_disk(b)) {
 			b->in_flight = true;
 			batch_done(&b->journal, DISK_OK, NULL);
 			return; /* it has gone on from there */
@@ -772,6 +791,15 @@ void store_flush(struct store *s)
 	}
 }
 /* NOLINTEND(misc-no-recursion) */
+
+void store_flush_early(struct store *s)
+{
+	const struct batch *b = s->first;
+	if (!batch_is_for_disk(b) || b->in_flight || !s->committer.takes || !s->committer.ready(s->committer.context))
+		return;
+	if (micros() - b->opened >= s->committer.takes(s->committer.context))
+		store_flush(s);
+}
 
 /* ---- folds */
 

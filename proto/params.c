@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #define SCRATCH __attribute__((cleanup(buf_free))) struct buf
-enum { PATH_MAX_LEN = 128, NAME_SHOWN = 64 };
+enum { PATH_MAX_LEN = 128, NAME_SHOWN = 64, QUOTED_MAX = 40 };
 
 /* What a value must be */
 
@@ -240,6 +240,22 @@ static bool string_read(const struct spec_field *f, struct span value, const cha
 	return refuse(f, path, fault);
 }
 
+/* A number or a truth value that has become a string: by quotes in JSON, by key=5 on a command line. What is
+ * neither has no such hint. */
+static void quotes_hint(struct span value, struct fault *fault)
+{
+	struct span inside = {value.at + 1, value.len - 2};
+	struct scan_report report = {0};
+
+	if (scan_kind(value) != SCAN_STRING || value.len < 3 || value.len > QUOTED_MAX ||
+	    scan_check(inside, SCAN_DEPTH_WIRE, &report) != SCAN_OK)
+		return;
+	enum scan_kind kind = scan_kind(inside);
+	if (kind == SCAN_NUMBER || kind == SCAN_TRUE || kind == SCAN_FALSE)
+		fault_hint(fault, "write %.*s without quotes (persistctl: KEY:=%.*s)", (int)inside.len, inside.at,
+		           (int)inside.len, inside.at);
+}
+
 static bool int_read(const struct spec_field *f, struct span value, const char *path, struct param *out,
                      struct fault *fault)
 {
@@ -250,8 +266,7 @@ static bool int_read(const struct spec_field *f, struct span value, const char *
 	refuse(f, path, fault);
 	if (number == SCAN_REAL)
 		fault_hint(fault, "write it without a fraction or an exponent");
-	if (scan_kind(value) == SCAN_STRING)
-		fault_hint(fault, "write it without quotes");
+	quotes_hint(value, fault);
 	return false;
 }
 
@@ -263,8 +278,7 @@ static bool number_read(const struct spec_field *f, struct span value, const cha
 	    (f->max == INT64_MAX || out->real <= (double)f->max))
 		return true;
 	refuse(f, path, fault);
-	if (scan_kind(value) == SCAN_STRING)
-		fault_hint(fault, "write it without quotes");
+	quotes_hint(value, fault);
 	return false;
 }
 
@@ -276,8 +290,7 @@ static bool bool_read(const struct spec_field *f, struct span value, const char 
 	if (kind == SCAN_TRUE || kind == SCAN_FALSE)
 		return true;
 	refuse(f, path, fault);
-	if (kind == SCAN_STRING)
-		fault_hint(fault, "write it without quotes");
+	quotes_hint(value, fault);
 	return false;
 }
 
@@ -446,8 +459,8 @@ static bool value_read(const struct spec_field *f, struct span value, const char
 bool field_check(const struct spec_field *field, struct span value, const char *path, struct fault *fault)
 {
 	SCRATCH scratch = {0};
-	struct param unused = {0};
-	if (scan_kind(value) == SCAN_NULL && field->nullable)
+	struct param unused; /* each reader sets what it looks at */
+	if (field->nullable && scan_kind(value) == SCAN_NULL)
 		return true;
 	return value_read(field, value, path, &scratch, &unused, fault);
 }

@@ -30,7 +30,7 @@ with tempfile.TemporaryDirectory() as top:
 
     second = run(os.path.join(top, "other"), os.path.join(odd, "state dir"))
     out, err = second.communicate(timeout=60)
-    assert second.returncode == 1 and out == "" and str(daemon.pid) in err, (second.returncode, out, err)
+    assert second.returncode == 75 and out == "" and str(daemon.pid) in err, (second.returncode, out, err)
     assert len(err.splitlines()) == 1, err
 
     daemon.send_signal(signal.SIGINT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 # from the top down
 LAYERS = [
-    {"main", "server", "settings", "listener"},
+    {"main", "server", "settings", "setting", "listener"},
     {"sweeper"},
     {"conn"},
     {"dispatch"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"state_dir", "segment", "snapshot"},
     {"flush"},
     {"disk"},
-    {"tree", "hash", "slab", "log", "conf_file", "notify", "users", "roles", "retention"},
+    {"tree", "hash", "slab", "shelf", "log", "conf_file", "notify", "users", "roles", "retention"},
 ]
 
 

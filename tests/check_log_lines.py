@@ -99,7 +99,7 @@ class LogLines(unittest.TestCase):
             done = subprocess.run([os.environ["PERSISTD"], "--config", f"{scratch}/persistd.conf"], check=False, stderr=stderr,
                                   env={**os.environ, "JOURNAL_STREAM": f"{journal.st_dev}:{journal.st_ino}"}, timeout=20)
             stderr.seek(0)
-            self.assertEqual(done.returncode, 64)
+            self.assertEqual(done.returncode, 78)
             self.assertEqual(stderr.readline(), f"<3>wrong setting: {scratch}/persistd.conf:2: there is no key max_lines; "
                                                 "did you mean max_line?\n")
 

@@ -1,5 +1,6 @@
 #include "client/ctl/call.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/input.h"
 #include "client/ctl/show.h"
 #include <stdio.h>
@@ -36,11 +37,14 @@ enum exit_status call_run(struct invocation *i)
 	enum exit_status status;
 
 	if (!method)
-		return complain_usage("call", "METHOD is missing");
+		return help_missing(i->command, "METHOD is missing");
 	if (i->given.operand_count > 2)
 		return complain_usage("call", "call takes a method and one JSON text: quote the JSON for the shell");
 	if (!strchr(method, '.'))
 		return refuse_name(i, method);
+	if (json && json[0] && !strchr("{[@-", json[0]))
+		return complain_usage("call", "the parameters must be a JSON object or array, such as "
+		                              "'{\"id\":\"nightly\"}', not %s", json);
 	if (json) {
 		status = input_json(json, "the parameters", &params);
 		if (status != EXIT_OK)

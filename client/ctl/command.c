@@ -58,13 +58,13 @@ static const struct command own_commands[] = {
 	{.noun = "", .verb = "import",
 	 .prose = "Takes in files of records: jobs.json, runs.json, directories, JSON lines.",
 	 .run = import_run, .flags = import_flags, .operands = import_operands, .no_output_flags = true,
-	 .notes = "Each call has 300 s, unless --timeout says otherwise.\n",
 	 .examples = "persistctl import ~/old/jobs.json ~/old/runs.json --nan=null --dry-run\n"
 	             "persistctl import backup.jsonl"},
 	{.noun = "", .verb = "export",
 	 .prose = "Gives every record, as JSON lines, as one document, or as a table.",
 	 .run = export_run, .flags = export_flags, .no_output_flags = true,
-	 .examples = "persistctl export > backup.jsonl"},
+	 .examples = "persistctl export > backup.jsonl\n"
+	             "persistctl export --jobs --since 1w --status failed -o failed.jsonl"},
 	{.noun = "", .verb = "call", .prose = "Calls any method with parameters as JSON.", .run = call_run,
 	 .operands = call_operands, .views = {show_indented, NULL},
 	 .examples = "persistctl call job.list '{\"status\": \"running\", \"limit\": 10}'"},
@@ -187,7 +187,10 @@ enum exit_status command_unknown(const struct commands *all, const char *noun, c
 		command_name(c, name);
 		return complain_usage("", "there is no command %s; did you mean %s? (or call %s)", verb, name, verb);
 	}
-	add_nearest(&meant, all, noun, verb);
+	if (!noun[0] && flags_find((const struct flag *const[FLAG_LISTS]){command_common_flags}, span_of(verb)))
+		buf_printf(&meant, "; did you mean --%s?", verb);
+	else
+		add_nearest(&meant, all, noun, verb);
 	return complain_usage(noun, "there is no command %s%s%s%.*s", noun, noun[0] ? " " : "", verb,
 	                      (int)meant.len, meant.len > 0 ? meant.at : "");
 }
@@ -322,7 +325,7 @@ static enum exit_status carry_out(struct invocation *i, char **rest, int rest_co
 	if (given_on(&i->given, "help") && status == EXIT_OK)
 		return help_command(i->command, &i->screen);
 	if (status == EXIT_OK && !i->command->operands && i->given.operand_count > 0 && !i->command->method)
-		return complain_usage(name, "%s: there is no place for %s", name, i->given.operands[0]);
+		return help_no_place(i->command, i->given.operands[0]);
 	return status == EXIT_OK ? i->command->run(i) : status;
 }
 

@@ -1,7 +1,9 @@
 #include "client/ctl/diff.h"
 #include "client/ctl/cell.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/leaves.h"
+#include "client/ctl/method_command.h"
 #include "client/ctl/path.h"
 #include "client/ctl/print.h"
 #include "client/ctl/show.h"
@@ -251,10 +253,56 @@ static struct placed *sorted(const struct leaves *l)
 	return copy;
 }
 
+/* The first whose path does not come before this one. */
+static size_t lower_bound(const struct placed *in, size_t count, const char *path)
+{
+	size_t low = 0;
+
+	while (low < count) {
+		size_t middle = low + (count - low) / 2;
+		if (strcmp(in[middle].leaf.path, path) < 0)
+			low = middle + 1;
+		else
+			count = middle;
+	}
+	return low;
+}
+
+/* An empty object or array of one side, where the other's has members: these are the difference. */
+static bool is_filled(const struct leaf *empty, const struct placed *other, size_t count)
+{
+	OWNED_BUF inside = {0};
+	enum scan_kind kind = scan_kind(empty->value);
+
+	if (kind != SCAN_OBJECT && kind != SCAN_ARRAY)
+		return false;
+	buf_text(&inside, empty->path);
+	buf_char(&inside, kind == SCAN_OBJECT ? '.' : '[');
+	size_t len = inside.len;
+	buf_char(&inside, '\0');
+	size_t at = lower_bound(other, count, inside.at);
+	return at < count && strncmp(other[at].leaf.path, inside.at, len) == 0;
+}
+
 static const struct placed *find(const struct placed *in, size_t count, const char *path)
 {
 	struct placed key = {.leaf.path = path};
 	return count > 0 ? bsearch(&key, in, count, sizeof *in, by_placed_path) : NULL;
+}
+
+/* What the path lies in, where that is a leaf here: an object or array that is empty, or no such thing. */
+static const struct placed *find_around(const struct placed *in, size_t count, const char *path)
+{
+	OWNED_BUF outer = {0};
+	const struct placed *found = NULL;
+
+	buf_text(&outer, path);
+	for (size_t len = outer.len; !found && len > 0; len--)
+		if (outer.at[len - 1] == '.' || outer.at[len - 1] == '[') {
+			outer.at[len - 1] = '\0';
+			found = find(in, count, outer.at);
+		}
+	return found;
 }
 
 /* A leaf that only the second has: behind how many of the first's it comes. */
@@ -281,9 +329,10 @@ static struct addition *additions(const struct leaves *a, const struct leaves *b
 	*count = 0;
 	for (size_t l = 0; l < b->count; l++) {
 		const struct placed *there = find(in_a, a->count, b->at[l].path);
-		if (there)
-			behind = there->place + 1;
-		else
+		const struct placed *around = there ? there : find_around(in_a, a->count, b->at[l].path);
+		if (around)
+			behind = around->place + 1;
+		if (!there && !is_filled(&b->at[l], in_a, a->count))
 			out[(*count)++] = (struct addition){b->at[l], behind, l};
 	}
 	free(in_a);
@@ -332,6 +381,8 @@ static enum exit_status compare(struct diff *d, struct buf *document)
 		if (status != EXIT_OK || l == a->count)
 			break;
 		const struct placed *other = find(in_b, b->count, a->at[l].path);
+		if (!other && is_filled(&a->at[l], in_b, b->count))
+			continue;
 		status = put_if_different(d, document, a->at[l].path, a->at[l].value,
 		                          other ? other->leaf.value : absent);
 	}
@@ -410,7 +461,10 @@ enum exit_status diff_run(struct invocation *i)
 	enum exit_status status;
 
 	if (i->given.operand_count != 2)
-		return complain_usage("run diff", "run diff needs two runs' ids");
+		return help_missing(i->command, "run diff needs two runs' ids, not %zu", i->given.operand_count);
+	status = method_judge_ids(i);
+	if (status != EXIT_OK)
+		return status;
 	d.ids[0] = i->given.operands[0];
 	d.ids[1] = i->given.operands[1];
 	show_fields(i, &d.only);

@@ -7,14 +7,14 @@
 #include "client/ctl/payload_files.h"
 #include "client/ctl/print.h"
 #include "client/ctl/seen.h"
+#include "client/ctl/selection.h"
 #include "proto/mem.h"
 #include "proto/scan.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define OWNED_BUF __attribute__((cleanup(buf_free))) struct buf
-enum { PAGE_RECORDS = 1000, READS = 16, READ_BYTES = 8 << 20, FIELDS_MAX = SPEC_FIELDS_MAX + 1 };
+enum { READS = 16, READ_BYTES = 8 << 20, FIELDS_MAX = SPEC_FIELDS_MAX + 1 };
 
 const struct flag export_flags[] = {
 	{.name = "jobs", .prose = "Jobs; with --runs and --artifacts, those as well. Else everything."},
@@ -28,6 +28,14 @@ const struct flag export_flags[] = {
 	 .prose = "Only jobs of this type."},
 	{.name = "kind", .argument = "KIND", .many = true, .offer = OFFER_KIND,
 	 .prose = "Only runs or artifacts of this kind."},
+	{.name = "meta", .argument = "KEY=TEXT", .many = true,
+	 .prose = "Only jobs whose metadata, or runs whose meta, has this under the key (several: all of them). "
+	          "Looked for on this side."},
+	{.name = "since", .argument = "TIME",
+	 .prose = "Only jobs and artifacts made, and runs changed, at this time or later."},
+	{.name = "until", .argument = "TIME", .prose = "Only those of before this time."},
+	{.name = "limit", .letter = 'n', .argument = "N",
+	 .prose = "At most so many of each: the newest, as in lists."},
 	{.name = "fields", .argument = "A,B", .many = true, .prose = "Only these fields of each record."},
 	{.name = "payloads", .on = true, .prose = "Export artifacts with their payloads."},
 	{.name = "output", .letter = 'o', .argument = "FILE", .offer = OFFER_FILE,
@@ -55,6 +63,8 @@ struct export {
 	bool wanted[TABLE_COUNT];
 	enum format format;
 	struct field_names fields;
+	struct selection selection;
+	uint64_t left;             /* of this table, until the limit is reached; UINT64_MAX: all */
 	bool payloads;
 	struct outlet outlet;
 	struct bar bar;
@@ -213,6 +223,7 @@ static void open_table(struct export *x, enum table_id t, bool first)
 	}
 	x->any = false;
 	x->written = 0;
+	x->left = x->selection.limit;
 }
 
 static enum exit_status close_table(struct export *x, bool last)
@@ -327,40 +338,24 @@ static enum exit_status start_read(struct export *x, struct span record, bool un
 
 typedef enum exit_status each_record(struct export *x, enum table_id t, struct span record);
 
-/* Appends the words of a flag that may have been said several times, split at commas. */
-static void put_words(struct buf *out, const struct given *g, const char *flag, const char *name)
-{
-	const char *said;
-	size_t place = 0, words = 0;
-
-	while ((said = given_next(g, flag, &place)))
-		for (const char *at = said; *at;) {
-			size_t len = strcspn(at, ",");
-			buf_printf(out, words++ == 0 ? ",\"%s\":[" : ",", name);
-			buf_string(out, (struct span){at, len});
-			at += len + (at[len] == ',');
-		}
-	if (words > 0)
-		buf_char(out, ']');
-}
-
 /* What is asked of the list's method but for the cursor, and without the closing brace. `fields`: instead
  * of those that were typed; NULL. */
 static void list_params(struct buf *out, const struct export *x, enum table_id t, const char *fields)
 {
-	const struct given *g = &x->i->given;
+	const char *looked_at = selection_field(&x->selection, t);
 
-	buf_printf(out, "{\"order\":\"id\",\"limit\":%d", (int)PAGE_RECORDS);
-	if (t == TABLE_JOBS)
-		put_words(out, g, "type", "type");
-	else
-		put_words(out, g, "kind", "kind");
-	if (t != TABLE_ARTIFACTS) {
-		put_words(out, g, "status", "status");
-		if (!fields)
-			put_words(out, g, "fields", "fields");
-		else
-			buf_text(out, fields);
+	buf_char(out, '{');
+	selection_params(out, &x->selection, t);
+	if (t == TABLE_ARTIFACTS)
+		return;
+	if (fields) {
+		buf_text(out, fields);
+		return;
+	}
+	selection_words(out, &x->i->given, "fields", "fields");
+	if (x->fields.count > 0 && looked_at && !has_name(&x->fields, span_of(looked_at))) {
+		out->len--; /* the bracket */
+		buf_printf(out, ",\"%s\"]", looked_at);
 	}
 }
 
@@ -389,8 +384,8 @@ static void begin_bar(struct export *x, enum table_id t, struct span page)
 
 	if (scan_member(page, "total", &total))
 		scan_number(total, &whole, &real);
-	bar_start(&x->bar, spec_table_name(t), (uint64_t)whole);
-	if (isatty(STDOUT_FILENO) && !x->outlet.path) /* it would stand between the records */
+	bar_start(&x->bar, spec_table_name(t), (uint64_t)whole < x->left ? (uint64_t)whole : x->left);
+	if (x->outlet.terminal) /* it would stand between the records */
 		bar_end(&x->bar);
 }
 
@@ -401,9 +396,23 @@ static enum exit_status each_of_page(struct export *x, enum table_id t, struct s
 
 	if (!scan_member(page, spec_table_name(t), &rows))
 		return complain_failed("%s: the reply has no \"%s\"", list_methods[t], spec_table_name(t));
-	for (struct scan_iter it = scan_elements(rows); status == EXIT_OK && scan_next_element(&it, &record);)
+	for (struct scan_iter it = scan_elements(rows);
+	     status == EXIT_OK && x->left > 0 && scan_next_element(&it, &record);) {
+		if (!selection_takes(&x->selection, t, record))
+			continue;
+		x->left -= x->left != UINT64_MAX;
 		status = each(x, t, record);
+	}
 	return status;
+}
+
+/* Whether the page has all that the limit still allows. */
+static bool is_enough(const struct export *x, enum table_id t, struct span page)
+{
+	struct span rows;
+
+	return !selection_looks(&x->selection, t) && scan_member(page, spec_table_name(t), &rows) &&
+	       scan_count(rows) >= x->left;
 }
 
 /* In case that the command itself does not come to say it. */
@@ -444,11 +453,14 @@ static enum exit_status each_page(struct export *x, enum table_id t, const char 
 		if (first)
 			begin_bar(x, t, page);
 		first = false;
-		if (scan_member(page, "next_cursor", &cursor) && scan_kind(cursor) == SCAN_STRING)
+		if (scan_member(page, "next_cursor", &cursor) && scan_kind(cursor) == SCAN_STRING &&
+		    !is_enough(x, t, page))
 			status = start_page(x, t, &params, cursor, &next);
 		if (status == EXIT_OK)
 			status = each_of_page(x, t, page, each);
 		persist_result_free(result);
+		if (x->left == 0)
+			break;
 	}
 	if (next)
 		persist_cancel(next);
@@ -486,7 +498,7 @@ static enum exit_status export_table(struct export *x, enum table_id t, bool fir
 	enum exit_status status = each_page(x, t, NULL, take);
 	if (status == EXIT_OK)
 		status = finish_reads(x);
-	if (status == EXIT_OK && t == TABLE_ARTIFACTS && x->payloads && !given_has(&x->i->given, "kind"))
+	if (status == EXIT_OK && t == TABLE_ARTIFACTS && x->payloads && selection_is_whole(&x->selection, t))
 		status = each_page(x, TABLE_RUNS, ",\"fields\":[\"id\",\"kind\",\"artifact_id\"]", take_unlisted);
 	if (status == EXIT_OK)
 		status = finish_reads(x);
@@ -536,17 +548,6 @@ static void read_tables(struct export *x)
 		x->wanted[t] = true;
 }
 
-/* A filter that not all of them have would quietly let the others through whole. */
-static enum exit_status check_filter(const struct export *x, const char *flag, unsigned tables)
-{
-	for (int t = 0; given_has(&x->i->given, flag) && t < TABLE_COUNT; t++)
-		if (x->wanted[t] && !(tables & 1u << t))
-			return complain_usage("export", "export: %s have no %s: say which records you want, --%s",
-			                      spec_table_name((enum table_id)t), flag,
-			                      spec_table_name(tables & 1u << TABLE_JOBS ? TABLE_JOBS : TABLE_RUNS));
-	return EXIT_OK;
-}
-
 static bool is_field(enum table_id t, struct span name)
 {
 	for (const struct spec_field *f = spec_fields(t); f->name; f++)
@@ -591,17 +592,10 @@ static enum exit_status read_flags(struct export *x)
 {
 	enum exit_status status;
 
-	if (x->i->given.operand_count > 0)
-		return complain_usage("export", "export: there is no place for %s; -o says where it goes",
-		                      x->i->given.operands[0]);
 	read_tables(x);
 	status = read_format(x);
 	if (status == EXIT_OK)
-		status = check_filter(x, "type", 1u << TABLE_JOBS);
-	if (status == EXIT_OK)
-		status = check_filter(x, "status", 1u << TABLE_JOBS | 1u << TABLE_RUNS);
-	if (status == EXIT_OK)
-		status = check_filter(x, "kind", 1u << TABLE_RUNS | 1u << TABLE_ARTIFACTS);
+		status = selection_read(&x->selection, x->i, x->wanted);
 	return status == EXIT_OK ? read_fields(x) : status;
 }
 
@@ -612,7 +606,7 @@ enum exit_status export_run(struct invocation *i)
 
 	if (status != EXIT_OK)
 		return status;
-	status = outlet_open(&x.outlet, given_text(&i->given, "output"));
+	status = outlet_open(&x.outlet, given_text(&i->given, "output"), x.format != FORMAT_CSV);
 	bool file = x.outlet.tmp != NULL;
 	leave_words(file);
 	interrupt_defer();

@@ -1,5 +1,6 @@
 #include "client/ctl/find.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/method_command.h"
 #include "client/ctl/object.h"
 #include "client/ctl/show.h"
@@ -36,8 +37,8 @@ static enum exit_status read_pair(struct invocation *i, struct span *key, struct
 		return EXIT_OK;
 	}
 	if (!said_key || !said_value)
-		return complain_usage(command, "%s is missing: KEY TEXT, or --meta KEY=TEXT",
-		                      said_key ? "TEXT" : "KEY");
+		return help_missing(i->command, "%s is missing: KEY TEXT, or --meta KEY=TEXT",
+		                    said_key ? "TEXT" : "KEY");
 	*key = span_of(said_key);
 	*value = span_of(said_value);
 	return EXIT_OK;

@@ -3,7 +3,9 @@
 #include "client/ctl/print.h"
 #include "proto/discover.h"
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define OWNED_BUF __attribute__((cleanup(buf_free))) struct buf
 enum {
@@ -31,7 +33,7 @@ static const char about_status[] =
 
 static const char about_times[] =
 	"TIME is how long ago (90s, 15m, 2h, 1h30m, 3d, 1w), now, today, yesterday, a date such as 2026-11-22, "
-	"\"2026-11-22 16:50\", or RFC 3339. Without an offset it is local time, with --utc UTC.";
+	"\"2026-11-22 16:50\", or RFC 3339. Without an offset it is local time";
 static const char about_objects[] =
 	"An object is given as JSON, as @FILE, as - (stdin), or member by member, as often as needed: key=text, "
 	"key:=JSON.";
@@ -201,7 +203,8 @@ static void add_rules(struct buf *out, const struct command *c, unsigned width)
 static bool takes_type(const struct command *c, enum spec_type type)
 {
 	for (const struct flag *f = c->flags; f && f->name; f++)
-		if (f->param && (f->field ? f->field->type : f->param->type) == type)
+		if (f->param ? (f->field ? f->field->type : f->param->type) == type
+		             : type == SPEC_TIME && f->argument && strcmp(f->argument, "TIME") == 0)
 			return true;
 	return false;
 }
@@ -214,8 +217,12 @@ static void add_notes(struct buf *out, const struct command *c, unsigned width)
 		buf_char(out, '\n');
 	if (c->notes)
 		paragraph(out, c->notes, width);
-	if (times)
-		paragraph(out, about_times, width);
+	if (times) {
+		OWNED_BUF text = {0};
+		buf_printf(&text, "%s%s.", about_times, c->no_output_flags ? "" : ", with --utc UTC");
+		buf_char(&text, '\0');
+		paragraph(out, text.at, width);
+	}
 	if (objects)
 		paragraph(out, about_objects, width);
 	add_rules(out, c, width);
@@ -261,6 +268,37 @@ enum exit_status help_command(const struct command *c, const struct screen *s)
 	if (c->examples)
 		add_examples(&out, c->examples);
 	return print_buf(&out);
+}
+
+enum exit_status help_no_place(const struct command *c, const char *word)
+{
+	const struct flag *lists[FLAG_LISTS];
+	char name[64];
+
+	command_name(c, name);
+	command_flags(c, lists);
+	const struct flag *f = flags_find(lists, span_of(word));
+	return complain_usage(name, "%s: there is no place for %s%s%s%s", name, word,
+	                      f ? "; did you mean --" : "", f ? f->name : "", f ? "?" : "");
+}
+
+enum exit_status help_missing(const struct command *c, const char *format, ...)
+{
+	OWNED_BUF usage = {0};
+	char name[64], *text;
+	va_list args;
+
+	va_start(args, format);
+	int len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len >= 0) {
+		complain("%s", text);
+		free(text);
+	}
+	help_synopsis(&usage, c);
+	complain("usage: persistctl %.*s", (int)usage.len, usage.at);
+	command_name(c, name);
+	return complain_help(name);
 }
 
 /* ---- everything */
@@ -375,7 +413,10 @@ enum exit_status help_run(struct invocation *i)
 	if (!second && command_noun(i->all, first))
 		return help_overview(i->all, first, &i->screen);
 	c = command_find(i->all, second ? first : "", second ? second : first);
-	if (c && i->given.operand_count <= 2)
+	if (c && i->given.operand_count > 2)
+		return complain_usage("help", "help %s %s: there is no place for %s", first, second,
+		                      i->given.operands[2]);
+	if (c)
 		return help_command(c, &i->screen);
 	return command_unknown(i->all, second ? first : "", second ? second : first);
 }

@@ -1,5 +1,7 @@
 #include "client/ctl/import.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/dangling.h"
+#include "client/ctl/help.h"
 #include "client/ctl/intake.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/print.h"
@@ -21,6 +23,9 @@ const struct flag import_flags[] = {
 	{.name = "runs", .prose = "They are runs."},
 	{.name = "artifacts", .prose = "They are artifacts."},
 	{.name = "json", .prose = "The counts as JSON."},
+	{.name = "timeout", .letter = 't', .argument = "SECONDS",
+	 .prose = "How long to wait for the daemon's answer to each call, which has up to 1,000 records or 1 MiB; "
+	          "not for the whole import. Seconds, or 500ms, 2m. Default 300."},
 	{.name = NULL},
 };
 
@@ -48,6 +53,7 @@ struct import {
 
 	bool may_store;            /* something may be on its way */
 	uint64_t in_words;         /* records that interrupt_words() speaks of */
+	struct dangling dangling;
 	struct seen sent;          /* a dry run stores nothing, so that it has to know what it would have */
 };
 
@@ -149,6 +155,8 @@ static bool judge(void *context, const struct item *it)
 
 	in->records++;
 	judge_status(in, it);
+	if (it->payload)
+		dangling_payload(&in->dangling, it->id);
 	return judge_id(in, it) && !interrupt_asked();
 }
 
@@ -238,6 +246,8 @@ static bool send_item(void *context, const struct item *it)
 	if (interrupt_asked())
 		return false;
 	leave_words(in);
+	if (it->table == TABLE_RUNS)
+		dangling_run(&in->dangling, it->text);
 	if (in->dry_run && in->again > 0 &&
 	    seen_add(&in->sent, it->table, it->id, (uint32_t)it->file_number) != SEEN_NEVER) {
 		if (in->replace && !it->payload)
@@ -314,7 +324,7 @@ static void write_lines(struct buf *out, const struct import *in)
 	}
 }
 
-static enum exit_status summarize(const struct import *in, enum exit_status status)
+static enum exit_status summarize(struct import *in, enum exit_status status)
 {
 	__attribute__((cleanup(buf_free))) struct buf out = {0};
 
@@ -322,6 +332,9 @@ static enum exit_status summarize(const struct import *in, enum exit_status stat
 		write_json(&out, in, status == EXIT_OK);
 	else if (status == EXIT_OK)
 		write_lines(&out, in);
+	bool missing = status == EXIT_OK && dangling_tell(&in->dangling, &in->i->session) > 0;
+	if (missing && in->files.directory_count == 0)
+		complain("payloads come along from artifacts/ beside runs.json, where the directory is imported");
 	if (status == EXIT_OK && in->dry_run)
 		complain("dry run: nothing was stored");
 	enum exit_status printed = print_buf(&out);
@@ -414,7 +427,7 @@ enum exit_status import_run(struct invocation *i)
 	const char *nan = given_text(&i->given, "nan");
 
 	if (i->given.operand_count == 0)
-		return complain_usage("import", "import: which FILE? (- is stdin)");
+		return help_missing(i->command, "import: which FILE? (- is stdin)");
 	if (!read_bare(&in))
 		return EXIT_USAGE;
 	in.nan_null = nan && strcmp(nan, "null") == 0;
@@ -428,5 +441,6 @@ enum exit_status import_run(struct invocation *i)
 	payload_files_free(&in.payloads);
 	seen_free(&in.seen);
 	seen_free(&in.sent);
+	dangling_free(&in.dangling);
 	return status;
 }

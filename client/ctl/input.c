@@ -72,11 +72,23 @@ void input_fault(struct span text, char *out, size_t size)
 	}
 }
 
+static bool is_blank(const struct buf *text)
+{
+	for (size_t i = 0; i < text->len; i++)
+		if (!strchr(" \t\r\n", text->at[i]) || !text->at[i])
+			return false;
+	return true;
+}
+
 enum exit_status input_check(struct buf *text, const char *what)
 {
 	struct scan_report report = {0};
 	char fault[200];
 
+	if (is_blank(text)) {
+		complain("%s: there is nothing, expected JSON", what);
+		return EXIT_USAGE;
+	}
 	if (scan_check(buf_as_span(text), SCAN_DEPTH_FILE, &report) != SCAN_OK) {
 		input_fault(buf_as_span(text), fault, sizeof fault);
 		complain("%s: not JSON: %s", what, fault);
@@ -86,6 +98,12 @@ enum exit_status input_check(struct buf *text, const char *what)
 		if (text->at[i] == '\n' || text->at[i] == '\r')
 			text->at[i] = ' ';
 	return EXIT_OK;
+}
+
+void input_suggest_file(const char *argument)
+{
+	if (argument[0] && argument[0] != '@' && strcmp(argument, "-") != 0 && access(argument, R_OK) == 0)
+		complain("to read the file, say @%s", argument);
 }
 
 enum exit_status input_json(const char *argument, const char *what, struct buf *into)
@@ -101,5 +119,8 @@ enum exit_status input_json(const char *argument, const char *what, struct buf *
 		snprintf(where, sizeof where, "%s (%s)", what, argument + 1);
 	else
 		snprintf(where, sizeof where, "%s", what);
-	return input_check(into, where);
+	status = input_check(into, where);
+	if (status != EXIT_OK)
+		input_suggest_file(argument);
+	return status;
 }

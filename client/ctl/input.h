@@ -13,5 +13,7 @@ enum exit_status input_json(const char *argument, const char *what, struct buf *
 enum exit_status input_file(const char *path, struct buf *into);
 /* Complains unless the text is JSON; newlines become blanks. `command` as complain_usage wants it. */
 enum exit_status input_check(struct buf *text, const char *what);
+/* Where what was typed for JSON is the name of a file, says how a file is read. */
+void input_suggest_file(const char *argument);
 /* What is wrong with a text that is not JSON, "byte 5: expected a value". */
 void input_fault(struct span text, char *out, size_t size);

@@ -9,8 +9,8 @@ static const struct list_column job_columns[] = {
 	{.title = "STATUS", .path = "status"},
 	{.title = "PROGRESS", .path = "progress", .rank = 4, .least = 8},
 	{.title = "CREATED", .path = "created_at", .rank = 2},
-	{.title = "TOOK", .path = LIST_TOOK, .rank = 5},
-	{.title = "NOTE", .path = LIST_NOTE, .rank = 6, .least = 16},
+	{.title = "TOOK", .path = LIST_TOOK, .rank = 6},
+	{.title = "NOTE", .path = LIST_NOTE, .rank = 5, .least = 16},
 	{.title = NULL},
 };
 
@@ -19,8 +19,8 @@ static const struct list_column run_columns[] = {
 	{.title = "KIND", .path = "kind", .rank = 3, .least = 8},
 	{.title = "STATUS", .path = "status"},
 	{.title = "UPDATED", .path = "updated_at", .rank = 2},
-	{.title = "TOOK", .path = LIST_TOOK, .rank = 4},
-	{.title = "NOTE", .path = LIST_NOTE, .rank = 5, .least = 16},
+	{.title = "TOOK", .path = LIST_TOOK, .rank = 5},
+	{.title = "NOTE", .path = LIST_NOTE, .rank = 4, .least = 16},
 	{.title = NULL},
 };
 

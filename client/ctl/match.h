@@ -1,6 +1,5 @@
 /* match: filters that the daemon does not have, applied to records on this side: --meta KEY=TEXT, and for
- * artifacts
- * --since and --until. */
+ * artifacts --since and --until. */
 #pragma once
 #include "client/ctl/command.h"
 

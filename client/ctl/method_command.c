@@ -1,5 +1,6 @@
 #include "client/ctl/method_command.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/object.h"
 #include "client/ctl/print.h"
 #include "client/ctl/show.h"
@@ -34,11 +35,10 @@ static const char *kept_text(struct commands *all, const struct buf *b)
 	return keep(all, text);
 }
 
-static const char *dashed(struct commands *all, const char *before, const char *name)
+static const char *dashed(struct commands *all, const char *name)
 {
 	OWNED_BUF text = {0};
 
-	buf_text(&text, before);
 	for (; *name; name++)
 		buf_char(&text, *name == '_' ? '-' : *name);
 	return kept_text(all, &text);
@@ -120,15 +120,15 @@ static enum offer offer_of(enum spec_type type, enum ident ident)
  * which says the same of both. */
 static const char *flag_name(const struct making *m, const char *name, enum spec_type type)
 {
-	const char *dash = dashed(m->all, "", name);
+	const char *dash = dashed(m->all, name);
 	OWNED_BUF before = {0};
 
 	if (type == SPEC_FIELDS ||
 	    (!name_is_taken(command_common_flags, dash) && !name_is_taken(command_output_flags, dash)))
 		return dash;
-	buf_printf(&before, "%s-", strrchr(m->method->name, '.') + 1);
+	buf_printf(&before, "%s-%s", strrchr(m->method->name, '.') + 1, name);
 	buf_char(&before, '\0');
-	return dashed(m->all, before.at, name);
+	return dashed(m->all, before.at);
 }
 
 static struct flag made_flag(struct making *m, const struct spec_param *p, const struct spec_field *field)
@@ -138,7 +138,7 @@ static struct flag made_flag(struct making *m, const struct spec_param *p, const
 
 	return (struct flag){
 		.name = flag_name(m, f.name, f.type),
-		.letter = !field && strcmp(f.name, "limit") == 0 ? 'n' : 0,
+		.letter = !field && (strcmp(f.name, "limit") == 0 || strcmp(f.name, "dry_run") == 0) ? 'n' : 0,
 		.argument = argument_of(m->all, f.type, f.name),
 		.on = f.type == SPEC_BOOL && f.fallback && strcmp(f.fallback, "true") == 0,
 		.many = many, .choices = f.choices, .offer = offer_of(f.type, f.ident),
@@ -262,7 +262,7 @@ static void add_words(struct making *m, struct command *c)
 	buf_add(&noun, m->method->name, (size_t)(dot - m->method->name));
 	bool alone = span_is(buf_as_span(&noun), SPAN("server")) || span_is(buf_as_span(&noun), SPAN("rpc"));
 	c->noun = alone ? "" : kept_text(m->all, &noun);
-	c->verb = dashed(m->all, "", dot + 1);
+	c->verb = dashed(m->all, dot + 1);
 	if (m->presentation && m->presentation->noun)
 		c->noun = m->presentation->noun;
 	if (m->presentation && m->presentation->verb)
@@ -308,17 +308,32 @@ static const char *shown_name(const struct command *c, const struct spec_param *
 	return p->name;
 }
 
+/* The operand that stands for a field of the record; NULL: none does. */
+static const char *first_field(const struct command *c, const struct spec_param *p)
+{
+	for (const struct operand *o = c->operands; o && o->name; o++)
+		for (const struct flag *f = c->flags; o->flag && f->name; f++)
+			if (f->param == p && f->field && !o->offer && strcmp(f->name, o->flag) == 0)
+				return o->name;
+	return NULL;
+}
+
 static enum exit_status missing(struct invocation *i, const struct spec_param *p)
 {
 	OWNED_BUF expected = {0};
-	char name[64], room[80];
+	struct spec_field one = spec_param_field(p);
+	const char *first;
+	char room[80];
 
-	command_name(i->command, name);
+	first = first_field(i->command, p);
+	if (first)
+		return help_missing(i->command, "%s is missing", first);
 	if (is_record(p))
-		return complain_usage(name, "nothing is said: give fields as flags, or a JSON object ({} will do)");
-	param_expected(&expected, p);
-	return complain_usage(name, "%s is missing: it must be %.*s", shown_name(i->command, p, room),
-	                      (int)expected.len, expected.at);
+		return help_missing(i->command, "nothing is said: give fields as flags, or a JSON object ({} will "
+		                                "do)");
+	field_expected(&expected, &one);
+	return help_missing(i->command, "%s is missing: it must be %.*s", shown_name(i->command, p, room),
+	                    (int)expected.len, expected.at);
 }
 
 static enum exit_status add_field(struct invocation *i, const struct spec_param *p,
@@ -381,6 +396,62 @@ static bool stands_in(const char *const *names, const char *name)
 	return false;
 }
 
+/* Of two parameters of which one must be there, the one that has a place among the operands. */
+static const struct spec_param *usual_one(const struct command *c, const struct spec_rule *rule)
+{
+	const struct spec_param *a = &c->method->params[rule->a], *b = &c->method->params[rule->b];
+	char room[80];
+
+	return strncmp(shown_name(c, b, room), "--", 2) != 0 ? b : a;
+}
+
+/* As it was typed: --since, not --created-after. */
+static const char *typed_name(const struct invocation *i, const struct spec_param *p, char out[80])
+{
+	for (size_t g = i->given.flag_count; g > 0; g--) {
+		const struct given_flag *said = &i->given.flags[g - 1];
+		if (said->flag->param != p || said->flag->field)
+			continue;
+		given_name(said, out);
+		return out;
+	}
+	return shown_name(i->command, p, out);
+}
+
+static bool is_said(struct span params, const struct spec_param *p, const char *only)
+{
+	OWNED_BUF quoted = {0};
+	struct span value;
+
+	if (!scan_member(params, p->name, &value))
+		return false;
+	if (only)
+		buf_string(&quoted, span_of(only));
+	return !only || span_is(value, buf_as_span(&quoted));
+}
+
+/* The rules about two parameters, in the words of the command line. */
+static enum exit_status judge_pairs(struct invocation *i, struct span params)
+{
+	const struct spec_rule *rule = i->command->method->rules;
+
+	for (; rule && rule->kind != SPEC_RULE_END; rule++) {
+		const struct spec_param *a = &i->command->method->params[rule->a],
+		                        *b = &i->command->method->params[rule->b];
+		char name[64], rooms[2][80];
+		bool has_a = is_said(params, a, rule->a_is), has_b = is_said(params, b, NULL);
+		if (rule->kind == SPEC_EXACTLY_ONE && !has_a && !has_b)
+			return missing(i, usual_one(i->command, rule));
+		if (!has_a || !has_b)
+			continue;
+		command_name(i->command, name);
+		return complain_usage(name, "%s%s%s and %s cannot go together", typed_name(i, a, rooms[0]),
+		                      rule->a_is ? " " : "", rule->a_is ? rule->a_is : "",
+		                      typed_name(i, b, rooms[1]));
+	}
+	return EXIT_OK;
+}
+
 /* What the rows say about the parameters together. */
 enum exit_status method_judge(const struct invocation *i, struct span params)
 {
@@ -397,10 +468,24 @@ enum exit_status method_judge(const struct invocation *i, struct span params)
 	return complain_help(name);
 }
 
-static enum exit_status refuse_operands(const struct invocation *i, const char *name)
+static enum exit_status refuse_operands(const struct invocation *i)
 {
 	const char *extra = given_operand(&i->given, 0);
-	return extra ? complain_usage(name, "%s: there is no place for %s", name, extra) : EXIT_OK;
+	return extra ? help_no_place(i->command, extra) : EXIT_OK;
+}
+
+/* The id that the command is about, for what is said of a call that fails; NULL: none, or several. */
+static const char *only_id(const struct invocation *i)
+{
+	const struct operand *o = i->command->operands;
+	const char *id, *other;
+	size_t at = 0;
+
+	if (!o || !o->name || !o->required || !o->flag)
+		return NULL;
+	id = given_next(&i->given, o->flag, &at);
+	other = id ? given_next(&i->given, o->flag, &at) : NULL;
+	return other ? NULL : id;
 }
 
 enum exit_status method_params(struct invocation *i, struct span start, struct span record,
@@ -411,12 +496,15 @@ enum exit_status method_params(struct invocation *i, struct span start, struct s
 	char name[64];
 
 	command_name(i->command, name);
-	status = refuse_operands(i, name);
+	i->session.subject = only_id(i);
+	status = refuse_operands(i);
 	buf_text(out, "{}");
 	object_merge(out, start);
 	for (unsigned p = 0; status == EXIT_OK && p < m->param_count; p++)
 		if (!stands_in(without, m->params[p].name))
 			status = add_value(i, &m->params[p], record, name, out);
+	if (status == EXIT_OK)
+		status = judge_pairs(i, buf_as_span(out));
 	return status == EXIT_OK && !without ? method_judge(i, buf_as_span(out)) : status;
 }
 
@@ -432,8 +520,49 @@ enum exit_status method_run(struct invocation *i)
 	return status == EXIT_OK ? show_call(i, i->command->method->name, buf_as_span(&params)) : status;
 }
 
+/* ---- once for each id */
+
+static bool ident_of(const struct operand *o, enum ident *ident)
+{
+	switch (o->offer) {
+	case OFFER_JOB: *ident = IDENT_JOB; return true;
+	case OFFER_RUN: *ident = IDENT_RUN; return true;
+	case OFFER_ARTIFACT: *ident = IDENT_ARTIFACT; return true;
+	case OFFER_NOTHING:
+	case OFFER_FILE:
+	case OFFER_JOB_TYPE:
+	case OFFER_KIND:
+	case OFFER_FIELDS:
+	case OFFER_COMMAND:
+	case OFFER_METHOD: break;
+	}
+	return false;
+}
+
+enum exit_status method_judge_ids(const struct invocation *i)
+{
+	enum ident ident;
+	size_t wrong = 0;
+	char name[64];
+
+	if (!ident_of(&i->command->operands[0], &ident))
+		return EXIT_OK;
+	for (size_t at = 0; at < i->given.operand_count; at++) {
+		const char *id = i->given.operands[at];
+		if (strlen(id) <= IDENT_MAX && ident_check(ident, span_of(id)))
+			continue;
+		complain("ID \"%s\" must be a string that matches %s", id, ident_pattern(ident));
+		wrong++;
+	}
+	if (wrong == 0)
+		return EXIT_OK;
+	command_name(i->command, name);
+	return complain_help(name);
+}
+
 /* The parameters of every id but the first are those of the first with another id. */
-static enum exit_status run_one(struct invocation *i, size_t flag_count, const char *id)
+static enum exit_status do_one(struct invocation *i, size_t flag_count, const char *id, method_each *each,
+                               void *context)
 {
 	OWNED_BUF params = {0};
 	enum exit_status status;
@@ -443,27 +572,66 @@ static enum exit_status run_one(struct invocation *i, size_t flag_count, const c
 	i->given.operand_count = 1;
 	given_operands(&i->given, i->command->operands);
 	status = method_params(i, SPAN("{}"), (struct span){0}, NULL, &params);
-	return status == EXIT_OK ? show_call(i, i->command->method->name, buf_as_span(&params)) : status;
+	return status == EXIT_OK ? each(i, buf_as_span(&params), context) : status;
+}
+
+/* Whether the others would fail in the same way. */
+static bool ends_all(enum exit_status status)
+{
+	switch (status) {
+	case EXIT_USAGE:
+	case EXIT_NO_DAEMON:
+	case EXIT_TIMEOUT:
+	case EXIT_INTERRUPTED: return true;
+	case EXIT_OK:
+	case EXIT_FAILED:
+	case EXIT_NOT_FOUND:
+	case EXIT_CONFLICT: break;
+	}
+	return false;
+}
+
+static enum exit_status both(enum exit_status so_far, enum exit_status status)
+{
+	if (so_far == EXIT_OK || so_far == status)
+		return status;
+	return status == EXIT_OK ? so_far : ends_all(status) ? status : EXIT_FAILED;
+}
+
+enum exit_status method_for_each(struct invocation *i, method_each *each, void *context)
+{
+	size_t count = i->given.operand_count, flag_count = i->given.flag_count;
+	enum exit_status result = EXIT_OK;
+	OWNED_BUF params = {0};
+
+	if (count == 0) { /* the id is a flag, or is missing */
+		result = method_params(i, SPAN("{}"), (struct span){0}, NULL, &params);
+		return result == EXIT_OK ? each(i, buf_as_span(&params), context) : result;
+	}
+	result = method_judge_ids(i);
+	if (result != EXIT_OK)
+		return result;
+	const char **ids = mem_copy(i->given.operands, count * sizeof *ids);
+	for (size_t at = 0; at < count && !ends_all(result); at++)
+		result = both(result, do_one(i, flag_count, ids[at], each, context));
+	free(ids);
+	return result;
+}
+
+static enum exit_status show_one(struct invocation *i, struct span params, void *context)
+{
+	bool *any = context;
+
+	if (*any && i->form == FORM_PEOPLE && !i->command->views.people)
+		print_text("\n");
+	enum exit_status status = show_call(i, i->command->method->name, params);
+	*any |= status == EXIT_OK;
+	return status;
 }
 
 enum exit_status method_run_each(struct invocation *i)
 {
-	size_t count = i->given.operand_count, flag_count = i->given.flag_count;
-	enum exit_status result = EXIT_OK;
-	const char **ids;
+	bool any = false;
 
-	if (count < 2)
-		return method_run(i);
-	ids = mem_copy(i->given.operands, count * sizeof *ids);
-	for (size_t at = 0; at < count; at++) {
-		if (at > 0 && i->form == FORM_PEOPLE && !i->command->views.people)
-			print_text("\n");
-		enum exit_status status = run_one(i, flag_count, ids[at]);
-		if (status != EXIT_OK)
-			result = status;
-		if (status != EXIT_OK && status != EXIT_NOT_FOUND)
-			break;
-	}
-	free(ids);
-	return result;
+	return method_for_each(i, show_one, &any);
 }

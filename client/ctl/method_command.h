@@ -51,6 +51,15 @@ enum exit_status method_judge(const struct invocation *i, struct span params);
 
 /* Calls the command's method with what was typed and shows the result. */
 enum exit_status method_run(struct invocation *i);
-/* The same, once for each of the operands, which are ids; results are shown one after the other. Goes on
- * after an id that is not there. */
+
+/* Before anything is done: tells all operands that are no ids of their kind. */
+enum exit_status method_judge_ids(const struct invocation *i);
+
+/* `params` are those of one of the ids. */
+typedef enum exit_status method_each(struct invocation *i, struct span params, void *context);
+/* Once for each of the operands, which are ids; without any once with what the flags say. Ids that cannot
+ * be are all told before anything is done. Goes on after one that fails, unless the others would fail for
+ * the same reason; the status is that of all that failed, EXIT_FAILED where they differ. */
+enum exit_status method_for_each(struct invocation *i, method_each *each, void *context);
+/* Calls the method for each, and shows the results one after the other. */
 enum exit_status method_run_each(struct invocation *i);

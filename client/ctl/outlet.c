@@ -2,6 +2,7 @@
 #include "client/ctl/complain.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/print.h"
+#include "client/ctl/screen.h"
 #include "proto/ident.h"
 #include "proto/mem.h"
 #include <errno.h>
@@ -30,24 +31,37 @@ static char *real_path(const char *path)
 	return real ? real : mem_copy(path, strlen(path) + 1);
 }
 
-enum exit_status outlet_open(struct outlet *o, const char *path)
+static void look_at_terminal(struct outlet *o, int fd, bool json)
+{
+	struct screen screen;
+
+	screen_init(&screen, fd, "never");
+	o->terminal = screen.terminal;
+	o->utf8 = screen.utf8;
+	o->json = json;
+}
+
+enum exit_status outlet_open(struct outlet *o, const char *path, bool json)
 {
 	struct buf tmp = {0};
 	struct stat st;
 	char random[RANDOM_DIGITS + 1];
 
 	*o = (struct outlet){.fd = -1};
+	look_at_terminal(o, STDOUT_FILENO, json);
 	if (!path || strcmp(path, "-") == 0)
 		return EXIT_OK;
 	o->path = real_path(path);
 	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		o->fd = open(o->path, O_WRONLY | O_CLOEXEC);
+		look_at_terminal(o, o->fd, json);
 		return o->fd < 0 ? failed(o, "write to") : EXIT_OK;
 	}
 	ident_hex(random, RANDOM_DIGITS);
 	buf_printf(&tmp, "%s.%s.tmp", o->path, random);
 	buf_char(&tmp, '\0');
 	o->tmp = tmp.at;
+	o->terminal = false;
 	interrupt_removes(o->tmp); /* before it is there, so that no signal comes between */
 	o->fd = open(o->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
 	return o->fd < 0 ? failed(o, "make") : EXIT_OK;
@@ -73,9 +87,27 @@ static enum exit_status write_held(struct outlet *o)
 	return o->status;
 }
 
+static void hold_fit(struct outlet *o, struct span text)
+{
+	while (text.len > 0) {
+		const char *end = memchr(text.at, '\n', text.len);
+		size_t len = end ? (size_t)(end - text.at) : text.len;
+		size_t shown = end && len > 0 && text.at[len - 1] == '\r' ? len - 1 : len;
+		(o->json ? screen_fit_json : screen_fit)(&o->held, (struct span){text.at, shown}, o->utf8);
+		if (end)
+			buf_char(&o->held, '\n');
+		len += end != NULL;
+		text.at += len;
+		text.len -= len;
+	}
+}
+
 enum exit_status outlet_put(struct outlet *o, struct span text)
 {
-	buf_span(&o->held, text);
+	if (o->terminal)
+		hold_fit(o, text);
+	else
+		buf_span(&o->held, text);
 	return o->held.len < HELD_BYTES ? o->status : write_held(o);
 }
 

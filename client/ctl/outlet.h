@@ -8,13 +8,16 @@
 
 struct outlet {
 	struct buf held;  /* not yet written */
+	bool terminal, json, utf8;
 	char *path, *tmp; /* NULL: stdout */
 	int fd;
 	enum exit_status status;
 };
 
-/* `path` NULL or "-": stdout. What exists and is no regular file (/dev/null, a pipe) is just written to. */
-enum exit_status outlet_open(struct outlet *o, const char *path);
+/* `path` NULL or "-": stdout. What exists and is no regular file (/dev/null, a pipe) is just written to. A
+ * terminal gets what would change it as escapes (screen.h); `json`: as those of JSON, so that it stays the
+ * same. Anything else gets every byte. */
+enum exit_status outlet_open(struct outlet *o, const char *path, bool json);
 /* The first failure has been told, and is the status from then on. */
 enum exit_status outlet_put(struct outlet *o, struct span text);
 /* `whole`: all is there, and takes its name now. Else nothing is left of it. Once for each outlet_open. */

@@ -1,5 +1,6 @@
 #include "client/ctl/payload.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/input.h"
 #include "client/ctl/json_view.h"
 #include "client/ctl/method_command.h"
@@ -13,9 +14,22 @@
 const struct operand payload_save_operands[] = {
 	{.name = "RUN", .required = true, .offer = OFFER_RUN, .prose = "The run's id.", .flag = "run-id"},
 	{.name = "FILE", .offer = OFFER_FILE,
-	 .prose = "The payload: a file of JSON, or - for stdin. Without it: --payload, else stdin."},
+	 .prose = "The payload: a file of JSON (@FILE is the same), - for stdin, or the JSON itself where it "
+	          "begins with { or [. Without it: --payload, else stdin."},
 	{0},
 };
+
+/* Where job save takes JSON, @FILE and -, this takes a file's bare name as well. */
+static enum exit_status read_operand(const char *typed, struct buf *out)
+{
+	bool is_file = !strchr("{[@-", typed[0]) || (typed[0] == '-' && typed[1]);
+	enum exit_status status;
+
+	if (!is_file && typed[0] != '-')
+		return input_json(typed, "the payload", out);
+	status = input_file(typed, out);
+	return status == EXIT_OK ? input_check(out, is_file ? typed : "stdin") : status;
+}
 
 static enum exit_status read_payload(struct invocation *i, struct buf *start, const char *command)
 {
@@ -30,9 +44,7 @@ static enum exit_status read_payload(struct invocation *i, struct buf *start, co
 	if (flag)
 		return EXIT_OK;
 	i->given.operand_count = 0;
-	enum exit_status status = input_file(file ? file : "-", &payload);
-	if (status == EXIT_OK)
-		status = input_check(&payload, !file || strcmp(file, "-") == 0 ? "stdin" : file);
+	enum exit_status status = read_operand(file ? file : "-", &payload);
 	if (status == EXIT_OK)
 		object_set(start, SPAN("payload"), buf_as_span(&payload));
 	return status;
@@ -48,7 +60,7 @@ enum exit_status payload_save(struct invocation *i)
 	buf_text(&start, "{}");
 	given_operands(&i->given, i->command->operands);
 	if (!given_has(&i->given, "run-id") && !given_has(&i->given, "run"))
-		return complain_usage(command, "RUN is missing: it must be a run's id");
+		return help_missing(i->command, "RUN is missing: it must be a run's id");
 	status = read_payload(i, &start, command);
 	if (status == EXIT_OK)
 		status = method_params(i, buf_as_span(&start), (struct span){0}, NULL, &params);

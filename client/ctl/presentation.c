@@ -3,6 +3,7 @@
 #include "client/ctl/list_shape.h"
 #include "client/ctl/method_command.h"
 #include "client/ctl/payload.h"
+#include "client/ctl/remove.h"
 #include "client/ctl/save.h"
 #include "client/ctl/show.h"
 #include <stdlib.h>
@@ -96,8 +97,9 @@ static const struct presentation presentations[] = {
 	 .prose = "Says how far a job is. Kept in memory: not durable.",
 	 .operands = progress_operands, .views = {show_progress, NULL},
 	 .examples = "persistctl job progress nightly 30 120 2019"},
-	{.method = "job.delete", .operands = delete_jobs_operands, .views = {show_removed, NULL},
-	 .examples = "persistctl job delete nightly\n"
+	{.method = "job.delete", .operands = delete_jobs_operands, .flags = remove_flags, .run = remove_run,
+	 .views = {show_removed, NULL},
+	 .examples = "persistctl job delete nightly --dry-run\n"
 	             "persistctl job list --all -q --status cancelled | xargs persistctl job delete"},
 	{.method = "job.cleanup", .views = {show_removed, NULL},
 	 .examples = "persistctl job cleanup --days 30 --dry-run"},
@@ -119,8 +121,10 @@ static const struct presentation presentations[] = {
 	 .run = find_run,
 	 .examples = "persistctl run find job_id nightly\n"
 	             "persistctl run find --meta job_id=nightly -q"},
-	{.method = "run.delete", .operands = runs_operands, .aliases = run_id_aliases, .run = method_run_each,
-	 .views = {show_removed, NULL}, .examples = "persistctl run delete bt-1"},
+	{.method = "run.delete", .operands = runs_operands, .flags = remove_flags, .aliases = run_id_aliases,
+	 .run = remove_run, .views = {show_removed, NULL},
+	 .examples = "persistctl run delete bt-1\n"
+	             "persistctl run list --all -q --kind trial | xargs persistctl run delete --dry-run"},
 	{.method = "artifact.save", .operands = payload_save_operands, .aliases = artifact_run_aliases,
 	 .run = payload_save,
 	 .examples = "persistctl artifact save bt-1 equity.json --kind equity\n"
@@ -131,7 +135,7 @@ static const struct presentation presentations[] = {
 	{.method = "artifact.list", .prose = "Lists artifacts, newest first.", .flags = list_flags_artifacts,
 	 .aliases = artifact_run_aliases, .run = list_run,
 	 .notes = LIST_NOTES(LIST_PLAIN_ARTIFACTS), .examples = "persistctl artifact list --run bt-1"},
-	{.method = "artifact.delete", .operands = artifacts_operands, .run = method_run_each,
+	{.method = "artifact.delete", .operands = artifacts_operands, .run = remove_run,
 	 .views = {show_removed, NULL}, .examples = "persistctl artifact delete equity_bt_1_0123456789"},
 	/* the import command sends it, a piece at a time */
 	{.method = "server.import", .hidden = true},

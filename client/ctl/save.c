@@ -1,5 +1,6 @@
 #include "client/ctl/save.h"
 #include "client/ctl/complain.h"
+#include "client/ctl/help.h"
 #include "client/ctl/input.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/method_command.h"
@@ -73,10 +74,14 @@ static enum exit_status add_known_kind(struct saving *s, struct buf *params)
 		return EXIT_OK;
 	buf_printf(&ask, "{\"run_id\":%.*s,\"fields\":[\"kind\"]}", (int)id.len, id.at);
 	if (persist_call(session_client(&s->i->session), "run.get", persist_text_n(ask.at, ask.len), &run,
-	                 &error) != 0)
-		/* a new run, or an id that is refused below, in better words */
-		return error.code == PERSIST_NOT_FOUND || error.code == PERSIST_INVALID_PARAMS
-			? EXIT_OK : session_report(&s->i->session, "run.get", &error);
+	                 &error) != 0) {
+		if (error.code == PERSIST_NOT_FOUND)
+			return help_missing(s->i->command, "there is no run %.*s: a new one needs --kind",
+			                    (int)id.len - 2, id.at + 1);
+		/* an id that is refused below, in better words */
+		return error.code == PERSIST_INVALID_PARAMS ? EXIT_OK
+		                                            : session_report(&s->i->session, "run.get", &error);
+	}
 	text.at = persist_result_text(run, &text.len);
 	if (scan_member(text, "kind", &value))
 		object_set(params, SPAN("kind"), value);
@@ -267,6 +272,9 @@ static enum exit_status finish(struct stream *t)
 		         (unsigned long long)t->line, (unsigned long long)t->saved);
 		return EXIT_INTERRUPTED;
 	}
+	if (t->status != EXIT_OK && t->line > 1)
+		complain("of the first %llu lines %llu records were saved; " SAFE_AGAIN, (unsigned long long)t->line,
+		         (unsigned long long)t->saved);
 	if (t->failed == 0 || t->status != EXIT_OK)
 		return t->status;
 	print_flush();

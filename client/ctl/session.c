@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 enum { MILLISECONDS = 1000 };
@@ -23,6 +24,13 @@ persist_client *session_client(struct session *s)
 	return s->client;
 }
 
+static bool from_environment(const struct session *s)
+{
+	const char *value = getenv("PERSISTD_SOCKET");
+
+	return !s->socket && value && value[0];
+}
+
 static enum exit_status no_daemon(struct session *s, const persist_error *e)
 {
 	const char *path = persist_socket(session_client(s));
@@ -35,7 +43,10 @@ static enum exit_status no_daemon(struct session *s, const persist_error *e)
 		complain("say --socket PATH where the daemon listens");
 		return EXIT_NO_DAEMON;
 	}
-	complain("no daemon at %s: %s", path, e->system_error ? strerror(e->system_error) : e->message);
+	complain("no daemon at %s%s: %s", path, from_environment(s) ? " (from PERSISTD_SOCKET)" : "",
+	         e->system_error ? strerror(e->system_error) : e->message);
+	if (!s->socket && !from_environment(s) && strcmp(path, machine_socket) != 0)
+		complain("nor is one at %s", machine_socket);
 	if (e->system_error == EACCES || e->system_error == EPERM)
 		complain("you may not connect there: ask for the daemon's group, or run a daemon of your own");
 	if (strcmp(path, machine_socket) == 0)
@@ -91,11 +102,13 @@ enum exit_status session_call(struct session *s, const char *method, struct span
 {
 	persist_error error;
 	persist_value value = params.at ? persist_text_n(params.at, params.len) : persist_none();
+	char about[300];
 
 	*result = NULL;
 	if (persist_call(session_client(s), method, value, result, &error) == 0)
 		return EXIT_OK;
-	return session_report(s, method, &error);
+	snprintf(about, sizeof about, "%s%s%s", method, s->subject ? " " : "", s->subject ? s->subject : "");
+	return session_report(s, about, &error);
 }
 
 void session_close(struct session *s)

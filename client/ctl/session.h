@@ -21,6 +21,7 @@ enum exit_status {
 struct session {
 	const char *socket; /* --socket; NULL: where libpersist looks. Borrowed */
 	double timeout;     /* seconds; 0: libpersist's own */
+	const char *subject; /* the id that calls are about, said beside the method's name; NULL: none */
 	persist_client *client; /* NULL: not yet opened */
 };
 

@@ -112,7 +112,7 @@ static enum exit_status print_bare(struct invocation *i, struct span value)
 /* -q with --fields: their values alone, a line. One string is printed as it is, for a script's $(…). */
 static enum exit_status show_values(struct invocation *i, struct span result, const struct path_list *paths)
 {
-	OWNED_BUF line = {0};
+	OWNED_BUF line = {0}, cell = {0};
 	struct span value;
 
 	for (size_t p = 0; p < paths->count; p++) {
@@ -121,7 +121,12 @@ static enum exit_status show_values(struct invocation *i, struct span result, co
 		if (paths->count == 1)
 			return print_bare(i, value);
 		buf_text(&line, p > 0 ? "\t" : "");
-		cell_plain(&line, value);
+		cell.len = 0;
+		cell_plain(&cell, value);
+		if (i->screen.terminal)
+			screen_fit(&line, buf_as_span(&cell), i->screen.utf8);
+		else
+			buf_span(&line, buf_as_span(&cell));
 	}
 	return print_line(buf_as_span(&line));
 }
@@ -517,13 +522,18 @@ enum exit_status show_progress(struct invocation *i, struct span result)
 enum exit_status show_removed(struct invocation *i, struct span result)
 {
 	OWNED_BUF out = {0};
-	double removed = 0;
+	double removed = 0, artifacts;
 	bool dry = takes(i, "dry-run") && given_on(&i->given, "dry-run");
 	enum exit_status status = dry ? ids_of(i, result) : EXIT_OK;
 
 	cell_number(result, "removed", &removed);
 	screen_number(&out, (uint64_t)removed);
 	buf_text(&out, dry ? " would be removed" : " removed");
+	if (cell_number(result, "artifacts", &artifacts) && artifacts > 0) {
+		buf_text(&out, ", and ");
+		screen_number(&out, (uint64_t)artifacts);
+		buf_text(&out, artifacts > 1 ? " artifacts" : " artifact");
+	}
 	return status == EXIT_OK ? print_line(buf_as_span(&out)) : status;
 }
 

@@ -18,10 +18,12 @@ struct cell {
 void table_column(struct table *t, const char *title, unsigned rank, unsigned least, bool right)
 {
 	struct column *c = &t->columns[t->count++];
+	__attribute__((cleanup(buf_free))) struct buf fit = {0};
 
 	assert(t->count <= TABLE_COLUMNS_MAX);
 	*c = (struct column){.rank = rank, .least = least, .right = right};
-	snprintf(c->title, sizeof c->title, "%s", title);
+	screen_fit(&fit, span_of(title), t->screen->utf8);
+	snprintf(c->title, sizeof c->title, "%.*s", (int)fit.len, fit.len > 0 ? fit.at : "");
 }
 
 void table_cell(struct table *t, struct span fit, enum paint paint, double fraction)

@@ -1,8 +1,9 @@
 /* table: records as aligned columns, for a terminal.
  *
  * The widths are chosen by the first page that is printed and then stay, so that a list of any length is
- * printed in the memory of one page. Where the terminal is too narrow, very long ids are cut first, then columns
- * give up what they can do without, then the least important ones go, and in the end the first is cut. */
+ * printed in the memory of one page. Where the terminal is too narrow, very long ids are cut first, then
+ * columns give up what they can do without, then the least important ones go, and in the end the first is
+ * cut. */
 #pragma once
 #include "client/ctl/paint.h"
 #include "client/ctl/session.h"

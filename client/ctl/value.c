@@ -6,6 +6,7 @@
 #include "client/ctl/path.h"
 #include "proto/params.h"
 #include "proto/scan.h"
+#include <assert.h>
 #include <stdio.h>
 
 #define OWNED_BUF __attribute__((cleanup(buf_free))) struct buf
@@ -132,7 +133,7 @@ enum exit_status value_pair(struct buf *object, const char *pair, const char *wh
 	bool json = equals && equals > pair && equals[-1] == ':';
 	struct span name = {pair, equals ? (size_t)(equals - pair) - json : 0};
 	struct scan_report report = {0};
-	OWNED_BUF value = {0}, checked = {0};
+	OWNED_BUF value = {0}, checked = {0}, member = {0};
 
 	if (!equals || name.len == 0)
 		return complain_usage(command, "%s must be KEY=TEXT or KEY:=JSON, or a JSON object", what);
@@ -143,10 +144,23 @@ enum exit_status value_pair(struct buf *object, const char *pair, const char *wh
 	buf_string(&checked, name);
 	if (scan_check(buf_as_span(&checked), SCAN_DEPTH_WIRE, &report) != SCAN_OK)
 		return complain_usage(command, "%s: the key is not UTF-8", what);
-	enum exit_status status = input_check(&value, what);
+	buf_printf(&member, "%s %.*s", what, (int)name.len, name.at);
+	buf_char(&member, '\0');
+	enum exit_status status = input_check(&value, member.at);
 	if (status == EXIT_OK)
 		object_set(object, name, buf_as_span(&value));
+	else if (json)
+		complain("for a text say %.*s=%s", (int)name.len, name.at, equals + 1);
 	return status;
+}
+
+/* A word that somebody has typed for want of knowing better. */
+static bool is_no_object(const char *text)
+{
+	struct scan_report report = {0};
+
+	return !strchr("{[@", text[0]) && strcmp(text, "-") != 0 &&
+	       scan_check(span_of(text), SCAN_DEPTH_FILE, &report) != SCAN_OK;
 }
 
 static enum exit_status add_members(struct buf *object, const struct typed *t)
@@ -155,6 +169,11 @@ static enum exit_status add_members(struct buf *object, const struct typed *t)
 
 	if (!looks_like_json(t->text))
 		return value_pair(object, t->text, t->name, t->command);
+	if (is_no_object(t->text)) {
+		complain("%s must be KEY=TEXT, KEY:=JSON, a JSON object, @FILE, or - for stdin", t->name);
+		input_suggest_file(t->text);
+		return complain_help(t->command);
+	}
 	enum exit_status status = input_json(t->text, t->name, &json);
 	if (status != EXIT_OK)
 		return status;
@@ -202,6 +221,7 @@ static enum exit_status add_last(struct buf *out, struct saying *s)
 
 	while ((said = next_said(s)))
 		last = said;
+	assert(last); /* value_add has looked */
 	struct typed t = typed_of(s, last);
 	if (t.row.type == SPEC_BOOL) {
 		buf_text(out, last->on ? "true" : "false");

@@ -5,16 +5,16 @@
                [--persistd PATH | --persistd NAME=PATH]...
                [--records N] [--bytes N] [--repeats N] [--seconds S] [--dir DIR] [--out DIR] [--write-docs]
 
-The peers take turns within each repetition, so that whatever else the machine does falls on all of them; whoever is not
-measured is paused. Ratios are taken within a repetition, and their median is shown. Writes results.jsonl (a line for each
-measurement, then one for each row and peer), table.md and plot.svg into --out.
+The peers take turns within each repetition, so that whatever else the machine does falls on all of them; whoever is
+not measured is paused. Ratios are taken within a repetition, and their median is shown. Writes results.jsonl (a line
+for each measurement, then one for each row and peer), table.md and plot.svg into --out.
 
 Several --persistd are compared with each other, too: the first one is the base of the ratios.
 """
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import signal
 import subprocess
 import sys
@@ -25,11 +25,12 @@ from typing import Any, Optional
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ground import GroundError, foreign_seconds, fsync_micros, ground, machine  # noqa: E402
-from peers import Beanstalkd, Echo, Ovsdb, Peer, PeerError, Persistd, Redis, Rewriter, job_id  # noqa: E402
-from report import Report  # noqa: E402
+from peers import Beanstalkd, Echo, Ovsdb, Peer, PeerError, Persistd, Redis, Rewriter, fly, job_id  # noqa: E402
+from report import Report, put_into_docs  # noqa: E402
 from rows import FULL, QUICK, Row, RowError, peers_of, row_named, work_for  # noqa: E402
 
 PEERS = ('persistd', 'redis-always', 'redis-everysec', 'redis-off', 'ovsdb', 'sqlite', 'rewriter', 'beanstalkd')
+HOPELESS = 50
 QUICK_PEERS = ('persistd', 'redis-always', 'redis-off', 'ovsdb', 'beanstalkd')
 Result = dict[str, Any]
 
@@ -108,16 +109,13 @@ class Comparison:
         self.report.say(f'{peer.name}: {records} records in {time.monotonic() - begin:.1f} s')
 
     def fly(self, peer: Peer, work: str, records: int, connections: int, pipeline: int, *more: str) -> Result:
-        command = [str(self.load), '--socket', str(peer.socket), '--protocol', peer.protocol, '--work', work,
-                   '--records', str(records), '--bytes', str(self.options.bytes), '--connections', str(connections),
-                   '--pipeline', str(pipeline), *more]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise PeerError(f'{peer.name}, {work}: {done.stderr.strip()}')
-        return json.loads(done.stdout)
+        return fly(self.load, peer, work, records, self.options.bytes, connections, pipeline, *more)
 
     def peers_for(self, row: Row) -> list[str]:
-        return [*self.programs, *(p for p in peers_of(row) if p in self.options.peers)]
+        chosen = [p for p in peers_of(row) if p in self.options.peers]
+        if self.options.quick and row.is_start:  # a million jobs take ovsdb-server minutes
+            chosen = [p for p in chosen if p != 'ovsdb']
+        return [*self.programs, *chosen]
 
     def ensure(self, name: str) -> Peer:
         if name not in self.running:
@@ -138,7 +136,7 @@ class Comparison:
         before, foreign, begin = peer.cpu_seconds(), foreign_seconds(), time.monotonic()
         try:
             got = self.fly(peer, work, o.records, row.connections, row.pipeline, '--seconds', str(o.seconds), '--warm',
-                           str(o.warm), '--grace', '10', '--seed', str(repeat + 1))
+                           str(o.warm), '--grace', '3', '--seed', str(repeat + 1))
         except PeerError as e:
             self.report.say(f'{row.name}: {e}')
             self.restart(peer)
@@ -178,11 +176,15 @@ class Comparison:
         for name in names:
             self.ensure(name)
         for repeat in range(self.options.repeats):
+            rates: dict[str, float] = {}
             for name in names if repeat % 2 == 0 else reversed(names):
                 got = self.measure(row, name, repeat)
+                rates[name] = got['rate'] if got else 0.0
                 if got and name in self.programs:
                     answered = got['calls'] / (row.pipeline if row.work == 'notify' else 1)
                     self.reply_bytes[row.name] = round(got['bytes_in'] / answered)
+            if self.options.quick:  # once is enough of those that are out of sight
+                names = [name for name in names if rates[name] * HOPELESS >= max(rates.values())]
             self.measure_ceiling(row, self.reply_bytes.get(row.name, 0), repeat)
         self.report.row_done(row)
 
@@ -250,7 +252,7 @@ def parse() -> argparse.Namespace:
     assert __doc__ is not None
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--build', type=Path, required=True, help='the build directory')
-    p.add_argument('--quick', action='store_true', help='the rows that have goals, 3 repetitions, the peers of the goals')
+    p.add_argument('--quick', action='store_true', help='rows and peers that have goals, 3 repetitions')
     p.add_argument('--rows', help='names with commas between them')
     p.add_argument('--peers', help=f'some of {",".join(PEERS)}')
     p.add_argument('--persistd', action='append', default=[], metavar='[NAME=]PATH')
@@ -262,8 +264,9 @@ def parse() -> argparse.Namespace:
     p.add_argument('--warm', type=float, default=0.2)
     p.add_argument('--pause', type=float, default=0.1, help='seconds before each measurement')
     p.add_argument('--dir', type=Path, default=Path('/var/tmp'))
-    p.add_argument('--gigabytes', type=int, default=24, help='size of the file system that is made (sparse)')
+    p.add_argument('--gigabytes', type=int, default=24, help='size of the file system that is made; 0: none')
     p.add_argument('--anywhere', action='store_true', help='also where nothing is durable')
+    p.add_argument('--nice', type=int, default=0, help='added to the niceness of all that is measured')
     p.add_argument('--out', type=Path)
     p.add_argument('--write-docs', action='store_true', help='put table and plot into docs/performance.md')
     o = p.parse_args()
@@ -283,19 +286,9 @@ def parse() -> argparse.Namespace:
     return o
 
 
-def put_into_docs(out: Path) -> None:
-    docs = Path(__file__).resolve().parents[2] / 'docs'
-    page = (docs / 'performance.md').read_text()
-    before, begin, rest = page.partition('<!-- comparison -->\n')
-    _, end, after = rest.partition('<!-- end of comparison -->\n')
-    if not begin or not end:
-        sys.exit('compare.py: docs/performance.md has no place for a comparison')
-    (docs / 'performance.md').write_text(before + begin + (out / 'table.md').read_text() + end + after)
-    (docs / 'performance.svg').write_text((out / 'plot.svg').read_text())
-
-
 def main() -> int:
     o = parse()
+    os.nice(o.nice)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with ground(o.dir, o.gigabytes, o.anywhere) as top:
@@ -313,7 +306,7 @@ def main() -> int:
         return 130
     print(report.table())
     if o.write_docs:
-        put_into_docs(o.out)
+        put_into_docs('comparison', o.out / 'table.md', o.out / 'plot.svg', 'performance.svg')
     return 0
 
 

@@ -1,5 +1,5 @@
-/* embedded: the same work done by SQLite within this process: a WAL, synchronous=FULL, one connection, a mutex around
- * it, so many threads. A burst of `pipeline` calls is one transaction. Progress is a table in memory, for it need not
+/* embedded: the same work done by SQLite within this process: a WAL, synchronous=FULL, one connection, a mutex
+ * around it, so many threads. A burst of `pipeline` calls is one transaction. Progress is a table in memory, for it need not
  * be durable. A list is a page and a count by the index on (status, created_at).
  *
  * The plan's socket is the database's file; it is made where it is missing. */

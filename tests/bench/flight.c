@@ -20,7 +20,7 @@ enum { READ_BYTES = 256 << 10, EVENTS = 64, TURN_MS = 100 };
 struct craft {
 	int fd;
 	uint32_t start;
-	uint64_t oldest, next, last;   /* all below oldest are answered, all below next asked; last: none from there on */
+	uint64_t oldest, next, last;   /* below oldest all are answered, below next asked; none from last on */
 	uint32_t outstanding, replies; /* replies: how many came for the oldest, of those it gets */
 	uint64_t unsent, due;          /* bytes, counted on from the ring's start through all passes over it */
 	uint64_t *sent_at;             /* by number, modulo window; 0: answered */
@@ -188,7 +188,8 @@ static bool read_replies(struct flight *f, struct craft *c, uint64_t *now)
 static int connect_to(struct flight *f)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", f->plan->socket) >= sizeof address.sun_path) {
+	int len = snprintf(address.sun_path, sizeof address.sun_path, "%s", f->plan->socket);
+	if (len >= (int)sizeof address.sun_path) {
 		fail(f, "the socket's path is too long");
 		return -1;
 	}
@@ -254,11 +255,16 @@ static bool turn(struct flight *f, uint64_t *now)
 	return true;
 }
 
+static bool is_stopped(const struct flight *f)
+{
+	return (f->plan->calls > 0 && f->log->total >= f->plan->calls) || (f->plan->stop && *f->plan->stop);
+}
+
 static bool is_over(const struct flight *f, uint64_t now, uint64_t end)
 {
 	bool all_asked = true;
 	if (!f->plan->once)
-		return now >= end && f->log->calls > 0;
+		return (now >= end && f->log->calls > 0) || is_stopped(f);
 	for (uint32_t i = 0; i < f->plan->connections && all_asked; i++)
 		all_asked = f->crafts[i].next >= f->crafts[i].last;
 	return all_asked && f->outstanding == 0;
@@ -306,8 +312,7 @@ static void fly_all(struct flight *f)
 static void sleep_until(uint64_t ns)
 {
 	struct timespec t = {.tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND)};
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-		;
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL); /* a signal may end it early */
 }
 
 /* One request at each tick; after a late reply the next one goes at once, and missed ticks are left out. */
@@ -317,7 +322,7 @@ static void fly_paced(struct flight *f)
 	uint64_t start = now_ns(), now = start, every = (uint64_t)(f->plan->every * 1e9), tick = start;
 	uint64_t end = start + (uint64_t)(f->plan->seconds * 1e9);
 	start_counting(f);
-	while (now < end) {
+	while (now < end && !is_stopped(f)) {
 		if (!ask_more(f, c, now_ns()))
 			return;
 		while (c->outstanding > 0) {

@@ -9,6 +9,7 @@
 #pragma once
 #include "tests/bench/histogram.h"
 #include "tests/bench/ring.h"
+#include <signal.h>
 
 enum { FLIGHT_PATIENCE = 60, FLIGHT_PIPELINE_MAX = 1024, FLIGHT_CONNECTIONS_MAX = 1024 };
 
@@ -20,6 +21,8 @@ struct flight_plan {
 	double warm, seconds, grace;
 	bool once;         /* each request once, however long it takes; warm and seconds are not looked at */
 	double every;      /* above 0: one connection, one request each so many seconds */
+	uint64_t calls;    /* above 0: over once so many are answered, if the time is not over before */
+	const volatile sig_atomic_t *stop; /* not 0: over now. May be NULL. */
 };
 
 struct flight_log {

@@ -1,7 +1,7 @@
-"""The ground that is measured on: a directory on a file system that keeps what was fsynced, and the machine's description.
+"""The ground that is measured on: a directory on a file system that keeps what was fsynced, and what machine it is.
 
-As root it is an ext4 of its own, with a journal, in an image file that is mounted for as long as it is needed: every server
-writes to the same fresh file system, and what else the disk holds matters little. Else it is a plain directory.
+As root it is an ext4 of its own, with a journal, in an image file that is mounted for as long as it is needed: every
+server writes to the same fresh file system, and what else the disk holds matters little. Else it is a plain directory.
 """
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _mount_image(image: Path, point: Path, gigabytes: int) -> bool:
 
 @contextlib.contextmanager
 def ground(parent: Path, gigabytes: int, anywhere: bool) -> Iterator[Path]:
-    """A directory to measure in; gone afterwards. `anywhere`: also where nothing is durable."""
+    """A directory to measure in, gone at the end. `anywhere`: also where nothing is durable. 0 GB: a plain one."""
     kind = filesystem_of(parent)
     if kind in FORGETFUL and not anywhere:
         raise GroundError(f'{parent} is on {kind}, where fsync means nothing: choose another place with --dir, '
@@ -49,7 +49,7 @@ def ground(parent: Path, gigabytes: int, anywhere: bool) -> Iterator[Path]:
     point = top / 'disk'
     mounted = False
     try:
-        mounted = os.geteuid() == 0 and _mount_image(top / 'image', point, gigabytes)
+        mounted = gigabytes > 0 and os.geteuid() == 0 and _mount_image(top / 'image', point, gigabytes)
         point.mkdir(exist_ok=True)
         yield point
     finally:

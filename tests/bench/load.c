@@ -4,12 +4,13 @@
  *          [--connections 1] [--pipeline 1] [--seconds 2] [--warm 0.2] [--grace 5] [--every MICROS] [--seed 1]
  *     load --protocol sqlite --socket FILE …   the same by SQLite in this process, in so many threads
  *     load --work preload …             stores the records, each once, in order (--first N: from there on)
- *     load --work delete --count N …    deletes so many, each once
+ *     load --work delete --count N …    deletes so many, each once; with other works --count ends the run early
  *     load --work records …             prints them, a line each, and connects to nothing
  *
  * Works: save indexed preload get list progress notify mixed delete first middle rare common ping (dialect.h).
  * Prints one line of JSON. Times are in microseconds; `cpu` is the part of a core that this program used.
- * Exit status 1: an error came back, or no reply; it says so on stderr. */
+ * SIGINT ends a run early, and what was measured is printed. Exit status 1: an error came back, or no reply; stderr
+ * says which. */
 #include "tests/bench/flight.h"
 #ifdef HAVE_SQLITE
 #include "tests/bench/embedded.h"
@@ -27,11 +28,19 @@ struct options {
 	bool has_count;
 };
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
 static void usage(void)
 {
-	fprintf(stderr, "usage: load --socket PATH [--protocol persistd|redis|ovsdb|sqlite|echo] [--work WORK] [--records N]\n"
-	                "            [--bytes N] [--connections N] [--pipeline N] [--seconds S] [--warm S] [--grace S]\n"
-	                "            [--every MICROS] [--seed N] [--first N] [--count N]\n");
+	fprintf(stderr, "usage: load --socket PATH [--protocol persistd|redis|ovsdb|sqlite|echo] [--work WORK]\n"
+	                "            [--records N] [--bytes N] [--connections N] [--pipeline N] [--seconds S] [--warm S]\n"
+	                "            [--grace S] [--every MICROS] [--seed N] [--first N] [--count N]\n");
 	exit(2);
 }
 
@@ -124,7 +133,10 @@ static void read_options(struct options *o, int argc, char **argv)
 	bool needs_socket = strcmp(o->ring.work, "records") != 0;
 	if (optind < argc || (needs_socket && !o->flight.socket))
 		usage();
-	if (!o->has_count)
+	o->flight.once = strcmp(o->ring.work, "preload") == 0 || strcmp(o->ring.work, "delete") == 0;
+	if (o->has_count && !o->flight.once && needs_socket)
+		o->flight.calls = o->ring.count;
+	if (!o->has_count || o->flight.calls > 0)
 		o->ring.count = o->ring.records - o->ring.first;
 	if (o->ring.first >= o->ring.records || o->ring.count > o->ring.records - o->ring.first) {
 		fprintf(stderr, "load: --first and --count must lie within --records\n");
@@ -193,7 +205,8 @@ static bool take_off(const struct flight_plan *plan, struct flight_log *log)
 #ifdef HAVE_SQLITE
 	return embedded_fly(plan, log);
 #else
-	snprintf(log->fault, sizeof log->fault, "built without SQLite: install libsqlite3-dev, meson setup --reconfigure");
+	snprintf(log->fault, sizeof log->fault, 
+	         "built without SQLite: install libsqlite3-dev, then meson setup --reconfigure");
 	return false;
 #endif
 }
@@ -249,7 +262,8 @@ int main(int argc, char **argv)
 		print_records(&o.ring);
 		return 0;
 	}
-	o.flight.once = strcmp(o.ring.work, "preload") == 0 || strcmp(o.ring.work, "delete") == 0;
+	o.flight.stop = &interrupted;
+	signal(SIGINT, on_interrupt);
 	bool good = strcmp(o.ring.work, "preload") == 0 ? preload(&o, &log) : fly(&o, &log);
 	if (good)
 		print_log(&o, &log);

@@ -4,19 +4,18 @@ A server is paused (SIGSTOP) while another one is measured, so that none disturb
 """
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Optional
+from typing import IO, Any, Optional
 
 HERE = Path(__file__).resolve().parent
 START_PATIENCE = 600.0
-TICK = os.sysconf('SC_CLK_TCK')
 
 
 def job_id(number: int) -> str:
@@ -155,8 +154,8 @@ class Peer:
     # ---- what it costs
 
     def cpu_seconds(self) -> float:
-        words = Path(f'/proc/{self.pid}/stat').read_text().rsplit(')', 1)[1].split()
-        return (int(words[11]) + int(words[12])) / TICK
+        """User and system time of its threads, by the process's own clock (clock_getcpuclockid)."""
+        return time.clock_gettime(~self.pid << 3 | 2)
 
     def rss_bytes(self) -> int:
         for line in Path(f'/proc/{self.pid}/status').read_text().splitlines():
@@ -182,6 +181,8 @@ class Lines(Peer):
 
 
 class Persistd(Lines):
+    """`program` with its defaults, whatever configuration the machine has."""
+
     def __init__(self, name: str, top: Path, program: Path) -> None:
         super().__init__(name, top)
         self.program = program
@@ -191,11 +192,22 @@ class Persistd(Lines):
         return [str(self.program), '--config', '/dev/null', '--socket', str(self.socket),
                 '--state-dir', str(self.state / 'store')]
 
+    def call(self, method: str, **params: Any) -> Any:
+        """The result of one call; PeerError for an error."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(self.socket))
+            s.sendall(json.dumps({'jsonrpc': '2.0', 'method': method, 'params': params, 'id': 1}).encode() + b'\n')
+            with s.makefile('rb') as replies:
+                reply = json.loads(replies.readline())
+        if 'result' not in reply:
+            raise PeerError(f'{self.name}, {method}: {reply["error"]["message"]}')
+        return reply['result']
+
 
 class Rewriter(Lines):
     """What is replaced: an asyncio server that writes its whole JSON file at each save."""
 
-    works = frozenset({'save', 'indexed', 'preload', 'get', 'list', 'progress', 'mixed'})
+    works = frozenset({'save', 'indexed', 'preload', 'get', 'list', 'progress', 'notify', 'mixed'})
 
     def __init__(self, name: str, top: Path, load: Path, records: int, size: int) -> None:
         super().__init__(name, top)
@@ -342,7 +354,14 @@ class Beanstalkd(Peer):
             wanted -= got.count(b'\n')
 
 
-def packages_missing() -> list[str]:
-    programs = {'redis-server': 'redis-server', 'redis-cli': 'redis-tools', 'ovsdb-server': 'openvswitch-common',
-                'ovsdb-tool': 'openvswitch-common', 'beanstalkd': 'beanstalkd'}
-    return sorted({package for program, package in programs.items() if shutil.which(program) is None})
+def fly(load: Path, peer: Peer, work: str, records: int, size: int, connections: int = 1, pipeline: int = 1,
+        *more: str) -> dict[str, Any]:
+    """What the load generator says of that work; PeerError where it fails."""
+    command = [str(load), '--socket', str(peer.socket), '--protocol', peer.protocol, '--work', work,
+               '--records', str(records), '--bytes', str(size), '--connections', str(connections),
+               '--pipeline', str(pipeline), *more]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise PeerError(f'{peer.name}, {work}: {done.stderr.strip()}')
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said

@@ -58,7 +58,8 @@ def line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float =
 
 def page(height: float, parts: list[str]) -> str:
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" '
-            f'height="{height:.0f}">\n<rect width="100%" height="100%" fill="white"/>\n' + '\n'.join(parts) + '\n</svg>\n')
+            f'height="{height:.0f}">\n<rect width="100%" height="100%" fill="white"/>\n'
+            + '\n'.join(parts) + '\n</svg>\n')
 
 
 def legend(names: list[str], y: float) -> list[str]:

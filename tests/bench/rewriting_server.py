@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 Job = dict[str, Any]
 
@@ -43,7 +43,7 @@ class Store:
 
     def list(self, status: str, limit: int) -> dict[str, Any]:
         found = [job for job in self.jobs.values() if job['status'] == status]
-        found.sort(key=lambda job: job['created_at'], reverse=True)
+        found.sort(key=lambda job: str(job['created_at']), reverse=True)
         return {'jobs': found[:limit], 'total': len(found), 'next_cursor': None}
 
     def update_progress(self, id: str, progress: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,9 @@ class Store:
     async def carry_out(self, method: str, params: dict[str, Any]) -> Any:
         if method == 'job.save':
             return await self.save(params['job'])
-        return {'job.get': self.get, 'job.list': self.list, 'job.update_progress': self.update_progress}[method](**params)
+        reads: dict[str, Callable[..., Any]] = {'job.get': self.get, 'job.list': self.list,
+                                                'job.update_progress': self.update_progress}
+        return reads[method](**params)
 
 
 async def serve(store: Store, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

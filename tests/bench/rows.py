@@ -48,7 +48,7 @@ GOALS: dict[str, dict[str, float]] = {
     'progress-64x16': {'redis-off': 1.5, 'ovsdb': 5},
     'notify-64x16': {'redis-off': 3.0, 'ovsdb': 5},
     'mixed-64': {'redis-always': 2.5, 'redis-off': 1.2, 'ovsdb': 5},
-    'start': {'redis-always': 0.6, 'beanstalkd': 0.6},
+    'start': {'redis-always': 0.6, 'beanstalkd': 0.6, 'ovsdb': 0.2},
     'memory': {'redis-always': 0.8},
 }
 
@@ -64,8 +64,8 @@ REDIS_OF = {
     'progress': ('redis-off',),
     'notify': ('redis-off',),
     'mixed': ('redis-always', 'redis-everysec', 'redis-off'),
-    'start': ('redis-always', 'beanstalkd'),
-    'memory': ('redis-always',),
+    'start': ('redis-always', 'beanstalkd', 'ovsdb'),
+    'memory': ('redis-always', 'beanstalkd', 'ovsdb'),
 }
 
 

@@ -3,7 +3,8 @@
  * Job number n has one id, one type and one time of creation, a second after that of job n - 1, whatever else is
  * asked: so every program knows which jobs are the newest without asking a server. It has two statuses, and a
  * save puts it into one of them: whoever keeps an index by status knows which other one the job may have left.
- * One job in RARE is of a type of its own, for lists by a rare value.
+ * SAMPLE_RARE of the first thousand jobs are of a type of their own, for lists by a value that is as rare at any
+ * size.
  *
  * `bytes` is the length of the whole record as a server hands it out, its times and revision included; it is
  * met to within a few bytes. All values, no state; any thread. */
@@ -11,7 +12,7 @@
 #include "proto/buf.h"
 #include <stdbool.h>
 
-enum { SAMPLE_STATUSES = 5, SAMPLE_RARE = 1000, SAMPLE_BYTES_MIN = 560, SAMPLE_ID_LEN = 21 };
+enum { SAMPLE_STATUSES = 5, SAMPLE_RARE = 20, SAMPLE_BYTES_MIN = 560, SAMPLE_ID_LEN = 21 };
 
 struct sample {
 	uint32_t number;

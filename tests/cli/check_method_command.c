@@ -119,7 +119,7 @@ START_TEST(it_has_a_flag_for_each_parameter_and_each_field_that_is_not_the_daemo
 {
 	static const char *const wanted[] = {
 		"robot", "nick-name", "speed", "parts", "born-at", "plan-id", "colours", "ids", "tested",
-		"build_now-timeout", "seen-after", "since", "fields",
+		"build-now-timeout", "seen-after", "since", "fields",
 	};
 
 	for (size_t f = 0; f < sizeof wanted / sizeof *wanted; f++)
@@ -165,8 +165,8 @@ START_TEST(mistakes_are_refused_in_the_spec_s_words_by_the_flag_s_name)
 		{{"p"}, "nothing is said: give fields as flags"},
 		{{"p q", "{}"}, "PLAN_ID must be a string that matches"},
 		{{"p", "--speed", "fats"}, "--speed must be one of slow, fast\n  hint: did you mean fast?"},
-		{{"p", "{}", "--build_now-timeout", "12"}, "--build_now-timeout must be an integer from 1 to 9"},
-		{{"p", "{}", "--build_now-timeout", "x"}, "--build_now-timeout must be an integer from 1 to 9"},
+		{{"p", "{}", "--build-now-timeout", "12"}, "--build-now-timeout must be an integer from 1 to 9"},
+		{{"p", "{}", "--build-now-timeout", "x"}, "--build-now-timeout must be an integer from 1 to 9"},
 		{{"p", "{}", "--since", "soon"}, "--since must be a time such as 2h"},
 		{{"p", "--parts", "{\"a\":}"}, "--parts: not JSON: byte 6: expected a JSON value"},
 		{{"p", "--parts", "[1]"}, "--parts must be an object"},
@@ -175,8 +175,8 @@ START_TEST(mistakes_are_refused_in_the_spec_s_words_by_the_flag_s_name)
 		{{"p", "{}", "--fields", "a,,b"}, "--fields must be field names with commas between them"},
 		{{"p", "--nick-name", "\xff"}, "--nick-name is not UTF-8"},
 		{{"p", "{}", "q"}, "there is no place for q"},
-		{{"p", "{}", "--tested", "--build_now-timeout", "2"},
-		 "timeout and tested cannot go together\n  hint: leave one"},
+		{{"p", "{}", "--tested", "--build-now-timeout", "2"},
+		 "--build-now-timeout and --tested cannot go together"},
 	};
 
 	expect_refusal((char **)cases[_i].words, cases[_i].said);

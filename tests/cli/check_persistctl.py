@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,6 +154,51 @@ class Outputs(Store):
         t.pipe("run diff bt-1")
         t.check()
 
+    def test_an_empty_object_against_members_differs_by_the_members_alone(self) -> None:
+        empty = {"kind": "x", "status": "queued", "request": {"legs": [], "costs": {}, "x": {}}, "meta": {}}
+        full = {"kind": "x", "status": "queued", "request": {"legs": [{"w": 1}], "costs": {"tax": 2}, "x": [3]},
+                "meta": {"a": 1, "b": {}}}
+        for id, run in (("df-1", empty), ("df-2", full)):
+            self.call("run.create_or_update", run_id=id, **run)
+            self.addCleanup(self.call, "run.delete", run_id=id)
+        self.assertEqual(self.good("run diff df-1 df-2"), "request.legs[0].w\t\t1\nrequest.costs.tax\t\t2\n"
+                         "request.x\t{}\t\nrequest.x[0]\t\t3\nmeta.a\t\t1\nmeta.b\t\t{}\n")
+        self.assertEqual(set(self.good("run diff df-2 df-1 --fields request,meta.a").splitlines()),
+                         {"request.legs[0].w\t1\t", "request.costs.tax\t2\t", "request.x[0]\t3\t", "request.x\t\t{}",
+                          "meta.a\t1\t"})
+        self.assertEqual(self.ctl("run diff df-1 df-2 --exit-code -q --fields meta").out, "meta.a\nmeta.b\n")
+
+    def test_nothing_out_of_a_record_changes_the_terminal(self) -> None:
+        evil = "\033]0;title\007\033[2J\u009b31m\u202egnp\u2066\r\x7f"
+        self.call("job.save", job={"id": "evil", "type": "evil", "status": "failed", "error": evil,
+                                   "payload": {evil: evil}, "metadata": {"a": evil}, "progress": {
+                                       "current": 1, "total": 2, "message": evil}})
+        self.call("run.create_or_update", run_id="evil", kind="evil", meta={evil: evil}, error={"message": evil})
+        self.call("run.create_or_update", run_id="evil-2", kind="evil", meta={evil: evil + "x"}, error={"m": evil})
+        artifact = json.loads(self.good("artifact save evil - --kind evil", stdin=json.dumps({evil: evil})))["id"]
+        for noun in ("job", "run"):
+            self.addCleanup(self.call, f"{noun}.delete", **{"id" if noun == "job" else "run_id": "evil"})
+        self.addCleanup(self.call, "run.delete", run_id="evil-2")
+        lists = "job list --type evil", "run list --kind evil", "run list --kind evil --fields id,meta,error.message"
+        shown = ("job get evil", "job get evil -q --fields error", "job get evil -q --fields error,payload,metadata.a",
+                 "job get evil --fields payload,metadata.a", "job get evil --json", "run diff evil evil-2",
+                 "run diff evil evil-2 -q", "run diff evil evil-2 --jsonl", "run diff evil evil-2 --json",
+                 "run find a b", "call job.get '{\"id\":\"evil\"}'", f"artifact read {artifact}",
+                 f"artifact read {artifact} --json", "job count --group-by type",
+                 "job list --type evil -q --fields error",
+                 "export", "export --json", "export --csv --jobs", "export --csv --runs -o /dev/stdout",
+                 "export --jobs --type evil --fields error")
+        for line in (*lists, *(f"{line} --jsonl" for line in lists), *(f"{line} --json" for line in lists), *shown):
+            out = self.terminal(200, line).out
+            self.assertRegex(out, "title|not_found|total", line)
+            self.assertEqual(re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", out), [], line)
+        # in a pipe it is what was stored
+        self.assertEqual(self.ctl("job get evil -q --fields error").out, evil + "\n")
+        self.assertIn(evil.replace("\r", "\\r"), self.good("job list --type evil -q --fields id,error"))
+        self.assertEqual(json.loads(self.good("export --jobs --type evil"))["job"]["error"], evil)
+        self.assertEqual(run_bytes("export", "--jobs", "--type", "evil", "--csv", "--fields", "error",
+                                   env={"PERSISTD_SOCKET": self.daemon.socket}), f'error\r\n"{evil}"\r\n'.encode())
+
     def test_counts(self) -> None:
         t = Transcript(self, "count")
         t.pipe("job count")
@@ -193,19 +239,41 @@ class Outputs(Store):
             "job list --meta owner",
             "job get",
             "job get 'no blanks'",
+            "job get nightly 'no blanks' 'nor tabs\\t'",
+            "job delete",
+            "job delete 'no blanks' nightly",
+            "job delete nightly --id nightly",
+            "run get",
+            "run delete bt-1 bt.2",
             "job save",
             "job save a b",
             "job save '{\"id\":}'",
             "job save '[1]'",
             "job save a --payload '{1}'",
             "job save a --payload @/nonexistent/file",
+            "job save a --payload word",
+            "job save a --payload n:=word",
+            "job save a --payload ''",
+            "job progress nightly",
+            "run diff bt-1 'no blanks'",
+            "call job.get nightly",
+            "help job list more",
+            "version",
+            "export jobs",
             "job save '{\"statsu\":\"running\"}'",
             "job progress nightly x",
+            "job save nightly --progress total=10",
+            "job save nightly --progress total=ten",
+            "job cleanup --days '\"3\"'",
             "job progress nightly -1",
             "run save new-one --status running",
             "run find job_id",
             "artifact save",
             "artifact save bt-1 /nonexistent/file",
+            "artifact save bt-1 @/nonexistent/file",
+            "artifact save bt-1 '[1,'",
+            "artifact save bt-1 ''",
+            "artifact save bt-1 @",
             "call",
             "call ping",
             "call no.method",
@@ -213,6 +281,9 @@ class Outputs(Store):
             "call job.get '{}' '{}'",
             "help nothing",
             "help job.lst",
+            "import",
+            "run diff bt-1",
+            "artifact delete",
             "set-log-level",
             "set-log-level debg",
             "--socket /nonexistent/s ping",
@@ -274,6 +345,13 @@ class Saving(Store):
         self.good("job save p --payload -", stdin='{"b":"ü"}')
         self.assertEqual(self.stored("p")["payload"], {"b": "ü"})
 
+    def test_a_file_s_name_where_json_belongs_is_told_how_it_is_read(self) -> None:
+        file = f"{self.daemon.dir}/payload.json"
+        Path(file).write_text("{}")
+        done = self.ctl("job save p --payload", file)
+        self.assertEqual(done.status, 2)
+        self.assertIn(f"\npersistctl: to read the file, say @{file}\n", done.err)
+
     def test_numbers_come_back_as_they_went_in(self) -> None:
         self.good("job save n --payload '{\"i\":9007199254740993,\"r\":0.1,\"e\":1e300}'")
         self.assertEqual(self.good("job get n -q --fields payload"),
@@ -316,8 +394,8 @@ class Saving(Store):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(PATIENCE), 130)
         out, err = process.communicate(timeout=PATIENCE)
-        self.assertEqual(err.decode(), "persistctl: interrupted: of the first 1000 lines 1000 records were saved; the same "
-                                       "command again is safe where each record has its id\n")
+        self.assertEqual(err.decode(), "persistctl: interrupted: of the first 1000 lines 1000 records were saved; the "
+                                       "same command again is safe where each record has its id\n")
         self.assertEqual(out.decode().split(), [f"c{n:04}" for n in range(1000)])
 
     def test_a_run_is_got_edited_and_saved(self) -> None:
@@ -345,6 +423,38 @@ class Saving(Store):
         self.assertEqual(self.good("job delete d1 d2 nobody"), '{"removed":2}\n')
         self.assertEqual(self.terminal(80, "job delete d1").out, "0 removed\n")
 
+    def test_a_dry_delete_says_what_is_there_and_removes_nothing(self) -> None:
+        for id in ("e1", "e2"):
+            self.good(f"job save {id}")
+            self.good(f"run save {id} --kind x")
+        self.good("artifact save e1 - -q", stdin="1")
+        self.assertEqual(self.good("job delete e1 nobody e2 --dry-run"), '{"removed":2,"ids":["e1","e2"]}\n')
+        self.assertEqual(self.good("job delete --ids e1,nobody -n -q"), "e1\n")
+        self.assertEqual(self.terminal(80, "job delete e1 nobody e2 -n").out, "e1\ne2\n2 would be removed\n")
+        self.assertEqual(self.good("run delete nobody e1 e2 --dry-run"),
+                         '{"removed":2,"ids":["e1","e2"],"artifacts":1}\n')
+        self.assertEqual(self.terminal(80, "run delete e1 --dry-run").out, "e1\n1 would be removed, and 1 artifact\n")
+        self.assertEqual(self.terminal(80, "run delete e1 --dry-run --keep-artifacts").out, "e1\n1 would be removed\n")
+        self.assertEqual(self.good("run delete nobody --dry-run"), '{"removed":0,"ids":[],"artifacts":0}\n')
+        self.assertEqual(self.good("job list -q --limit 2").split(), ["e2", "e1"])
+        self.assertEqual(self.good("run delete e1 nobody e2"), '{"removed":2}\n')
+
+    def test_of_several_ids_an_error_names_the_one_and_the_others_are_done(self) -> None:
+        for id in ("s1", "s2"):
+            self.good(f"run save {id} --kind x")
+        done = self.ctl("run get s1 nobody s2 nothing --fields id -q")
+        self.assertEqual((done.status, done.out), (3, "s1\ns2\n"))
+        self.assertIn("persistctl: run.get nobody: not_found: ", done.err)
+        self.assertIn("persistctl: run.get nothing: not_found: ", done.err)
+        for line in ("run get s1 'no blanks' s2 x.y", "run delete s1 'no blanks' s2 x.y"):
+            done = self.ctl(line)
+            self.assertEqual((done.status, done.out), (2, ""))
+            self.assertIn('persistctl: ID "no blanks" must be a string that matches [a-zA-Z0-9_-]{1,160}\n', done.err)
+            self.assertIn('persistctl: ID "x.y" must be a string that matches', done.err)
+        self.assertEqual(self.good("run get s1 s2 --fields id -q"), "s1\ns2\n")
+        self.assertIn('ID "a b" must', self.ctl("job delete s1 'a b'").err)
+        self.assertIn("persistctl: job.update_progress nobody: not_found: ", self.ctl("job progress nobody 1 2").err)
+
     def test_a_dry_cleanup_lists_and_removes_nothing(self) -> None:
         self.good("job save old --status completed --completed-at 2025-01-01T00:00:00Z")
         self.assertEqual(self.good("job cleanup --days 300 --dry-run -q"), "old\n")
@@ -358,6 +468,12 @@ class Saving(Store):
         Path(file).write_text('{"tail": [0.93,\n 3.1], "ü": "\\u0000"}\n')
         by_file = self.good("artifact save art", file, "--kind", "equity", "-q").strip()
         by_pipe = self.good("artifact save art - -q", stdin=Path(file).read_bytes()).strip()
+        by_at = self.good("artifact save art", f"@{file}", "-q").strip()
+        for id in (self.good("artifact save art --payload", f"@{file}", "-q"), by_at,
+                   self.good("artifact save art", Path(file).read_text(), "-q")):
+            self.assertEqual(run_bytes("artifact", "read", id.strip(), env={"PERSISTD_SOCKET": self.daemon.socket}),
+                             run_bytes("artifact", "read", by_file, env={"PERSISTD_SOCKET": self.daemon.socket}))
+        self.good("run save art --kind x --artifact-id", by_pipe)
         by_flag = self.good("artifact save --run art --payload '\"just text\"' --no-link -q").strip()
         env = {"PERSISTD_SOCKET": self.daemon.socket}
         for id in (by_file, by_pipe, by_flag):
@@ -470,6 +586,38 @@ class Statuses(Store):
         self.assertEqual((done.status, done.out), (69, ""))
         self.assertIn(f"no daemon at {path}: No such file or directory", done.err)
         self.assertIn(f"persistd --socket {path}", done.err)
+
+    def test_69_says_every_place_that_was_tried(self) -> None:
+        home = f"{self.daemon.dir}/nowhere"
+        self.assertIn(f"no daemon at {home} (from PERSISTD_SOCKET): No such file or directory\n",
+                      run("ping", env={"PERSISTD_SOCKET": home}).err)
+        if not os.path.exists("/run/persistd/persistd.sock"):
+            done = run("ping", env={"XDG_RUNTIME_DIR": home})
+            self.assertEqual(done.status, 69)
+            self.assertIn(f"no daemon at {home}/persistd/persistd.sock: No such file or directory\n"
+                          "persistctl: nor is one at /run/persistd/persistd.sock\n", done.err)
+
+    def test_a_daemon_that_dies_under_json_lines_leaves_a_count(self) -> None:
+        d = Daemon()
+        d.start()
+        process = subprocess.Popen([PERSISTCTL, "job", "save", "--jsonl", "-q"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment(PERSISTD_SOCKET=d.socket))
+        assert process.stdin
+        process.stdin.write("".join(f'{{"id":"d{n}"}}\n' for n in range(500)).encode())
+        process.stdin.flush()
+        end = time.monotonic() + PATIENCE
+        while int(run("job", "count", env={"PERSISTD_SOCKET": d.socket}).out) < 500 and time.monotonic() < end:
+            time.sleep(0.05)
+        d.process.kill()
+        d.process.wait()
+        process.stdin.write("".join(f'{{"id":"e{n}"}}\n' for n in range(500)).encode())
+        out, err = process.communicate(timeout=PATIENCE)
+        d.end()
+        self.assertNotEqual(process.returncode, 0)
+        self.assertRegex(err.decode(), r"\npersistctl: of the first \d+ lines 500 records were saved; the same command "
+                                       r"again is safe where each record has its id\n$")
+        self.assertEqual(out.decode().split(), [f"d{n}" for n in range(500)])
 
     def test_69_a_socket_that_nobody_listens_on(self) -> None:
         d = Daemon()

@@ -33,7 +33,7 @@ static json_t *read_back(const char *id)
 
 /* ---- saving */
 
-START_TEST(a_saved_artifact_is_a_file_that_anyone_can_read)
+START_TEST(a_saved_artifact_is_a_file_that_programs_of_its_user_can_read)
 {
 	json_t *artifact = save(
 		JSON({"run_id":"run-1","kind":"Equity Curve","payload":{"tail" : [0.1, 2, "\u00e9"], "n":null}}));
@@ -318,7 +318,7 @@ int main(void)
 {
 	Suite *suite = suite_create("artifacts");
 	TCase *saving = integration_case(suite, "saving", setup, teardown);
-	tcase_add_test(saving, a_saved_artifact_is_a_file_that_anyone_can_read);
+	tcase_add_test(saving, a_saved_artifact_is_a_file_that_programs_of_its_user_can_read);
 	tcase_add_test(saving, an_artifact_comes_back_as_it_was_saved);
 	tcase_add_test(saving, an_artifact_s_kind_is_its_run_s_unless_said_otherwise);
 	tcase_add_test(saving, saving_links_the_run_unless_told_not_to);

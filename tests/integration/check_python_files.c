@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 static struct daemon *d;
 static struct client *c;
@@ -153,7 +154,7 @@ static void expect_refused(const char *name, const char *words)
 {
 	size_t len, now;
 	char *before = file_read(daemon_path(d, name), &len);
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_DATAERR);
 	char *after = file_read(daemon_path(d, name), &now);
 	ck_assert_msg(len == now && memcmp(before, after, len) == 0, "%s was changed", name);
 	char *errors = daemon_errors(d);

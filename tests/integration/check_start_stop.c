@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -74,7 +75,7 @@ START_TEST(a_second_daemon_on_the_same_files_is_refused_and_told_by_whom)
 	save("first");
 	struct daemon *second = daemon_new();
 	strcpy(second->state, d->state);
-	ck_assert_int_eq(daemon_start_refused(second, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(second, NULL), EX_TEMPFAIL);
 	expect_last_words(second, ARGS(d->state, number(d->pid)));
 	ck_assert(!file_exists(second->socket));
 	client_call(client_open(d), "server.ping", NULL);
@@ -86,7 +87,7 @@ START_TEST(a_second_daemon_on_the_same_socket_is_refused_and_told_by_whom)
 {
 	struct daemon *second = daemon_new();
 	strcpy(second->socket, d->socket);
-	ck_assert_int_eq(daemon_start_refused(second, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(second, NULL), EX_TEMPFAIL);
 	expect_last_words(second, ARGS(d->socket, number(d->pid)));
 	client_call(client_open(d), "server.ping", NULL);
 }
@@ -108,7 +109,7 @@ START_TEST(a_socket_that_answers_is_not_taken_over_though_its_lock_is_free)
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", d->socket);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	ck_assert_int_eq(listen(fd, 5), 0);
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
 	expect_last_words(d, ARGS(d->socket, number(getpid())));
 	ck_assert(file_exists(d->socket));
 	close(fd);
@@ -118,7 +119,7 @@ END_TEST
 START_TEST(what_is_no_socket_is_left_alone)
 {
 	file_write(d->socket, "precious", 8);
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
 	expect_last_words(d, ARGS(d->socket));
 	ck_assert_str_eq(file_read(d->socket, NULL), "precious");
 }
@@ -128,7 +129,7 @@ START_TEST(a_state_directory_that_is_a_file_is_refused)
 {
 	ck_assert_int_eq(rmdir(d->state), 0);
 	file_write(d->state, "precious", 8);
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
 	expect_last_words(d, ARGS(d->state));
 	ck_assert_str_eq(file_read(d->state, NULL), "precious");
 }
@@ -150,6 +151,73 @@ START_TEST(the_state_directory_is_made_and_is_the_owner_s_alone)
 END_TEST
 
 /* ---- stopping */
+
+static unsigned mode_of(const char *name)
+{
+	struct stat status;
+	ck_assert_msg(stat(daemon_path(d, name), &status) == 0, "%s", name);
+	return status.st_mode & 07777;
+}
+
+START_TEST(a_directory_that_is_there_keeps_its_mode_unless_another_is_said)
+{
+	ck_assert_int_eq(chmod(d->state, 0755), 0);
+	start_again();
+	client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"k"}));
+	const char *path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","kind":"a","payload":[1]})), "path");
+	struct stat artifact;
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+	ck_assert_uint_eq(mode_of("."), 0755);
+	ck_assert_uint_eq(mode_of("runs.json"), 0600);
+
+	/* the daemon has made this one itself: wider, it is meant to be */
+	ck_assert_int_eq(chmod(daemon_path(d, "artifacts"), 0750), 0);
+	start_again();
+	path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","kind":"b","payload":[1]})), "path");
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
+	ck_assert_uint_eq(mode_of("artifacts"), 0750);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+
+	daemon_start(d, ARGS("--state-dir-mode", "0700"));
+	ck_assert_uint_eq(mode_of("."), 0700);
+	ck_assert_uint_eq(mode_of("artifacts"), 0700);
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
+	char *said;
+	ck_assert_int_gt(asprintf(&said, "%s: the mode becomes 0700, as --state-dir-mode says, and was 0755: 2 directories and ", d->state), 0);
+	ck_assert_msg(strstr(daemon_errors(d), said), "%s", daemon_errors(d));
+	file_write(d->errors, "", 0);
+	daemon_restart(d, ARGS("--state-dir-mode", "0700"));
+	ck_assert_ptr_null(strstr(daemon_errors(d), "the mode becomes"));
+}
+END_TEST
+
+START_TEST(members_of_the_group_may_read_what_state_dir_mode_shares)
+{
+	daemon_start(d, ARGS("--state-dir-mode", "0750"));
+	c = client_open(d);
+	save("j");
+	client_call(c, "run.create_or_update", JSON({"run_id":"r","kind":"k"}));
+	const char *path = text_at(client_call(c, "artifact.save", JSON({"run_id":"r","kind":"a","payload":[1]})), "path");
+	struct stat artifact;
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0640);
+	ck_assert_uint_eq(mode_of("journal/00000000000000000001.json"), 0640);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+	ck_assert_uint_eq(mode_of("."), 0750);
+	ck_assert_uint_eq(mode_of("artifacts"), 0750);
+	ck_assert_uint_eq(mode_of("jobs.json"), 0640);
+	ck_assert_uint_eq(mode_of("runs.json"), 0640);
+	daemon_start(d, ARGS("--state-dir-mode", "0755"));
+	ck_assert_int_eq(stat(path, &artifact), 0);
+	ck_assert_uint_eq(artifact.st_mode & 07777, 0644);
+	ck_assert_uint_eq(mode_of("jobs.json"), 0644);
+	ck_assert_uint_eq(mode_of("persistd.lock"), 0600);
+}
+END_TEST
 
 START_TEST(at_rest_the_snapshots_alone_are_the_whole_truth)
 {
@@ -379,7 +447,7 @@ static void killed_with_segments(void)
 
 static void expect_refused(const char *word)
 {
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_DATAERR);
 	expect_last_words(d, ARGS(word));
 	struct command check = command_run(ARGS(PERSISTD, "--check", "--state-dir", d->state));
 	ck_assert_int_eq(check.status, 1);
@@ -444,7 +512,7 @@ START_TEST(another_store_s_snapshot_stops_the_start)
 	save("mine");
 	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
 	file_copy(daemon_path(other, "jobs.json"), daemon_path(d, "jobs.json"));
-	ck_assert_int_eq(daemon_start_refused(d, NULL), 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_DATAERR);
 }
 END_TEST
 
@@ -522,6 +590,22 @@ START_TEST(help_and_version_are_what_one_expects)
 }
 END_TEST
 
+START_TEST(a_service_manager_can_tell_what_trying_again_does_not_mend)
+{
+	char *conf;
+	ck_assert_int_gt(asprintf(&conf, "%s/persistd.conf", d->dir), 0);
+	file_write(conf, "[limits]\nmax_lines = 3\n", 23);
+	ck_assert_int_eq(daemon_start_refused(d, ARGS("--config", conf)), EX_CONFIG);
+	ck_assert_int_eq(daemon_start_refused(d, ARGS("--socket-group", "no such group")), EX_CONFIG);
+	ck_assert_int_eq(daemon_start_refused(d, ARGS("--nonsense")), EX_USAGE);
+	file_write(daemon_path(d, "jobs.json"), "{", 1);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_DATAERR);
+	ck_assert_int_eq(unlink(daemon_path(d, "jobs.json")), 0);
+	file_write(d->socket, "", 0);
+	ck_assert_int_eq(daemon_start_refused(d, NULL), EX_TEMPFAIL);
+}
+END_TEST
+
 static const char *const *const bad_usage[] = {
 	(const char *const[]){"--nonsense", NULL}, (const char *const[]){"argument", NULL},
 	(const char *const[]){"--log-level", "loud", NULL},
@@ -560,6 +644,8 @@ int main(void)
 	tcase_add_test(files, what_is_no_socket_is_left_alone);
 	tcase_add_test(files, a_state_directory_that_is_a_file_is_refused);
 	tcase_add_test(files, the_state_directory_is_made_and_is_the_owner_s_alone);
+	tcase_add_test(files, a_directory_that_is_there_keeps_its_mode_unless_another_is_said);
+	tcase_add_test(files, members_of_the_group_may_read_what_state_dir_mode_shares);
 	tcase_add_test(files, a_hangup_while_it_loads_is_a_reload_when_it_has_started);
 	tcase_add_test(files, a_damaged_segment_stops_the_start_and_is_left_alone);
 	tcase_add_test(files, a_cut_off_segment_stops_the_start);
@@ -571,6 +657,7 @@ int main(void)
 	tcase_add_test(files, check_reports_a_payload_without_a_record_and_one_that_is_missing);
 	tcase_add_test(files, check_of_a_directory_that_is_not_there_fails_and_makes_none);
 	tcase_add_test(files, help_and_version_are_what_one_expects);
+	tcase_add_test(files, a_service_manager_can_tell_what_trying_again_does_not_mend);
 	tcase_add_loop_test(files, wrong_usage_is_said_on_stderr_and_fails, 0, COUNT(bad_usage));
 	return integration_run(suite);
 }

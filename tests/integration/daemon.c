@@ -134,14 +134,18 @@ static int wait_until(pid_t pid, long long deadline)
 	}
 }
 
-static void become(const char *const *argv)
+/* What a sanitizer finds must end the daemon, and be told from other failures. Set before anything is forked:
+ * a child of a process with threads must not allocate, and setenv() does. */
+static void set_sanitizers(void)
 {
-	/* persistd must not outlive its test; what a sanitizer finds must end it,
-	 * and be told from other failures */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGXFSZ, SIG_IGN); /* a file size limit, where a test sets one, is to look like a full disk */
 	setenv("ASAN_OPTIONS", "detect_leaks=1:exitcode=86", 1);
 	setenv("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1:exitcode=86", 1);
+}
+
+static void become(const char *const *argv)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* persistd must not outlive its test */
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit, where a test sets one, is to look like a full disk */
 	execvp(argv[0], (char *const *)argv);
 	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
@@ -341,6 +345,7 @@ int integration_run(Suite *suite)
 		perror(base);
 		return EXIT_FAILURE;
 	}
+	set_sanitizers();
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);

@@ -31,7 +31,8 @@ TCase *integration_case(Suite *suite, const char *name, void (*setup)(void), voi
 
 void daemon_patience(int ms); /* how long a start and a stop may take, where DEADLINE_MS is not enough */
 struct daemon *daemon_new(void);                                  /* a directory, and nothing started */
-void daemon_spawn(struct daemon *d, const char *const *flags);    /* begins its life, does not wait for it */
+/* Begins its life and does not wait for it. The kernel ends it with the thread that called: use the test's own. */
+void daemon_spawn(struct daemon *d, const char *const *flags);
 /* returns once it answers; flags may be NULL */
 void daemon_start(struct daemon *d, const char *const *flags);
 struct daemon *daemon_started(const char *const *flags);          /* both */

@@ -520,6 +520,23 @@ SCRIPTS = {
             ("fold",),
         ],
     ),
+    "a merge over one that left changes out, after a restart": (
+        EMPTY,
+        {},
+        [
+            ("commit", job("a", 1), job("b", 1), run("r", 1)),
+            ("commit", job("a", None), job("b", 2)),
+            ("commit", run("s", 3)),
+            ("fold", "jobs"),
+            ("commit", job("c", 4)),
+            ("commit", run("t", 5)),
+            ("merge", 1, 2),
+            ("restart",),
+            ("merge", 0, 3),
+            ("restart",),
+            ("fold",),
+        ],
+    ),
     "a merge while a fold is written": (
         EMPTY,
         {},

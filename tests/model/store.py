@@ -45,6 +45,7 @@ SAFEGUARDS = {
     "merge: fsync of the merged segment": "it is renamed without",
     "merge: fsync of the directory before the unlinks": "it comes after them",
     "merge: only settled tables are left out": "what a loaded snapshot holds is left out",
+    "merge: what a replaced segment left out is known": "an older change of a lower segment is written",
     "merge: the last version of a record wins": "the first one does",
     "merge: deletions are kept": "they are left out",
     "merge: what is left out is stated": "it is not",
@@ -518,7 +519,10 @@ class Store:
 
     def merged(self, replaced):
         lowest, highest = replaced[0], replaced[-1]
-        known = self.settled if keeps("merge: only settled tables are left out") else self.snapshot_revision
+        known = dict(self.settled if keeps("merge: only settled tables are left out") else self.snapshot_revision)
+        if keeps("merge: what a replaced segment left out is known"):
+            for table in TABLES:
+                known[table] = max([known[table]] + [segment.without.get(table, 0) for segment in replaced])
         changes, without = {}, {}
         for segment in replaced:
             for table in TABLES:

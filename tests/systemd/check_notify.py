@@ -194,7 +194,7 @@ class Manager(unittest.TestCase):
     def test_what_is_no_listening_socket_is_refused(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
             process = self.start(listener=other)
-            self.assertEqual(process.wait(30), 1)
+            self.assertEqual(process.wait(30), os.EX_CONFIG)
         self.assertIn("no listening Unix stream socket", process.stderr.read())
 
     def test_lines_for_the_journal_carry_their_priority(self):

@@ -180,13 +180,52 @@ class Formats(Case):
         out, _ = self.ctl("export", "--runs", "--kind", kind, "--jsonl")
         self.assertEqual({json.loads(line)["run"]["kind"] for line in out.splitlines()}, {kind})
 
+    def ids(self, *words: Any) -> list[str]:
+        return [next(iter(json.loads(line).values()))["id"] for line in self.ctl("export", *words)[0].splitlines()]
+
+    def listed(self, *words: Any) -> list[str]:
+        return self.ctl(words[0], words[1], "-q", *words[2:])[0].split()
+
+    def test_times_limit_and_meta_choose_as_in_lists(self) -> None:
+        self.ctl("import", self.file("more.jsonl", text_of([
+            *({"job": job(n, created_at=f"2030-01-0{n}T00:00:00Z", metadata={"owner": "ops", "n": n})}
+              for n in range(1, 10)),
+            *({"run": {"id": f"r{n}", "kind": "k", "status": "running", "created_at": "2020-01-01T00:00:00Z",
+                       "updated_at": f"2030-01-0{n}T00:00:00Z", "meta": {"owner": "ops" if n % 2 else "me"}}}
+              for n in range(1, 10)),
+            *({"artifact": {"id": f"a_{n}", "run_id": "r1", "kind": "k", "created_at": f"2030-01-0{n}T00:00:00Z",
+                            "payload": n}} for n in range(1, 10))])))
+        for table, noun in (("--jobs", "job"), ("--runs", "run"), ("--artifacts", "artifact")):
+            for words in (("--since", "2030-01-03"), ("--since=2030-01-03", "--until=2030-01-06"), ("--limit", "4"),
+                          ("--since", "2030-01-01", "-n", "2")):
+                found = self.ids(table, *words)
+                self.assertTrue(0 < len(found) <= 7, words)
+                self.assertEqual(found, self.listed(noun, "list", *words))
+        self.assertEqual(self.ids("--jobs", "--limit", "1500"), self.listed("job", "list", "--all"))
+        for noun in ("job", "run"):
+            found = self.ids(f"--{noun}s", "--meta", "owner=ops")
+            self.assertEqual(set(found), set(self.listed(noun, "list", "--all", "--meta", "owner=ops")))
+            self.assertEqual(found, sorted(found))
+        self.assertEqual(self.ids("--jobs", "--meta", "owner=ops", "--meta", "n=3", "--limit", "5"), ["job-00003"])
+        self.assertEqual(self.ids("--jobs", "--meta", "owner=ops", "--limit", "2"), ["job-00009", "job-00008"])
+        self.assertEqual(self.ctl("export", "--runs", "--meta", "owner=ops", "--fields", "id", "--since=2030-01-09")[0],
+                         '{"run":{"id":"r9"}}\n')
+        self.assertEqual(len(self.ids("--limit", "3")), 9)
+        self.assertEqual(self.ids("--limit", "1", "--since", "2030-01-01", "--until", "2030-01-02"),
+                         ["job-00001", "r1", "a_1"])
+
     def test_what_cannot_go_together_is_refused_before_anything_is_written(self) -> None:
         for words in (("--csv",), ("--csv", "--jobs", "--runs"), ("--csv", "--json", "--jobs"), ("--type", "x"),
                       ("--kind", "x"), ("--runs", "--type", "x"), ("--status", "failed"), ("--fields", "status"),
-                      ("--jobs", "--fields", "nope"), ("more",), ("--artifacts", "--status", "failed")):
+                      ("--jobs", "--fields", "nope"), ("more",), ("--artifacts", "--status", "failed"),
+                      ("--meta", "a=b")):
             out, told = self.ctl("export", *words, "-o", self.here / "x", status=2)
             self.assertEqual(out, "")
             self.assertIn("export: ", told)
+        for words, said in ((("--since", "soon"), "--since must be a time such as"),
+                            (("-n0",), "--limit must be a whole"),
+                            (("--jobs", "--meta", "a"), "--meta must be KEY=TEXT")):
+            self.assertIn(said, self.ctl("export", *words, status=2)[1])
         self.ctl("export", "--jobs", "--status", "nope", "-o", self.here / "x", status=1)
         self.assertEqual([path.name for path in self.here.glob("x*")], [])
 
@@ -263,8 +302,8 @@ class Output(Case):
         lines = (first + rest).splitlines(keepends=True)
         self.assertLess(len(lines), 20000)
         self.assertIn(json.loads(lines[-1])["job"]["id"], "".join(f"job-{n:05} " for n in range(20000)))
-        self.assertEqual(told.decode(), f"persistctl: interrupted: {len(lines)} records were written, the output is not "
-                                        "whole: export again\n")
+        self.assertEqual(told.decode(), f"persistctl: interrupted: {len(lines)} records were written, the output is "
+                                        "not whole: export again\n")
 
     def test_ctrl_c_ends_it_where_nobody_reads_the_output(self) -> None:
         self.ctl("import", self.file("jobs.jsonl", text_of({"job": job(n, payload={"t": "x" * 500})}

@@ -29,7 +29,8 @@ class PythonFiles(Case):
     def test_every_field_of_every_record_arrives(self) -> None:
         out, told = self.ctl("import", JOBS, RUNS)
         self.assertEqual(out, "jobs: 400 imported, 0 already there\nruns: 250 imported, 0 already there\n")
-        self.assertEqual(told, "")
+        self.assertRegex(told, "^persistctl: 179 runs name an artifact whose payload is neither here nor in the store: "
+                               ".*\npersistctl: payloads come along .*\n$")
         for table, path in (("jobs", JOBS), ("runs", RUNS)):
             stored = self.daemon.records(table)
             wanted = json.loads(path.read_text())[table]
@@ -225,6 +226,25 @@ class Directories(Case):
         self.assertIn("1 artifacts come without their payload", told)
         self.assertStored(artifacts=1)
 
+    def test_runs_that_name_a_payload_which_nobody_has_are_told(self) -> None:
+        runs = self.file("alone/runs.json", {"runs": [run(n, artifact_id=f"eq_{n}") for n in range(8)] + [run(9)]})
+        self.file("old/runs.json", {"runs": [run(1, artifact_id="eq_1")]})
+        self.file("old/artifacts/eq_1.json", [1, 2])
+        told = ("persistctl: 8 runs name an artifact whose payload is neither here nor in the store: "
+                + ", ".join(f"eq_{n} of run run-{n:05}" for n in range(3)) + ", …\n"
+                "persistctl: payloads come along from artifacts/ beside runs.json, where the directory is imported\n")
+        self.assertEqual(self.ctl("import", "-n", runs)[1], told + "persistctl: dry run: nothing was stored\n")
+        self.assertEqual(self.ctl("import", runs)[1], told)
+        # what comes along, or is there with or without a record, is not missing
+        self.assertEqual(self.ctl("import", "--replace", self.here / "old")[1], "")
+        (self.daemon.state / "artifacts/eq_3.json").write_text("{}")
+        last = text_of({"run": run(n, artifact_id=f"eq_{n}")} for n in (1, 2, 3))
+        last += text_of([{"artifact": {"id": "eq_2", "run_id": "run-00002", "kind": "eq", "payload": 1}}])
+        self.assertEqual(self.ctl("import", "-", stdin=last)[1], "")
+        odd = text_of([{"run": run(1, artifact_id="../x")}, {"run": run(2, artifact_id="eq_1")}])
+        self.assertIn("1 run names an artifact whose payload is neither here nor in the store: ../x of run run-00001\n",
+                      self.ctl("import", "-", stdin=odd)[1])
+
     def test_a_payload_file_that_is_no_json_stops_it_before_anything_is_stored(self) -> None:
         self.file("old/runs.json", {"runs": [run(1, artifact_id="cut_off")]})
         self.file("old/artifacts/cut_off.json", b'{"tail": [1,\n2')
@@ -299,7 +319,8 @@ class Refusals(Case):
 
     def test_all_ids_that_cannot_be_are_told_before_anything_is_stored(self) -> None:
         self.refused(text_of([{"job": dict(job(n), id=f"a.{n}" if n % 2 else f"a{n}")} for n in range(30)]),
-                     'bad.json:2 (byte', '"a.1"', "bad.json:20 (byte", '"a.19"', "… and 5 more ids that cannot be taken\n")
+                     'bad.json:2 (byte', '"a.1"', "bad.json:20 (byte", '"a.19"',
+                     "… and 5 more ids that cannot be taken\n")
 
     def test_a_number_that_cannot_be_held_is_refused_by_path(self) -> None:
         self.refused(b'{"job":{"id":"a","payload":{"n":[1,18446744073709551616]}}}',
@@ -402,8 +423,8 @@ class Interrupted(Case):
         self.assertEqual(process.returncode, 130, told)
         stored = self.daemon.call("job.count")["total"]
         self.assertLess(stored, 40000)
-        self.assertEqual(told.decode(), f"persistctl: interrupted: {stored} jobs, 0 runs and 0 artifacts were imported and "
-                                        "stay; the same command, once more, goes on from there\n")
+        self.assertEqual(told.decode(), f"persistctl: interrupted: {stored} jobs, 0 runs and 0 artifacts were imported "
+                                        "and stay; the same command, once more, goes on from there\n")
         counts = json.loads(out)
         self.assertEqual((counts["jobs"]["imported"], counts["complete"]), (stored, False))
         self.assertEqual(self.counts(path)["jobs"], {"imported": 40000 - stored, "replaced": 0,
@@ -422,8 +443,21 @@ class Interrupted(Case):
         finally:
             self.daemon.process.send_signal(signal.SIGCONT)
         self.assertEqual(process.returncode, 130, told)
-        self.assertRegex(told.decode(), r"^persistctl: interrupted: at least [1-9]\d* records were imported and stay; the "
-                                        r"same command, once more, goes on from there\n$")
+        self.assertRegex(told.decode(), r"^persistctl: interrupted: at least [1-9]\d* records were imported and stay; "
+                                        r"the same command, once more, goes on from there\n$")
+
+    def test_a_timeout_is_for_each_call_as_its_help_says(self) -> None:
+        path = self.file("jobs.jsonl", text_of([{"job": job(1)}]))
+        self.ctl("import", "-t", "60", path)
+        self.assertIn("answer to each call, which has up to 1,000 records or 1 MiB; not",
+                      " ".join(self.ctl("import", "--help")[0].split()))
+        assert self.daemon.process
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            _, told = self.ctl("import", "-t", "200ms", path, status=124)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.assertIn("no reply within 0.2 s", told)
 
     def test_ctrl_c_before_anything_was_sent_says_that_nothing_was_imported(self) -> None:
         process = self.interrupted("import", "-", stdin=subprocess.PIPE)

@@ -103,6 +103,21 @@ START_TEST(a_change_that_no_snapshot_has_is_left_out)
 }
 END_TEST
 
+/* Which a restart brings about: what was settled when the second source was merged need not be known to be so now. */
+START_TEST(an_old_change_comes_back_when_a_merge_before_has_left_the_newer_one_out)
+{
+	struct segment_head head;
+	SOURCE(PUT(ARTIFACTS, "x", 1), PUT(RUNS, "r", 1));
+	SOURCE(PUT(JOBS, "b", 2));
+	SOURCE(PUT(ARTIFACTS, "y", 3));
+	sources[1].without[TABLE_ARTIFACTS] = 17; /* the deletion of x */
+	ck_assert_int_eq(merge_write(&merge, &error), DISK_OK);
+	ck_assert_str_eq(result(&head), "jobs b=2 runs r=1 artifacts y=3 ");
+	ck_assert_uint_eq(head.without[TABLE_ARTIFACTS], 17);
+	ck_assert_uint_eq(head.without[TABLE_RUNS], 0);
+}
+END_TEST
+
 START_TEST(a_source_of_which_nothing_is_wanted_is_read)
 {
 	struct segment_head head;
@@ -190,6 +205,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, an_older_change_wins_over_a_newer_one);
 	tcase_add_test(c, a_change_that_no_snapshot_has_is_left_out);
+	tcase_add_test(c, an_old_change_comes_back_when_a_merge_before_has_left_the_newer_one_out);
 	tcase_add_test(c, a_source_of_which_nothing_is_wanted_is_read);
 	tcase_add_test(c, a_source_that_cannot_be_read_is_taken_for_empty);
 	tcase_add_test(c, a_segment_that_is_written_again_is_another_one);

@@ -157,12 +157,23 @@ START_TEST(the_page_size_is_an_integer_from_1_to_1000)
 		ck_assert_str_eq(fault.message, "limit must be an integer from 1 to 1000");
 	}
 	refused(JOB_LIST, "{\"limit\":5.0}", "limit", NULL, "write it without a fraction or an exponent");
-	refused(JOB_LIST, "{\"limit\":\"5\"}", "limit", NULL, "write it without quotes");
+	refused(JOB_LIST, "{\"limit\":\"5\"}", "limit", NULL, "write 5 without quotes (persistctl: KEY:=5)");
 	taken(JOB_LIST, "{\"limit\":1}");
 	taken(JOB_LIST, "{\"limit\":1000}");
 	taken(JOB_LIST, "{\"offset\":9007199254740992}");
 	refused(JOB_LIST, "{\"offset\":9007199254740993}", "offset", NULL, NULL);
 	refused(JOB_LIST, "{\"offset\":-1}", "offset", NULL, NULL);
+}
+END_TEST
+
+START_TEST(a_text_that_is_no_number_is_not_said_to_be_one_in_quotes)
+{
+	static const char *const texts[] = {"", "ten", "5x", "null", "[5]", "1 2", "\\u0035"};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		char json[64];
+		snprintf(json, sizeof json, "{\"limit\":\"%s\"}", texts[i]);
+		refused(JOB_LIST, json, "limit", "an integer from 1 to 1000", "");
+	}
 }
 END_TEST
 
@@ -186,10 +197,10 @@ START_TEST(days_may_be_a_fraction_but_not_negative)
 	ck_assert(params.at[JOB_CLEANUP_DAYS].present && !params.at[JOB_CLEANUP_DRY_RUN].flag);
 	taken(JOB_CLEANUP, "{\"days\":1e300}");
 	refused(JOB_CLEANUP, "{\"days\":-0.001}", "days", "a number of 0 or more", NULL);
-	refused(JOB_CLEANUP, "{\"days\":\"30\"}", "days", NULL, "write it without quotes");
+	refused(JOB_CLEANUP, "{\"days\":\"30\"}", "days", NULL, "write 30 without quotes (persistctl: KEY:=30)");
 	refused(JOB_CLEANUP, "{\"days\":1e999}", "days", NULL, NULL);
 	refused(JOB_CLEANUP, "{\"dry_run\":1}", "dry_run", "true or false", NULL);
-	refused(JOB_CLEANUP, "{\"dry_run\":\"true\"}", "dry_run", NULL, "write it without quotes");
+	refused(JOB_CLEANUP, "{\"dry_run\":\"true\"}", "dry_run", NULL, "write true without quotes (persistctl: KEY:=true)");
 }
 END_TEST
 
@@ -398,7 +409,8 @@ START_TEST(progress_is_checked_whole)
 	taken(JOB_UPDATE_PROGRESS, "[\"a\",{\"current\":1.5,\"total\":10,\"message\":\"x\",\"percentage\":\"ignored\"}]");
 	taken(JOB_UPDATE_PROGRESS, "[\"a\",{\"current\":null,\"total\":null,\"message\":null}]");
 	refused(JOB_UPDATE_PROGRESS, "[\"a\",{\"current\":-1}]", "progress.current", "a number of 0 or more", NULL);
-	refused(JOB_UPDATE_PROGRESS, "[\"a\",{\"total\":\"10\"}]", "progress.total", NULL, "write it without quotes");
+	refused(JOB_UPDATE_PROGRESS, "[\"a\",{\"total\":\"10\"}]", "progress.total", NULL,
+	        "write 10 without quotes (persistctl: KEY:=10)");
 	refused(JOB_UPDATE_PROGRESS, "[\"a\",{\"message\":5}]", "progress.message", "a string", NULL);
 	refused(JOB_UPDATE_PROGRESS, "[\"a\",{\"curent\":5}]", "progress.curent", "one of current", "did you mean current?");
 	ck_assert_str_eq(fault.message, "progress has no field curent");
@@ -574,6 +586,7 @@ int main(void)
 	tcase_add_test(tests, a_missing_parameter_is_named_with_what_it_must_be);
 	tcase_add_test(tests, an_id_outside_the_allowlist_goes_no_further);
 	tcase_add_test(tests, the_page_size_is_an_integer_from_1_to_1000);
+	tcase_add_test(tests, a_text_that_is_no_number_is_not_said_to_be_one_in_quotes);
 	tcase_add_test(tests, a_revision_may_be_any_that_the_store_can_reach);
 	tcase_add_test(tests, days_may_be_a_fraction_but_not_negative);
 	tcase_add_test(tests, a_filter_takes_one_value_or_up_to_sixteen);

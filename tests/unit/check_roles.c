@@ -1,5 +1,6 @@
 #include "daemon/roles.h"
 #include "tests/unit/unit.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,10 +28,10 @@ END_TEST
 
 START_TEST(a_user_s_rule_wins_over_its_groups_and_over_everyone_s)
 {
-	ck_assert(roles_add(&roles, ROLE_READ, "12345", why, sizeof why));
-	ck_assert(roles_add(&roles, ROLE_ADMIN, "@900, @901", why, sizeof why));
-	ck_assert(roles_add(&roles, ROLE_NONE, "@901", why, sizeof why));
-	ck_assert(roles_add(&roles, ROLE_READ, "*", why, sizeof why));
+	ck_assert(roles_add(&roles, ROLE_READ, "12345", NULL, why, sizeof why));
+	ck_assert(roles_add(&roles, ROLE_ADMIN, "@900, @901", NULL, why, sizeof why));
+	ck_assert(roles_add(&roles, ROLE_NONE, "@901", NULL, why, sizeof why));
+	ck_assert(roles_add(&roles, ROLE_READ, "*", NULL, why, sizeof why));
 	ck_assert_int_eq(of(12345, 900), ROLE_READ);
 	ck_assert_int_eq(of(12346, 900), ROLE_ADMIN);
 	ck_assert_int_eq(of(12346, 901), ROLE_ADMIN); /* of several groups' rules the highest */
@@ -41,21 +42,36 @@ END_TEST
 
 START_TEST(root_cannot_be_locked_out_by_a_group_but_by_name)
 {
-	ck_assert(roles_add(&roles, ROLE_NONE, "@7", why, sizeof why));
+	ck_assert(roles_add(&roles, ROLE_NONE, "@7", NULL, why, sizeof why));
 	ck_assert_int_eq(of(0, 1), ROLE_ADMIN);
-	ck_assert(roles_add(&roles, ROLE_READ, "root", why, sizeof why));
+	ck_assert(roles_add(&roles, ROLE_READ, "root", NULL, why, sizeof why));
 	ck_assert_int_eq(of(0, 1), ROLE_READ);
 }
 END_TEST
 
-START_TEST(a_name_that_nobody_has_is_refused_and_adds_nothing)
+START_TEST(a_name_that_nobody_has_any_more_is_told_and_the_others_count)
 {
-	ck_assert(!roles_add(&roles, ROLE_READ, "root nobody-has-this-name", why, sizeof why));
-	ck_assert_ptr_nonnull(strstr(why, "no user nobody-has-this-name"));
-	ck_assert(!roles_add(&roles, ROLE_READ, "@no-such-group-here", why, sizeof why));
-	ck_assert_ptr_nonnull(strstr(why, "no group no-such-group-here"));
-	ck_assert(!roles_add(&roles, ROLE_READ, "99999999999", why, sizeof why));
-	ck_assert_uint_eq(roles.count, 0);
+	struct buf unknown = {0};
+	ck_assert(roles_add(&roles, ROLE_READ, "nobody-has-this-name root, @no-such-group-here", &unknown, why, sizeof why));
+	ck_assert_uint_eq(roles.count, 1);
+	ck_assert_int_eq(of(0, 1), ROLE_READ);
+	ck_assert(span_is(buf_as_span(&unknown), SPAN("user nobody-has-this-name, group no-such-group-here")));
+	buf_free(&unknown);
+}
+END_TEST
+
+START_TEST(what_is_no_name_at_all_is_refused_and_adds_nothing)
+{
+	static const char *const words[] = {"99999999999", "@", "@99999999999", "#", ";all"};
+	for (int i = 0; i < 5; i++) {
+		char text[64];
+		struct buf unknown = {0};
+		snprintf(text, sizeof text, "root, %s", words[i]);
+		ck_assert_msg(!roles_add(&roles, ROLE_READ, text, &unknown, why, sizeof why), "%s", text);
+		ck_assert_msg(strstr(why, "expected users, @groups or *, not ") && strstr(why, words[i]), "%s", why);
+		ck_assert_uint_eq(roles.count, 0);
+		buf_free(&unknown);
+	}
 }
 END_TEST
 
@@ -82,7 +98,8 @@ int main(void)
 	tcase_add_test(tcase, without_rules_the_daemon_s_user_administers_and_the_socket_s_group_writes);
 	tcase_add_test(tcase, a_user_s_rule_wins_over_its_groups_and_over_everyone_s);
 	tcase_add_test(tcase, root_cannot_be_locked_out_by_a_group_but_by_name);
-	tcase_add_test(tcase, a_name_that_nobody_has_is_refused_and_adds_nothing);
+	tcase_add_test(tcase, a_name_that_nobody_has_any_more_is_told_and_the_others_count);
+	tcase_add_test(tcase, what_is_no_name_at_all_is_refused_and_adds_nothing);
 	tcase_add_test(tcase, a_peer_s_user_and_groups_are_the_kernel_s_word);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);

@@ -65,7 +65,7 @@ static const char *complaint(const char *flag, const char *value)
 	bool taken;
 	const char *said = said_at(flag, value, &taken);
 	ck_assert_msg(!taken, "taken: %s %s", flag, value ? value : "");
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 	return said;
 }
 
@@ -90,6 +90,18 @@ static char *printed(void)
 	settings_print(&settings, out);
 	fclose(out);
 	return text;
+}
+
+/* False: refused, and nothing has changed. */
+static bool reload_works(void)
+{
+	struct buf changed = {0}, restart = {0};
+	bool good = settings_reload(&settings, why, sizeof why, &changed, &restart);
+	if (!good)
+		ck_assert_uint_eq(changed.len + restart.len, 0);
+	buf_free(&changed);
+	buf_free(&restart);
+	return good;
 }
 
 START_TEST(paths_come_from_the_flags_then_from_xdg_then_from_home)
@@ -135,18 +147,18 @@ START_TEST(below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said)
 }
 END_TEST
 
-START_TEST(wrong_flags_are_refused_with_status_64)
+START_TEST(flags_that_are_none_are_refused_with_status_64_and_wrong_values_with_78)
 {
 	ck_assert(!PARSE("--nonsense"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_USAGE);
 	ck_assert(!PARSE("--log-level", "loud"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 	ck_assert(!PARSE("extra"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_USAGE);
 	ck_assert(!PARSE("--socket", ""));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 	ck_assert(!PARSE("--config", "/nonexistent/persistd.conf"));
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 }
 END_TEST
 
@@ -218,7 +230,7 @@ START_TEST(a_file_that_cannot_be_read_is_no_file_that_is_not_there)
 	bool taken = PARSE("--check");
 	ck_assert_int_eq(seteuid(0), 0);
 	ck_assert(!taken);
-	ck_assert_int_eq(status, 64);
+	ck_assert_int_eq(status, EX_CONFIG);
 }
 END_TEST
 
@@ -252,7 +264,7 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line)
 	expect_refusal("max_line = 5000\n", "persistd.conf:1: max_line belongs under [limits]");
 	expect_refusal("[limits]\nmax_line = \\\n 5000\nrubbish\n", "persistd.conf:4: expected [section], key = value");
 	expect_refusal("# a\n[limits\nmax_line = 5000\n", "persistd.conf:2: expected ] behind the name of the section");
-	expect_refusal("[roles]\nrole_read = nobody-has-this-name\n", "persistd.conf:2: role_read: expected users");
+	expect_refusal("[roles]\nrole_read = 99999999999\n", "persistd.conf:2: role_read: expected users");
 	expect_refusal("[daemon]\nstate_dir_mode = 0777\n", "persistd.conf:2: state_dir_mode: expected 0700, 0750 or 0755");
 	expect_refusal("[daemon]\nstate_dir_mode = 0701\n", "persistd.conf:2: state_dir_mode: expected 0700, 0750 or 0755");
 	expect_refusal("[daemon]\nsocket_mode = 1777\n", "persistd.conf:2: socket_mode: expected an octal mode from 0000 to 0777");
@@ -359,6 +371,18 @@ START_TEST(a_configuration_that_is_no_file_is_refused_at_once)
 }
 END_TEST
 
+START_TEST(a_wrong_value_in_the_file_is_refused_though_a_flag_wins_over_it)
+{
+	configure("[limits]\nmax_calls = many\n");
+	ck_assert_ptr_nonnull(strstr(complaint("--max-calls", "7"), "persistd.conf:2: max_calls: expected a whole number"));
+	configure("[daemon]\nsocket =\n");
+	ck_assert_ptr_nonnull(strstr(complaint("--socket", "/a"), "persistd.conf:2: socket: expected a path"));
+	configure("[roles]\nrole_read = #\n");
+	setenv("PERSISTD_ROLE_READ", "*", 1);
+	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "persistd.conf:2: role_read: expected users"));
+}
+END_TEST
+
 START_TEST(what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name)
 {
 	configure("");
@@ -371,6 +395,47 @@ START_TEST(what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name)
 	setenv("PERSISTD_SOCKET_GROUP", "no-such-group-here", 1);
 	ck_assert_ptr_nonnull(strstr(complaint("--check", NULL), "wrong setting: PERSISTD_SOCKET_GROUP: expected a group"));
 	unsetenv("PERSISTD_SOCKET_GROUP");
+}
+END_TEST
+
+START_TEST(a_removed_user_in_the_roles_is_warned_of_and_stops_neither_start_nor_reload)
+{
+	bool taken;
+	configure("[limits]\nmax_calls = 10\n[roles]\nrole_read = root gone-by-now\nrole_none = gone-by-now\n");
+	const char *said = said_at("--check", NULL, &taken);
+	ck_assert(taken);
+	ck_assert_msg(strstr(said, "warning: ") && strstr(said, "persistd.conf:4: role_read: this machine has no user gone-by-now"),
+	              "%s", said);
+	ck_assert_ptr_nonnull(strstr(said, "persistd.conf:5: role_none: this machine has no user gone-by-now"));
+	ck_assert_uint_eq(settings.roles.count, 1);
+	configure("[limits]\nmax_calls = 11\n[roles]\nrole_read = root @gone-by-now *\n");
+	ck_assert(reload_works());
+	ck_assert_uint_eq(settings.limits.calls, 11);
+	ck_assert_uint_eq(settings.roles.count, 2);
+}
+END_TEST
+
+START_TEST(a_variable_that_no_key_reads_is_warned_of_with_the_one_that_was_meant)
+{
+	bool taken;
+	configure("");
+	setenv("PERSISTD_SOCKET", "/a", 1);
+	setenv("PERSISTD_LOG_LEVEL", "info", 1);
+	ck_assert_str_eq(said_at("--check", NULL, &taken), "");
+	setenv("PERSISTD_MAX_LINES", "5000", 1);
+	setenv("PERSISTD_max_line", "5000", 1);
+	setenv("PERSISTD_QWERTY", "5000", 1);
+	setenv("PERSISTD_CONFIGG", "5000", 1);
+	setenv("PERSISTD", "/usr/bin/persistd", 1); /* of tests */
+	const char *said = said_at("--check", NULL, &taken);
+	ck_assert(taken);
+	ck_assert_msg(strstr(said, "warning: PERSISTD_MAX_LINES is no setting and does nothing; did you mean PERSISTD_MAX_LINE?\n"),
+	              "%s", said);
+	ck_assert_ptr_nonnull(strstr(said, "warning: PERSISTD_max_line is no setting and does nothing; did you mean PERSISTD_MAX_LINE?\n"));
+	ck_assert_ptr_nonnull(strstr(said, "warning: PERSISTD_QWERTY is no setting and does nothing\n"));
+	ck_assert_ptr_nonnull(strstr(said, "warning: PERSISTD_CONFIGG is no setting and does nothing; did you mean PERSISTD_CONFIG?\n"));
+	ck_assert_ptr_null(strstr(said, "5000"));
+	ck_assert_uint_eq(settings.limits.line, 16 << 20);
 }
 END_TEST
 
@@ -450,18 +515,6 @@ START_TEST(a_bad_file_at_a_reload_changes_nothing)
 }
 END_TEST
 
-/* False: refused, and nothing has changed. */
-static bool reload_works(void)
-{
-	struct buf changed = {0}, restart = {0};
-	bool good = settings_reload(&settings, why, sizeof why, &changed, &restart);
-	if (!good)
-		ck_assert_uint_eq(changed.len + restart.len, 0);
-	buf_free(&changed);
-	buf_free(&restart);
-	return good;
-}
-
 START_TEST(a_file_that_is_gone_at_a_reload_takes_no_settings_with_it)
 {
 	configure("[limits]\nmax_calls = 10\n[retention]\njob_retention_days = off\n");
@@ -516,7 +569,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, paths_come_from_the_flags_then_from_xdg_then_from_home);
 	tcase_add_test(tcase, below_a_unit_the_state_directory_is_systemd_s_unless_it_is_said);
-	tcase_add_test(tcase, wrong_flags_are_refused_with_status_64);
+	tcase_add_test(tcase, flags_that_are_none_are_refused_with_status_64_and_wrong_values_with_78);
 	tcase_add_test(tcase, limits_outside_their_bounds_are_refused);
 	tcase_add_test(tcase, help_and_version_end_with_status_0);
 	tcase_add_test(tcase, the_flag_wins_over_the_environment_and_that_over_the_file);
@@ -530,7 +583,10 @@ int main(void)
 	tcase_add_test(tcase, a_comment_behind_a_value_is_no_part_of_it_and_is_refused);
 	tcase_add_test(tcase, comments_may_be_long_and_do_not_swallow_the_next_line);
 	tcase_add_test(tcase, a_configuration_that_is_no_file_is_refused_at_once);
+	tcase_add_test(tcase, a_wrong_value_in_the_file_is_refused_though_a_flag_wins_over_it);
 	tcase_add_test(tcase, what_is_wrong_in_a_flag_or_a_variable_is_said_by_its_name);
+	tcase_add_test(tcase, a_removed_user_in_the_roles_is_warned_of_and_stops_neither_start_nor_reload);
+	tcase_add_test(tcase, a_variable_that_no_key_reads_is_warned_of_with_the_one_that_was_meant);
 	tcase_add_test(tcase, print_config_says_where_each_value_comes_from);
 	tcase_add_test(tcase, every_key_is_explained_on_the_page);
 	tcase_add_test(tcase, a_reload_changes_what_can_change_and_names_what_needs_a_restart);

@@ -73,6 +73,73 @@ START_TEST(a_new_state_directory_is_private_and_whole)
 }
 END_TEST
 
+/* A file as the daemon makes it, in each of the directories. */
+static void write_files(const char *journal, const char *artifact)
+{
+	const struct disk_dir *in[] = {&dirs.state, &dirs.journal, &dirs.artifacts};
+	const char *names[] = {"jobs.json", journal, artifact};
+	for (int i = 0; i < 3; i++) {
+		struct disk_file f;
+		ck_assert(disk_begin(&faulty.disk, &f, in[i], names[i], in[i]->files, NULL));
+		ck_assert_int_eq(disk_finish(&f, true, NULL), DISK_OK);
+	}
+}
+
+START_TEST(whoever_may_enter_the_directory_may_read_its_files)
+{
+	static const mode_t modes[] = {0700, 0750, 0755, 0700}, files[] = {0600, 0640, 0644, 0600};
+	static const uint64_t changed[] = {0, 2, 5, 7}; /* payloads are 0640 from the start */
+	ck_assert_msg(open_named("state", true), "%s", why);
+	scratch_write(&scratch, "state/notes.txt", SPAN("mine"));
+	mode_t mine = mode_of("state/notes.txt");
+	for (int i = 0; i < 4; i++) {
+		struct state_dir_change change;
+		char journal[32], artifact[32], path[64];
+		snprintf(journal, sizeof journal, "%020d.json", i + 1);
+		snprintf(artifact, sizeof artifact, "a%d.json", i);
+		ck_assert(state_dir_set_mode(&dirs, &faulty.disk, modes[i], &change));
+		ck_assert_uint_eq(change.dirs, i ? 3 : 0);
+		ck_assert_uint_eq(change.files, changed[i]);
+		ck_assert_uint_eq(change.was, i ? modes[i - 1] : 0);
+		write_files(journal, artifact);
+		ck_assert_uint_eq(mode_of("state"), modes[i]);
+		ck_assert_uint_eq(mode_of("state/journal"), modes[i]);
+		ck_assert_uint_eq(mode_of("state/artifacts"), modes[i]);
+		ck_assert_uint_eq(mode_of("state/jobs.json"), files[i]);
+		for (int k = 0; k <= i; k++) { /* those from before as well */
+			snprintf(path, sizeof path, "state/journal/%020d.json", k + 1);
+			ck_assert_uint_eq(mode_of(path), files[i]);
+			snprintf(path, sizeof path, "state/artifacts/a%d.json", k);
+			ck_assert_uint_eq(mode_of(path), files[i] | 0640);
+		}
+		ck_assert_uint_eq(mode_of("state/persistd.lock"), 0600);
+		ck_assert_uint_eq(mode_of("state/notes.txt"), mine);
+		ck_assert(state_dir_set_mode(&dirs, &faulty.disk, modes[i], &change));
+		ck_assert_uint_eq(change.dirs + change.files, 0);
+	}
+}
+END_TEST
+
+START_TEST(what_cannot_get_its_mode_is_said)
+{
+	struct state_dir_change change;
+	ck_assert_msg(open_named("state", true), "%s", why);
+	write_files("00000000000000000001.json", "a.json");
+	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_FCHMOD, .name = "a.json", .nth = 1, .number = EPERM});
+	ck_assert(state_dir_set_mode(&dirs, &faulty.disk, 0755, &change)); /* somebody else's file, perhaps */
+	ck_assert_uint_eq(change.left, 1);
+	ck_assert_uint_eq(change.files, 2);
+	ck_assert_uint_eq(mode_of("state/artifacts/a.json"), 0640);
+	faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_FCHMOD, .name = "journal", .nth = 1, .number = EPERM});
+	ck_assert(!state_dir_set_mode(&dirs, &faulty.disk, 0750, &change));
+	ck_assert_int_eq(errno, EPERM);
+	faulty_disk_fail(&faulty, (struct faulty_plan){0});
+	ck_assert(state_dir_set_mode(&dirs, &faulty.disk, 0750, &change)); /* the next start makes it whole */
+	ck_assert_uint_eq(mode_of("state/journal"), 0750);
+	ck_assert_uint_eq(mode_of("state/jobs.json"), 0640);
+}
+END_TEST
+
 START_TEST(a_relative_path_becomes_absolute)
 {
 	char before[PATH_MAX], want[PATH_MAX];
@@ -246,6 +313,8 @@ int main(void)
 	TCase *all = tcase_create("state_dir");
 	tcase_add_checked_fixture(all, setup, teardown);
 	tcase_add_test(all, a_new_state_directory_is_private_and_whole);
+	tcase_add_test(all, whoever_may_enter_the_directory_may_read_its_files);
+	tcase_add_test(all, what_cannot_get_its_mode_is_said);
 	tcase_add_test(all, a_relative_path_becomes_absolute);
 	tcase_add_test(all, a_second_daemon_is_told_who_holds_the_directory);
 	tcase_add_test(all, a_killed_daemon_leaves_no_lock_behind);

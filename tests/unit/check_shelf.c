@@ -1,0 +1,73 @@
+#include "daemon/shelf.h"
+#include "tests/unit/unit.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { THINGS = 4000, LARGEST = 9000 };
+
+/* Every byte of a thing says whose it is. */
+static void fill(unsigned char *at, size_t bytes, unsigned whose) { memset(at, (int)(whose % 251), bytes); }
+
+static bool is_whole(const unsigned char *at, size_t bytes, unsigned whose)
+{
+	for (size_t i = 0; i < bytes; i++)
+		if (at[i] != whose % 251)
+			return false;
+	return true;
+}
+
+START_TEST(no_two_things_share_a_byte_whatever_comes_and_goes)
+{
+	static unsigned char *at[THINGS];
+	static size_t bytes[THINGS];
+
+	srand(1);
+	for (int round = 0; round < 100000; round++) {
+		unsigned i = (unsigned)rand() % THINGS;
+		if (at[i]) {
+			if (!is_whole(at[i], bytes[i], i))
+				ck_abort_msg("round %d: thing %u of %zu bytes was written over", round, i, bytes[i]);
+			shelf_give(at[i], bytes[i]);
+			at[i] = NULL;
+		} else {
+			bytes[i] = (size_t)rand() % (rand() % 9 ? 900 : LARGEST);
+			at[i] = shelf_take(bytes[i]);
+			ck_assert_uint_eq((uintptr_t)at[i] % 16, 0);
+			fill(at[i], bytes[i], i);
+		}
+	}
+	for (unsigned i = 0; i < THINGS; i++)
+		if (at[i])
+			shelf_give(at[i], bytes[i]);
+}
+END_TEST
+
+START_TEST(what_was_given_back_is_what_the_next_of_its_size_gets)
+{
+	void *first = shelf_take(600), *second = shelf_take(600);
+
+	shelf_give(first, 600);
+	shelf_give(second, 600);
+	shelf_give(NULL, 600);
+#if !defined(__SANITIZE_ADDRESS__)
+	ck_assert_ptr_eq(shelf_take(599), second);
+	ck_assert_ptr_eq(shelf_take(600), first);
+#endif
+	ck_assert_uint_ge(shelf_size(600), 600);
+	ck_assert_uint_le(shelf_size(600), 616);
+	ck_assert_uint_ge(shelf_size(100000), 100000);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("shelf");
+	TCase *tests = tcase_create("shelf");
+
+	tcase_add_test(tests, no_two_things_share_a_byte_whatever_comes_and_goes);
+	tcase_add_test(tests, what_was_given_back_is_what_the_next_of_its_size_gets);
+	suite_add_tcase(suite, tests);
+	return unit_run(suite);
+}
