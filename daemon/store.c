@@ -170,16 +170,10 @@ static bool refuse(struct fault *fault, size_t *at, const char *message)
  * to the year 9000: beyond it there is no room to go on.) */
 #define LAST_SANE_TIME INT64_C(221845392000000000)
 
-static void remember_time(struct store *s, enum table_id t, const struct record *r)
+static void remember_time(struct store *s, int64_t changed)
 {
-	static const int updated[TABLE_COUNT] = {JOB_UPDATED_AT, RUN_UPDATED_AT, ARTIFACT_CREATED_AT};
-	struct span value, text;
-	int64_t time;
-	if (record_field(t, r, updated[t], &value) && value.len > 2) {
-		text = (struct span){value.at + 1, value.len - 2};
-		if (stamp_parse(text, &time) && time > s->last_time && time < LAST_SANE_TIME)
-			s->last_time = time;
-	}
+	if (changed > s->last_time && changed < LAST_SANE_TIME)
+		s->last_time = changed;
 }
 
 static struct record *load_record(struct store *s, enum table_id t, struct span text, bool trusted,
@@ -191,7 +185,8 @@ static struct record *load_record(struct store *s, enum table_id t, struct span 
 			return NULL;
 		text = buf_as_span(&s->scratch);
 	}
-	struct record *r = record_new(t, text, keys);
+	int64_t changed;
+	struct record *r = record_load(t, text, keys, &changed);
 	if (!r) {
 		refuse(fault, at,
 		       "is no record of this table although the checksum is right: the file was made by another "
@@ -201,7 +196,7 @@ static struct record *load_record(struct store *s, enum table_id t, struct span 
 	if (r->revision > s->revision)
 		s->revision = r->revision;
 	if (trusted)
-		remember_time(s, t, r);
+		remember_time(s, changed);
 	return r;
 }
 
