@@ -97,18 +97,23 @@ static bool read_keys(enum table_id t, struct span text, const struct members *m
 
 static uint8_t whole_percentage(struct span progress);
 
-static struct record *make(enum table_id t, struct span text, struct record_keys *keys, struct members *m)
+static struct record *make(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
+                           struct members *m)
 {
 	if (text.len > UINT32_MAX)
 		return NULL;
-	struct record *r = shelf_take(record_bytes(text.len));
+	size_t bytes = record_bytes(text.len);
+	struct record *r = piece ? shelf_cut(piece, bytes) : shelf_take(bytes);
 	*r = (struct record){.refs = 1, .len = (uint32_t)text.len};
 	if (text.len)
 		memcpy(r->text, text.at, text.len);
 	if (!members_read(t, record_text(r), NULL, m) || !read_keys(t, record_text(r), m, keys) ||
 	    !read_revision(m->value[keyed[t].revision], &r->revision) ||
 	    (t == TABLE_JOBS && !m->value[JOB_PROGRESS].at)) {
-		shelf_give(r, record_bytes(text.len));
+		if (piece)
+			shelf_uncut(piece, r, bytes);
+		else
+			shelf_give(r, bytes);
 		return NULL;
 	}
 	r->id_len = (uint8_t)keys->id.len;
@@ -123,13 +128,14 @@ static struct record *make(enum table_id t, struct span text, struct record_keys
 struct record *record_new(enum table_id t, struct span text, struct record_keys *keys)
 {
 	struct members m;
-	return make(t, text, keys, &m);
+	return make(NULL, t, text, keys, &m);
 }
 
-struct record *record_load(enum table_id t, struct span text, struct record_keys *keys, int64_t *changed)
+struct record *record_load(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
+                           int64_t *changed)
 {
 	struct members m;
-	struct record *r = make(t, text, keys, &m);
+	struct record *r = make(piece, t, text, keys, &m);
 	*changed = STAMP_NONE;
 	if (r && t == TABLE_ARTIFACTS)
 		*changed = keys->time;

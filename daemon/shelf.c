@@ -15,24 +15,38 @@ struct free_one {
 };
 
 static struct free_one *free_ones[LARGEST / STEP + 1]; /* by size */
-static char *fresh, *fresh_end;
+static struct shelf_piece fresh;
 
 static size_t rounded(size_t bytes)
 {
 	return bytes ? (bytes + STEP - 1) & ~(size_t)(STEP - 1) : STEP;
 }
 
-/* What is left of the piece before is less than the largest thing, and is kept for smaller ones. */
-static void open_piece(void)
+static size_t left(const struct shelf_piece *p)
 {
-	size_t left = (size_t)(fresh_end - fresh);
-	if (left > 0) {
-		struct free_one *rest = (struct free_one *)(void *)fresh;
-		rest->next = free_ones[left / STEP];
-		free_ones[left / STEP] = rest;
+	return (size_t)(p->end - p->at);
+}
+
+static void keep(void *at, size_t size)
+{
+	struct free_one *one = at;
+	one->next = free_ones[size / STEP];
+	free_ones[size / STEP] = one;
+}
+
+void shelf_join(struct shelf_piece *p)
+{
+	for (size_t size; (size = left(p)) > 0; p->at += size) {
+		if (size > LARGEST)
+			size = LARGEST;
+		keep(p->at, size);
 	}
-	fresh = mem_aligned(STEP, PIECE);
-	fresh_end = fresh + PIECE;
+}
+
+static void open_piece(struct shelf_piece *p)
+{
+	p->at = mem_aligned(STEP, PIECE);
+	p->end = p->at + PIECE;
 }
 
 void *shelf_take(size_t bytes)
@@ -45,11 +59,34 @@ void *shelf_take(size_t bytes)
 		free_ones[size / STEP] = one->next;
 		return one;
 	}
-	if ((size_t)(fresh_end - fresh) < size)
-		open_piece();
-	void *at = fresh;
-	fresh += size;
+	if (left(&fresh) < size) {
+		shelf_join(&fresh); /* less than the largest thing: kept for smaller ones */
+		open_piece(&fresh);
+	}
+	void *at = fresh.at;
+	fresh.at += size;
 	return at;
+}
+
+void *shelf_cut(struct shelf_piece *p, size_t bytes)
+{
+	size_t size = rounded(bytes);
+	if (size > largest)
+		return mem_alloc(bytes);
+	if (left(p) < size)
+		open_piece(p); /* the free ones are not this thread's: the end of the piece before is lost */
+	void *at = p->at;
+	p->at += size;
+	return at;
+}
+
+void shelf_uncut(struct shelf_piece *p, void *at, size_t bytes)
+{
+	size_t size = rounded(bytes);
+	if (size > largest)
+		free(at);
+	else
+		p->at -= size;
 }
 
 void shelf_give(void *at, size_t bytes)
@@ -61,9 +98,7 @@ void shelf_give(void *at, size_t bytes)
 	}
 	if (!at)
 		return;
-	struct free_one *one = at;
-	one->next = free_ones[size / STEP];
-	free_ones[size / STEP] = one;
+	keep(at, size);
 }
 
 size_t shelf_size(size_t bytes)

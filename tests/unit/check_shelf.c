@@ -44,6 +44,43 @@ START_TEST(no_two_things_share_a_byte_whatever_comes_and_goes)
 }
 END_TEST
 
+/* As a load does, here with one thread and several pieces. */
+START_TEST(what_other_threads_made_is_the_shelfs_from_then_on)
+{
+	enum { PIECES = 3 };
+	static unsigned char *at[THINGS];
+	static size_t bytes[THINGS];
+	struct shelf_piece pieces[PIECES] = {0};
+
+	srand(2);
+	for (unsigned i = 0; i < THINGS; i++) {
+		struct shelf_piece *p = &pieces[rand() % PIECES];
+		bytes[i] = (size_t)rand() % (rand() % 9 ? 900 : LARGEST);
+		if (rand() % 4 == 0) {
+			unsigned char *none = shelf_cut(p, bytes[i]);
+			fill(none, bytes[i], 250);
+			shelf_uncut(p, none, bytes[i]);
+		}
+		at[i] = shelf_cut(p, bytes[i]);
+		ck_assert_uint_eq((uintptr_t)at[i] % 16, 0);
+		fill(at[i], bytes[i], i);
+	}
+	for (unsigned i = 0; i < PIECES; i++)
+		shelf_join(&pieces[i]);
+	for (unsigned i = 0; i < THINGS; i += 2) {
+		ck_assert(is_whole(at[i], bytes[i], i));
+		shelf_give(at[i], bytes[i]);
+		bytes[i] = (size_t)rand() % LARGEST;
+		at[i] = shelf_take(bytes[i]);
+		fill(at[i], bytes[i], i);
+	}
+	for (unsigned i = 0; i < THINGS; i++) {
+		ck_assert(is_whole(at[i], bytes[i], i));
+		shelf_give(at[i], bytes[i]);
+	}
+}
+END_TEST
+
 START_TEST(what_was_given_back_is_what_the_next_of_its_size_gets)
 {
 	void *first = shelf_take(600), *second = shelf_take(600);
@@ -66,6 +103,7 @@ int main(void)
 	Suite *suite = suite_create("shelf");
 	TCase *tests = tcase_create("shelf");
 
+	tcase_add_test(tests, what_other_threads_made_is_the_shelfs_from_then_on);
 	tcase_add_test(tests, no_two_things_share_a_byte_whatever_comes_and_goes);
 	tcase_add_test(tests, what_was_given_back_is_what_the_next_of_its_size_gets);
 	suite_add_tcase(suite, tests);
