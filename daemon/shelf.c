@@ -46,6 +46,7 @@ void shelf_join(struct shelf_piece *p)
 static void open_piece(struct shelf_piece *p)
 {
 	p->at = mem_aligned(STEP, PIECE);
+	mem_will_fill(p->at, PIECE);
 	p->end = p->at + PIECE;
 }
 
