@@ -8,7 +8,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { THREADS_MAX = 4, BLOCKS_MAX = 2 * THREADS_MAX + 2, BLOCK_BYTES = 256 * 1024, LEAST_BYTES = 4 * 1024 * 1024 };
+enum { THREADS_MAX = 4, BLOCKS_MAX = 2 * THREADS_MAX + 2 };
+enum { BLOCK_BYTES = 256 * 1024, LEAST_BYTES = 4 * 1024 * 1024 };
 
 struct block {
 	char *text;
@@ -186,7 +187,8 @@ static unsigned processors(void)
 	return (unsigned)CPU_COUNT(&ours);
 }
 
-/* Signals are for the thread that was there before. Threads that the system does not give are done without. */
+/* Signals are for the thread that was there before. Threads that the system does not give are done
+ * without. */
 static void start_threads(struct lines *l, unsigned count)
 {
 	sigset_t all, before;

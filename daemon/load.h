@@ -2,7 +2,7 @@
  *
  * Reads only; what has to be written afterwards (missing snapshots, hardening, strays) is returned as a plan
  * that the journal carries out. Memory is bounded by the largest record, not by the file.
- * Blocking; no loop is needed. */
+ * Blocking; no loop is needed. A large snapshot is read with the help of threads that end with it. */
 #pragma once
 #include "daemon/record.h"
 #include "daemon/snapshot.h"
@@ -14,8 +14,8 @@ struct load_record {
 	int64_t changed;
 };
 
-/* How many threads make records, and of how large a part of the file at a time. 0: as many as there are processors, up to
- * 4, and only for a large file. */
+/* How many threads make records, and of how large a part of the file at a time. 0: as many as there are
+ * processors, up to 4, and only for a large file. */
 struct load_threads {
 	unsigned count;
 	size_t block_bytes;
@@ -30,8 +30,8 @@ struct load_sink {
 	 * before in the same file is refused. */
 	bool (*record)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
 	               size_t *at);
-	/* As `record` does with a trusted text, the record made of it already; takes the reference in any case. NULL:
-	 * everything comes to `record`, read on one thread. */
+	/* As `record` does with a trusted text, the record made of it already; takes the reference in any
+	 * case. NULL: everything comes to `record`, read on one thread. */
 	bool (*take)(void *context, enum table_id t, const struct load_record *made, struct fault *fault);
 	struct load_threads threads;
 	/* A change of a segment, absolute; the same rules for text. */

@@ -1,11 +1,11 @@
 /* shelf: memory for things of a few hundred bytes that come and go by the million: records' texts.
  *
- * What is given back is taken again by the next of about the same size, without the search and the merging of
- * neighbours that malloc does. (Huge pages were tried: gets gained nothing that could be measured, and a start of a
- * million records lost a tenth to the kernel looking for them.) Nothing goes back to the system; larger things are
- * malloc's. Under a sanitizer everything is, so that it sees each mistake. Loop's thread, and the one that loads
- * before there is a loop. A load has things made by other threads, each in a piece of its own, which are the shelf's
- * from then on. */
+ * What is given back is taken again by the next of about the same size, without the search and the merging
+ * of neighbours that malloc does. (Huge pages were tried: gets gained nothing that could be measured, and
+ * a start of a million records lost a tenth to the kernel looking for them.) Nothing goes back to the
+ * system; larger things are malloc's. Under a sanitizer everything is, so that it sees each mistake.
+ * Loop's thread, and the one that loads before there is a loop. A load has things made by other threads,
+ * each in a piece of its own, which are the shelf's from then on. */
 #pragma once
 #include <stddef.h>
 

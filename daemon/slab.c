@@ -20,8 +20,8 @@ void slab_done(struct slab *s)
 	*s = (struct slab){.size = s->size};
 }
 
-/* The list of chunks doubles whenever its length is a power of two. A chunk is not cleared: while there are few, its
- * pages are touched, and so paid for, only as its elements are taken. */
+/* The list of chunks doubles whenever its length is a power of two. A chunk is not cleared: while there
+ * are few, its pages are touched, and so paid for, only as its elements are taken. */
 static void slab_grow(struct slab *s)
 {
 	uint32_t count = s->chunk_count;

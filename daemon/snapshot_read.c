@@ -242,8 +242,8 @@ static size_t take_made(struct reader *d, struct load_record *made, size_t count
 	return taken;
 }
 
-/* The records of a large table, made on several threads, as far as they are of our own form and the sink takes them. True:
- * all of them, and the bracket is passed. */
+/* The records of a large table, made on several threads, as far as they are of our own form and the sink
+ * takes them. True: all of them, and the bracket is passed. */
 static bool made_rows(struct reader *d, bool *first)
 {
 	const struct load_sink *sink = d->r->sink;

@@ -199,7 +199,8 @@ static struct record *load_record(struct store *s, enum table_id t, struct span 
 	return r;
 }
 
-static bool enter(struct store *s, enum table_id t, struct record *r, const struct record_keys *keys, struct fault *fault)
+static bool enter(struct store *s, enum table_id t, struct record *r, const struct record_keys *keys,
+                  struct fault *fault)
 {
 	uint32_t e = table_claim(s->tables[t], record_id(r));
 	if (table_entry(s->tables[t], e)->record) {
@@ -282,8 +283,8 @@ struct load_sink store_sink(struct store *s)
 {
 	for (int t = 0; t < TABLE_COUNT; t++)
 		table_load_begin(s->tables[t]);
-	return (struct load_sink){.context = s, .record = sink_record, .take = sink_take, .put = sink_put, .remove = sink_remove,
-	                          .expect = sink_expect, .coming = sink_coming};
+	return (struct load_sink){.context = s, .record = sink_record, .take = sink_take, .put = sink_put,
+	                          .remove = sink_remove, .expect = sink_expect, .coming = sink_coming};
 }
 
 void store_loaded(struct store *s, uint64_t journal_revision)

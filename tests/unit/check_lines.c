@@ -1,4 +1,5 @@
-/* A snapshot that several threads read, held against the same one read on one thread. Every load here is done both ways. */
+/* A snapshot that several threads read, held against the same one read on one thread. Every load here is
+ * done both ways. */
 #include "daemon/lines.h"
 #include "daemon/snapshot_read.h"
 #include "daemon/store.h"
@@ -23,7 +24,8 @@ static void add_record(struct buf *out, enum table_id t, unsigned n, size_t more
 	CLEAN loose = {0};
 	struct fault fault;
 	size_t at;
-	buf_printf(&loose, "{\"id\":\"%c%04u\",\"status\":\"%s\",\"type\":\"t\",\"kind\":\"k\",\"run_id\":\"r\",\"created_at\":\"2026-01-%02uT00:00:00Z\",\"revision\":%u,"
+	buf_printf(&loose, "{\"id\":\"%c%04u\",\"status\":\"%s\",\"type\":\"t\",\"kind\":\"k\",\"run_id\":\"r\","
+	           "\"created_at\":\"2026-01-%02uT00:00:00Z\",\"revision\":%u,"
 	           "\"progress\":{\"current\":%u,\"total\":7},\"x\":[\"é\\\"\",{\"n\":1.5}],\"more\":\"", "jra"[t], n,
 	           n % 3 ? "completed" : "pending", 1 + n % 28, 1 + n, n % 7);
 	for (size_t i = 0; i < more; i++)
@@ -183,9 +185,10 @@ static bool same_with(struct load_threads how, bool check, const char *what, siz
 	OUTCOME several = load_with(how, check);
 	bool same = one.ok == several.ok && span_is(buf_as_span(&one.findings), buf_as_span(&several.findings));
 	if (!same || !span_is(buf_as_span(&one.store), buf_as_span(&several.store)))
-		ck_abort_msg("%s %zu, %u threads, blocks of %zu:\none thread: %.*s%.*s\nseveral: %.*s%.*s", what, where, how.count,
-		             how.block_bytes, (int)one.findings.len, one.findings.at, same ? (int)one.store.len : 0, one.store.at,
-		             (int)several.findings.len, several.findings.at, same ? (int)several.store.len : 0, several.store.at);
+		ck_abort_msg("%s %zu, %u threads, blocks of %zu:\none thread: %.*s%.*s\nseveral: %.*s%.*s", what, where,
+		             how.count, how.block_bytes, (int)one.findings.len, one.findings.at,
+		             same ? (int)one.store.len : 0, one.store.at, (int)several.findings.len, several.findings.at,
+		             same ? (int)several.store.len : 0, several.store.at);
 	return one.ok;
 }
 
@@ -211,7 +214,8 @@ END_TEST
 
 START_TEST(what_is_not_as_persistd_writes_it_is_read_as_ever)
 {
-	static const char *const tails[] = {"\n", "\n\n\n", ",\"xxh3\":\"0123456789abcdef\"}", "}", ",\"note\":[1,\n2]}\n", ",", ""};
+	static const char *const tails[] = {"\n", "\n\n\n", ",\"xxh3\":\"0123456789abcdef\"}", "}",
+	                                    ",\"note\":[1,\n2]}\n", ",", ""};
 	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
 		CLEAN file = {0};
 		add_table(&file, TABLE_JOBS, 50, short_ones);
@@ -230,6 +234,11 @@ static char damaged(char was, size_t at)
 {
 	static const char marks[] = "\n\",:{}[]\\0 \0";
 	return (char)(at % 3 == 0 ? marks[at / 3 % (sizeof marks - 1)] : was ^ (1 << at % 7));
+}
+
+static struct load_threads some_threads(size_t n)
+{
+	return (struct load_threads){2 + (unsigned)n % 3, block_sizes[n % 6]};
 }
 
 /* All places with CHECK_LINES_EVERY=1. */
@@ -251,7 +260,7 @@ static unsigned damage_each(const struct buf *file, bool sum_again, size_t from)
 		if (sum_again)
 			add_sum(&text);
 		write_file(TABLE_JOBS, &text);
-		loaded += same_with((struct load_threads){2 + (unsigned)i % 3, block_sizes[i % 6]}, i % 5 == 0, "byte", i);
+		loaded += same_with(some_threads(i), i % 5 == 0, "byte", i);
 	}
 	return loaded;
 }
@@ -285,7 +294,7 @@ START_TEST(a_file_cut_anywhere_is_refused_in_the_same_words)
 		if (len % 2)
 			add_sum(&text);
 		write_file(TABLE_JOBS, &text);
-		ck_assert(!same_with((struct load_threads){2 + (unsigned)len % 3, block_sizes[len % 6]}, len % 5 == 0, "cut at", len));
+		ck_assert(!same_with(some_threads(len), len % 5 == 0, "cut at", len));
 	}
 }
 END_TEST
@@ -321,7 +330,8 @@ START_TEST(a_failing_disk_makes_no_smaller_store)
 	write_table(&file, TABLE_JOBS);
 	OUTCOME good = load_with(one_thread, false);
 	for (unsigned nth = 1;; nth++) {
-		faulty_disk_fail(&faulty, (struct faulty_plan){.call = FAULTY_PREAD, .name = "jobs.json", .nth = nth, .number = EIO});
+		struct faulty_plan plan = {.call = FAULTY_PREAD, .name = "jobs.json", .nth = nth, .number = EIO};
+		faulty_disk_fail(&faulty, plan);
 		OUTCOME o = load_with((struct load_threads){3, 3000}, false);
 		if (!faulty_disk_fired(&faulty)) {
 			ck_assert_uint_gt(nth, 20);
