@@ -89,12 +89,16 @@ static uint64_t size_of(const struct record *r)
 	return (uint64_t)whole;
 }
 
-/* Takes the reference. */
-static bool keep(struct check *c, enum table_id t, struct record *r, bool once, struct fault *fault)
+static bool keep(struct check *c, enum table_id t, struct span text, bool trusted, bool once,
+                 struct fault *fault, size_t *at)
 {
+	struct record *r;
+	if (!is_record(c, t, text, trusted, fault, at, &r))
+		return false;
 	struct span id = record_id(r);
 	uint32_t hash = hash_of(&c->ids[t], id), e = find(c, t, id, hash);
 	if (e && once) {
+		*at = 0;
 		fault_set(fault, FAULT_INVALID_PARAMS, "the id %.*s stands twice in this file", (int)id.len, id.at);
 		fault_hint(fault, "remove one of the two records");
 		record_unref(r);
@@ -118,23 +122,13 @@ static bool keep(struct check *c, enum table_id t, struct record *r, bool once, 
 static bool sink_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
                         size_t *at)
 {
-	struct record *r;
-	if (!is_record(context, t, text, trusted, fault, at, &r))
-		return false;
-	*at = 0;
-	return keep(context, t, r, true, fault);
-}
-
-static bool sink_take(void *context, enum table_id t, const struct load_record *made, struct fault *fault)
-{
-	return keep(context, t, made->record, true, fault);
+	return keep(context, t, text, trusted, true, fault, at);
 }
 
 static bool sink_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
                      size_t *at)
 {
-	struct record *r;
-	return is_record(context, t, text, trusted, fault, at, &r) && keep(context, t, r, false, fault);
+	return keep(context, t, text, trusted, false, fault, at);
 }
 
 static void forget(struct check *c, enum table_id t, uint32_t e)
@@ -287,7 +281,7 @@ static void end(struct check *c)
 
 static void check_files(struct check *c)
 {
-	struct load_sink sink = {.context = c, .record = sink_record, .take = sink_take, .put = sink_put, .remove = sink_remove};
+	struct load_sink sink = {.context = c, .record = sink_record, .put = sink_put, .remove = sink_remove};
 	note_tmps(c, &c->dirs.state, "");
 	note_tmps(c, &c->dirs.journal, "journal/");
 	note_tmps(c, &c->dirs.artifacts, "artifacts/");

@@ -31,7 +31,8 @@ struct load_sink {
 	bool (*record)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
 	               size_t *at);
 	/* As `record` does with a trusted text, the record made of it already; takes the reference in any
-	 * case. NULL: everything comes to `record`, read on one thread. */
+	 * case. NULL: everything comes to `record`, read on one thread; so for who keeps no records, since
+	 * threads make them in fresh memory, not in what was given back. */
 	bool (*take)(void *context, enum table_id t, const struct load_record *made, struct fault *fault);
 	struct load_threads threads;
 	/* A change of a segment, absolute; the same rules for text. */
