@@ -224,6 +224,8 @@ struct lines *lines_open(struct window *w, enum table_id t, const struct load_th
 	l->block_bytes = block_bytes;
 	l->block_count = 2 * threads + 2;
 	l->at = window_at(w);
+	for (unsigned i = 0; i < THREADS_MAX; i++)
+		l->workers[i].piece = shelf_lend();
 	l->hash = hash_new();
 	window_hash(w, l->hash);
 	for (unsigned i = 0; i < l->block_count; i++)
@@ -310,7 +312,7 @@ bool lines_close(struct lines *l, size_t passed)
 	for (unsigned i = 0; i < l->block_count; i++)
 		block_free(&l->blocks[i]);
 	for (unsigned i = 0; i < THREADS_MAX; i++)
-		shelf_join(&l->workers[i].piece);
+		shelf_join(l->workers[i].piece);
 	XXH3_freeState(l->hash);
 	free(l);
 	return last;

@@ -14,6 +14,13 @@ struct free_one {
 	struct free_one *next;
 };
 
+/* What is left of a piece, and more than the largest thing. */
+struct rest {
+	struct rest *next;
+	char *end;
+};
+
+static struct rest *rests;
 static struct free_one *free_ones[LARGEST / STEP + 1]; /* by size */
 static struct shelf_piece fresh;
 
@@ -34,12 +41,24 @@ static void keep(void *at, size_t size)
 	free_ones[size / STEP] = one;
 }
 
-void shelf_join(struct shelf_piece *p)
+struct shelf_piece shelf_lend(void)
 {
-	for (size_t size; (size = left(p)) > 0; p->at += size) {
-		if (size > LARGEST)
-			size = LARGEST;
-		keep(p->at, size);
+	struct rest *rest = rests;
+	if (!rest)
+		return (struct shelf_piece){0};
+	rests = rest->next;
+	return (struct shelf_piece){(char *)rest, rest->end};
+}
+
+void shelf_join(struct shelf_piece p)
+{
+	size_t size = left(&p);
+	if (size > LARGEST) {
+		struct rest *rest = (struct rest *)(void *)p.at;
+		*rest = (struct rest){rests, p.end};
+		rests = rest;
+	} else if (size > 0) {
+		keep(p.at, size);
 	}
 }
 
@@ -61,8 +80,10 @@ void *shelf_take(size_t bytes)
 		return one;
 	}
 	if (left(&fresh) < size) {
-		shelf_join(&fresh); /* less than the largest thing: kept for smaller ones */
-		open_piece(&fresh);
+		shelf_join(fresh); /* less than the largest thing: kept for smaller ones */
+		fresh = shelf_lend();
+		if (!fresh.at)
+			open_piece(&fresh);
 	}
 	void *at = fresh.at;
 	fresh.at += size;

@@ -44,15 +44,32 @@ START_TEST(no_two_things_share_a_byte_whatever_comes_and_goes)
 }
 END_TEST
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+START_TEST(what_is_left_of_a_piece_is_used_again)
+{
+	struct shelf_piece none = {0}, p = none;
+	char *first = shelf_cut(&p, 600);
+	shelf_join(p);
+	p = shelf_lend();
+	ck_assert_ptr_eq(shelf_cut(&p, 600), first + 608);
+	shelf_join(p);
+	ck_assert_ptr_eq(shelf_lend().at, first + 2 * 608);
+	ck_assert_ptr_null(shelf_lend().at);
+}
+END_TEST
+#endif
+
 /* As a load does, here with one thread and several pieces. */
 START_TEST(what_other_threads_made_is_the_shelfs_from_then_on)
 {
 	enum { PIECES = 3 };
 	static unsigned char *at[THINGS];
 	static size_t bytes[THINGS];
-	struct shelf_piece pieces[PIECES] = {0};
+	struct shelf_piece pieces[PIECES];
 
 	srand(2);
+	for (unsigned i = 0; i < PIECES; i++)
+		pieces[i] = shelf_lend();
 	for (unsigned i = 0; i < THINGS; i++) {
 		struct shelf_piece *p = &pieces[rand() % PIECES];
 		bytes[i] = (size_t)rand() % (rand() % 9 ? 900 : LARGEST);
@@ -66,7 +83,7 @@ START_TEST(what_other_threads_made_is_the_shelfs_from_then_on)
 		fill(at[i], bytes[i], i);
 	}
 	for (unsigned i = 0; i < PIECES; i++)
-		shelf_join(&pieces[i]);
+		shelf_join(pieces[i]);
 	for (unsigned i = 0; i < THINGS; i += 2) {
 		ck_assert(is_whole(at[i], bytes[i], i));
 		shelf_give(at[i], bytes[i]);
@@ -103,6 +120,9 @@ int main(void)
 	Suite *suite = suite_create("shelf");
 	TCase *tests = tcase_create("shelf");
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	tcase_add_test(tests, what_is_left_of_a_piece_is_used_again);
+#endif
 	tcase_add_test(tests, what_other_threads_made_is_the_shelfs_from_then_on);
 	tcase_add_test(tests, no_two_things_share_a_byte_whatever_comes_and_goes);
 	tcase_add_test(tests, what_was_given_back_is_what_the_next_of_its_size_gets);
