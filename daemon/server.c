@@ -114,12 +114,20 @@ struct loading {
 
 enum { LOADING_SECONDS = 60, RECORDS_A_WORD = 4096 };
 
-static bool load_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool load_text(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
 {
 	struct loading *l = context;
 	if (++l->records % RECORDS_A_WORD == 0)
 		notify_extend(LOADING_SECONDS);
 	return l->to.record(l->to.context, t, text, trusted, fault, at);
+}
+
+static bool load_take(void *context, enum table_id t, const struct load_record *made, struct fault *fault)
+{
+	struct loading *l = context;
+	if (++l->records % RECORDS_A_WORD == 0)
+		notify_extend(LOADING_SECONDS);
+	return l->to.take(l->to.context, t, made, fault);
 }
 
 static bool load_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
@@ -155,7 +163,7 @@ static bool load(struct server *s)
 	struct load_result loaded = {0};
 	s->service.store = store_new(wall_clock);
 	struct loading loading = {.to = store_sink(s->service.store)};
-	struct load_sink sink = {.context = &loading, .record = load_record, .put = load_put, .remove = load_remove,
+	struct load_sink sink = {.context = &loading, .record = load_text, .take = load_take, .put = load_put, .remove = load_remove,
 	                         .expect = load_expect, .coming = load_coming};
 	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal,
 	               &loaded)) {

@@ -19,7 +19,7 @@ LAYERS = [
     {"journal"},
     {"budget", "chain", "fold", "merge", "payload", "repair"},
     {"check"},
-    {"load", "finding", "segment_read", "snapshot_read", "window"},
+    {"load", "finding", "segment_read", "snapshot_read", "lines", "window"},
     {"table", "job", "run", "artifact"},
     {"record", "members"},
     {"state_dir", "segment", "snapshot"},
