@@ -1,4 +1,5 @@
 #include "daemon/server.h"
+#include "daemon/sandbox.h"
 #include "daemon/conn.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -514,6 +515,22 @@ static bool open_state(struct server *s)
 	return false;
 }
 
+/* Once what it opens by itself is open, and before it reads what others have written. */
+static void confine(const struct server *s)
+{
+	char why[512], *of_socket = strdup(s->settings->socket);
+	char *slash = strrchr(of_socket, '/');
+	if (!s->settings->sandbox) {
+		log_info("not confined: %s says so", settings_from(s->settings, "sandbox"));
+	} else {
+		slash ? (void)(slash[slash == of_socket] = '\0') : (void)strcpy(of_socket, "");
+		const char *dirs[] = {s->settings->state_dir, of_socket};
+		if (!sandbox_enter(dirs, 2, why, sizeof why))
+			log_info("confined in part only: %s", why);
+	}
+	free(of_socket);
+}
+
 static bool open_all(struct server *s, struct settings *settings)
 {
 	s->settings = settings;
@@ -529,6 +546,7 @@ static bool open_all(struct server *s, struct settings *settings)
 	s->refused_with = EX_TEMPFAIL;
 	if (!open_state(s))
 		return false;
+	confine(s);
 	uv_loop_init(&s->loop);
 	s->service.flush = flush_uv_new(&s->loop);
 	s->refused_with = EX_DATAERR;

@@ -25,7 +25,7 @@ LAYERS = [
     {"state_dir", "segment", "snapshot"},
     {"flush"},
     {"disk"},
-    {"tree", "hash", "slab", "shelf", "log", "conf_file", "notify", "users", "roles", "retention"},
+    {"tree", "hash", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},
 ]
 
 
