@@ -113,6 +113,7 @@ struct journal {
 	bool degraded;
 	struct disk_error why;
 	uint64_t repair_at, repair_pause;
+	struct mark marks[TABLE_COUNT]; /* of the snapshots; a fold's while it runs */
 	uint64_t last_commit;          /* ticks */
 	uint64_t takes;                /* microseconds of the last commit */
 
@@ -196,6 +197,15 @@ static void take_empty(struct journal *j)
 	j->seq = link.seq;
 }
 
+static void take_marks(struct journal *j)
+{
+	char name[32];
+	for (int t = 0; t < TABLE_COUNT; t++) {
+		snapshot_file_name((enum table_id)t, name);
+		j->marks[t] = mark_of(j->o.disk, &j->o.dirs->state, name);
+	}
+}
+
 static void repair_end(struct journal *j)
 {
 	struct repair_job *r = &j->repair;
@@ -203,6 +213,7 @@ static void repair_end(struct journal *j)
 	take_empty(j);
 	j->degraded = !r->ok;
 	if (r->ok) {
+		take_marks(j);
 		take_late(j, &r->repair.payloads);
 		j->repair_pause = 0;
 	} else {
@@ -498,10 +509,22 @@ static bool fold_paced(struct fold *f)
 	return !j->stop.done && (j->writing || j->o.ticks() - j->last_commit < BUSY_MS);
 }
 
+static void tell_found(const struct fold *f)
+{
+	char name[32];
+	snapshot_file_name(f->table, name);
+	if (f->found == MARK_REMOVED)
+		log_warning("%s was removed by somebody else; it is written anew, with the records as they are", name);
+	if (f->found == MARK_CHANGED)
+		log_warning("%s was changed by somebody else while the daemon ran; what they wrote is kept as %s, and is not in force",
+		            name, f->kept);
+}
+
 static void fold_done(struct fold *f)
 {
 	struct journal *j = ((struct fold_job *)f)->journal;
 	char what[32];
+	tell_found(f);
 	j->background = BACKGROUND_NONE;
 	j->stats.bytes_written += f->bytes;
 	if (f->result == DISK_OK) {
@@ -528,7 +551,7 @@ static void fold_begin(struct journal *j, enum table_id t)
 	uint64_t bytes;
 	assert(!j->delivering);
 	*f = (struct fold){.flush = j->o.flush, .disk = j->o.disk, .state = &j->o.dirs->state, .table = t,
-	                   .source = s->context,
+	                   .source = s->context, .mark = &j->marks[t],
 	                   .slice = s->slice, .thaw = s->thaw, .paced = fold_paced, .done = fold_done,
 	                   .head = {.revision = j->revision, .seq = j->seq, .updated_at = j->o.now(),
 	                            .extra = buf_as_span(&j->extra[t])}};

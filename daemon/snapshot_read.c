@@ -628,11 +628,6 @@ static bool read_file(struct reader *d)
 	return judge_header(d);
 }
 
-void snapshot_file_name(enum table_id t, char out[32])
-{
-	snprintf(out, 32, "%s.json", spec_table_name(t));
-}
-
 static bool cannot_open(struct reader *d)
 {
 	struct load_finding f;

@@ -27,7 +27,6 @@ struct snapshot_read {
 	struct buf extra;
 };
 
-void snapshot_file_name(enum table_id t, char out[32]);
 /* The upper half is set by the caller, the rest zero. False: a fatal finding was reported.
  * The caller frees `extra`. */
 bool snapshot_read(struct snapshot_read *r);

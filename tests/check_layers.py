@@ -22,7 +22,7 @@ LAYERS = [
     {"load", "finding", "segment_read", "snapshot_read", "lines", "window"},
     {"table", "job", "run", "artifact"},
     {"record", "members"},
-    {"state_dir", "segment", "snapshot"},
+    {"state_dir", "segment", "snapshot", "mark"},
     {"flush"},
     {"disk"},
     {"tree", "hash", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},

@@ -219,6 +219,28 @@ START_TEST(a_directory_that_is_there_keeps_its_mode_unless_another_is_said)
 }
 END_TEST
 
+START_TEST(a_file_that_somebody_edits_meanwhile_is_kept_and_told_of)
+{
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"a"}}));
+	client_close(c);
+	daemon_restart(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"b"}}));
+	client_close(c);
+	file_write(daemon_path(d, "jobs.json"), "by hand", 7);
+	ck_assert_int_eq(unlink(daemon_path(d, "runs.json")), 0);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+	char *said = strstr(daemon_errors(d), "jobs.json was changed by somebody else while the daemon ran; what they wrote is kept as ");
+	ck_assert_msg(said, "%s", daemon_errors(d));
+	char *name = strstr(said, " as ") + 4;
+	name[strcspn(name, ",")] = '\0';
+	ck_assert_str_eq(daemon_file(d, name), "by hand");
+	ck_assert_ptr_nonnull(strstr(daemon_file(d, "jobs.json"), "{\"id\":\"b\""));
+}
+END_TEST
+
 START_TEST(members_of_the_group_may_read_what_state_dir_mode_shares)
 {
 	daemon_start(d, ARGS("--state-dir-mode", "0750"));
@@ -667,6 +689,7 @@ int main(void)
 	tcase_add_test(files, a_socket_that_answers_is_not_taken_over_though_its_lock_is_free);
 	tcase_add_test(files, what_is_no_socket_is_left_alone);
 	tcase_add_test(files, a_state_directory_that_is_a_file_is_refused);
+	tcase_add_test(files, a_file_that_somebody_edits_meanwhile_is_kept_and_told_of);
 	tcase_add_test(files, what_the_daemon_does_not_need_it_gives_up_unless_it_is_told_not_to);
 	tcase_add_test(files, the_state_directory_is_made_and_is_the_owner_s_alone);
 	tcase_add_test(files, a_directory_that_is_there_keeps_its_mode_unless_another_is_said);
