@@ -1,4 +1,5 @@
 #include "daemon/server.h"
+#include "daemon/sandbox.h"
 #include "daemon/conn.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -114,12 +115,20 @@ struct loading {
 
 enum { LOADING_SECONDS = 60, RECORDS_A_WORD = 4096 };
 
-static bool load_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool load_text(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
 {
 	struct loading *l = context;
 	if (++l->records % RECORDS_A_WORD == 0)
 		notify_extend(LOADING_SECONDS);
 	return l->to.record(l->to.context, t, text, trusted, fault, at);
+}
+
+static bool load_take(void *context, enum table_id t, const struct load_record *made, struct fault *fault)
+{
+	struct loading *l = context;
+	if (++l->records % RECORDS_A_WORD == 0)
+		notify_extend(LOADING_SECONDS);
+	return l->to.take(l->to.context, t, made, fault);
 }
 
 static bool load_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
@@ -155,7 +164,7 @@ static bool load(struct server *s)
 	struct load_result loaded = {0};
 	s->service.store = store_new(wall_clock);
 	struct loading loading = {.to = store_sink(s->service.store)};
-	struct load_sink sink = {.context = &loading, .record = load_record, .put = load_put, .remove = load_remove,
+	struct load_sink sink = {.context = &loading, .record = load_text, .take = load_take, .put = load_put, .remove = load_remove,
 	                         .expect = load_expect, .coming = load_coming};
 	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal,
 	               &loaded)) {
@@ -506,6 +515,22 @@ static bool open_state(struct server *s)
 	return false;
 }
 
+/* Once what it opens by itself is open, and before it reads what others have written. */
+static void confine(const struct server *s)
+{
+	char why[512], *of_socket = strdup(s->settings->socket);
+	char *slash = strrchr(of_socket, '/');
+	if (!s->settings->sandbox) {
+		log_info("not confined: %s says so", settings_from(s->settings, "sandbox"));
+	} else {
+		slash ? (void)(slash[slash == of_socket] = '\0') : (void)strcpy(of_socket, "");
+		const char *dirs[] = {s->settings->state_dir, of_socket};
+		if (!sandbox_enter(dirs, 2, why, sizeof why))
+			log_info("confined in part only: %s", why);
+	}
+	free(of_socket);
+}
+
 static bool open_all(struct server *s, struct settings *settings)
 {
 	s->settings = settings;
@@ -521,6 +546,7 @@ static bool open_all(struct server *s, struct settings *settings)
 	s->refused_with = EX_TEMPFAIL;
 	if (!open_state(s))
 		return false;
+	confine(s);
 	uv_loop_init(&s->loop);
 	s->service.flush = flush_uv_new(&s->loop);
 	s->refused_with = EX_DATAERR;

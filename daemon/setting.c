@@ -20,6 +20,8 @@ const struct setting settings_table[] = {
 	 .argument = "MODE", .prose = "the state directory's mode: 0700, 0750 or 0755"},
 	{"daemon", "log_level", SETTING_LEVEL, MEMBER(log_level), .fallback = "info", .live = true, .argument = "LEVEL",
 	 .prose = "error, warning, info or debug"},
+	{"daemon", "sandbox", SETTING_SWITCH, MEMBER(sandbox), .fallback = "on", .argument = "SWITCH",
+	 .prose = "on: the daemon gives up what it does not need"},
 #define LIMIT(name, member, argument_, low, high, fallback_, prose_) \
 	{"limits", name, SETTING_WHOLE, MEMBER(limits.member), low, high, fallback_, true, .argument = (argument_), \
 	 .prose = (prose_)}
@@ -155,6 +157,12 @@ static bool set_text(char **to, const char *text)
 	return true;
 }
 
+static bool read_switch(const char *text, bool *on)
+{
+	*on = strcmp(text, "on") == 0;
+	return *on || strcmp(text, "off") == 0;
+}
+
 struct refusal {
 	char *why;
 	size_t size;
@@ -207,6 +215,7 @@ bool setting_apply(struct settings *s, const struct setting *row, const char *te
 	case SETTING_MODE:
 	case SETTING_DIR_MODE: return set_mode(to, row, text, &r);
 	case SETTING_LEVEL: return log_level_from(text, to) || refuse(&r, "expected error, warning, info or debug");
+	case SETTING_SWITCH: return read_switch(text, to) || refuse(&r, "expected on or off");
 	case SETTING_DAYS:
 		return read_days(text, !row->fallback[0], to) ||
 		       refuse(&r, "expected a number of days, or off%s",
@@ -241,6 +250,7 @@ void setting_show(struct buf *out, const struct settings *s, const struct settin
 	case SETTING_WHOLE: buf_uint(out, *(const uint64_t *)at); break;
 	case SETTING_MODE: case SETTING_DIR_MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
 	case SETTING_LEVEL: buf_text(out, log_level_name(*(const enum log_level *)at)); break;
+	case SETTING_SWITCH: buf_text(out, *(const bool *)at ? "on" : "off"); break;
 	case SETTING_DAYS:
 		if (*(const double *)at == RETENTION_OFF)
 			buf_text(out, "off");
@@ -272,6 +282,7 @@ void setting_take(struct settings *to, const struct settings *from, const struct
 	case SETTING_DAYS: memcpy(here, there, sizeof(double)); break;
 	case SETTING_LEVEL: memcpy(here, there, sizeof(enum log_level)); break;
 	case SETTING_ROLE: break; /* all of them together */
-	case SETTING_PATH: case SETTING_GROUP: case SETTING_MODE: case SETTING_DIR_MODE: abort(); /* none is live */
+	case SETTING_PATH: case SETTING_GROUP: case SETTING_MODE: case SETTING_DIR_MODE: case SETTING_SWITCH:
+		abort(); /* none is live */
 	}
 }

@@ -1,8 +1,9 @@
 /* snapshot_read: one table's file, whoever wrote it, record by record in bounded memory.
  *
  * A file of persistd's own form (header, a record a line, checksum) is handed on a line at a time without a
- * parse; its checksum is compared at the end. Everything else JSON allows goes through the scanner. Where a
- * line of an own file is not what it should be, the scanner goes on from there. */
+ * parse, or made records of by several threads (lines.h); its checksum is compared at the end. Everything else
+ * JSON allows goes through the scanner. Where a line of an own file is not what it should be, the scanner goes
+ * on from there. */
 #pragma once
 #include "daemon/load.h"
 

@@ -172,16 +172,12 @@ static bool refuse(struct fault *fault, size_t *at, const char *message)
  * to the year 9000: beyond it there is no room to go on.) */
 #define LAST_SANE_TIME INT64_C(221845392000000000)
 
-static void remember_time(struct store *s, enum table_id t, const struct record *r)
+static void remember(struct store *s, const struct record *r, int64_t changed)
 {
-	static const int updated[TABLE_COUNT] = {JOB_UPDATED_AT, RUN_UPDATED_AT, ARTIFACT_CREATED_AT};
-	struct span value, text;
-	int64_t time;
-	if (record_field(t, r, updated[t], &value) && value.len > 2) {
-		text = (struct span){value.at + 1, value.len - 2};
-		if (stamp_parse(text, &time) && time > s->last_time && time < LAST_SANE_TIME)
-			s->last_time = time;
-	}
+	if (r->revision > s->revision)
+		s->revision = r->revision;
+	if (changed > s->last_time && changed < LAST_SANE_TIME)
+		s->last_time = changed;
 }
 
 static struct record *load_record(struct store *s, enum table_id t, struct span text, bool trusted,
@@ -193,18 +189,31 @@ static struct record *load_record(struct store *s, enum table_id t, struct span 
 			return NULL;
 		text = buf_as_span(&s->scratch);
 	}
-	struct record *r = record_new(t, text, keys);
+	int64_t changed;
+	struct record *r = record_load(NULL, t, text, keys, &changed);
 	if (!r) {
 		refuse(fault, at,
 		       "is no record of this table although the checksum is right: the file was made by another "
 		       "program");
 		return NULL;
 	}
-	if (r->revision > s->revision)
-		s->revision = r->revision;
-	if (trusted)
-		remember_time(s, t, r);
+	remember(s, r, trusted ? changed : STAMP_NONE);
 	return r;
+}
+
+static bool enter(struct store *s, enum table_id t, struct record *r, const struct record_keys *keys,
+                  struct fault *fault)
+{
+	uint32_t e = table_claim(s->tables[t], record_id(r));
+	if (table_entry(s->tables[t], e)->record) {
+		fault_set(fault, FAULT_INVALID_PARAMS, "the id %.*s stands twice in this file", (int)record_id(r).len,
+		          record_id(r).at);
+		fault_hint(fault, "remove one of the two records");
+		record_unref(r);
+		return false;
+	}
+	table_set(s->tables[t], e, r, keys);
+	return true;
 }
 
 static bool sink_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
@@ -215,17 +224,15 @@ static bool sink_record(void *context, enum table_id t, struct span text, bool t
 	struct record *r = load_record(s, t, text, trusted, &keys, fault, at);
 	if (!r)
 		return false;
-	uint32_t e = table_claim(s->tables[t], record_id(r));
-	if (table_entry(s->tables[t], e)->record) {
-		fault_set(fault, FAULT_INVALID_PARAMS, "the id %.*s stands twice in this file", (int)record_id(r).len,
-		          record_id(r).at);
-		fault_hint(fault, "remove one of the two records");
-		*at = 0;
-		record_unref(r);
-		return false;
-	}
-	table_set(s->tables[t], e, r, &keys);
-	return true;
+	*at = 0;
+	return enter(s, t, r, &keys, fault);
+}
+
+static bool sink_take(void *context, enum table_id t, const struct load_record *made, struct fault *fault)
+{
+	struct store *s = context;
+	remember(s, made->record, made->changed);
+	return enter(s, t, made->record, &made->keys, fault);
 }
 
 static bool sink_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
@@ -278,8 +285,8 @@ struct load_sink store_sink(struct store *s)
 {
 	for (int t = 0; t < TABLE_COUNT; t++)
 		table_load_begin(s->tables[t]);
-	return (struct load_sink){.context = s, .record = sink_record, .put = sink_put, .remove = sink_remove,
-	                          .expect = sink_expect, .coming = sink_coming};
+	return (struct load_sink){.context = s, .record = sink_record, .take = sink_take, .put = sink_put,
+	                          .remove = sink_remove, .expect = sink_expect, .coming = sink_coming};
 }
 
 void store_loaded(struct store *s, uint64_t journal_revision)

@@ -1,5 +1,5 @@
-"""Which lines and branches of daemon/ and proto/ the tests went through, file by file, from what gcov says of a build with
--Db_coverage=true.
+"""Which lines and branches of daemon/ and proto/ the tests went through, file by file, from what gcov says of a build
+with -Db_coverage=true.
 
 Not counted, because no test can or should go there:
 - assert(...), to its end: they are for our own bugs;
@@ -7,7 +7,7 @@ Not counted, because no test can or should go there:
 - lines with a macro of uthash: most of their branches are the library's.
 Memory that runs out needs no rule: proto/mem ends the process, and whoever calls it has no branch for that.
 
---missed [FILE...] prints each line with a branch that no test took; --at-least PERCENT fails below that many branches."""
+--missed [FILE...] prints each line with a branch that no test took; --at-least PERCENT fails below that many."""
 import argparse
 import json
 import re
@@ -86,13 +86,14 @@ def percent(part, whole):
 
 def row(name, counts):
     lines, through, branches, taken = counts
-    return f"{name:<28} {lines:6} {percent(through, lines)} % {branches:8} {percent(taken, branches)} % {branches - taken:7}"
+    return (f"{name:<28} {lines:6} {percent(through, lines)} % {branches:8} {percent(taken, branches)} % "
+            f"{branches - taken:7}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--missed", nargs="*", metavar="FILE", help="print branches not taken, of these files or of all")
+    parser.add_argument("--missed", nargs="*", metavar="FILE", help="branches not taken, of these files or of all")
     parser.add_argument("--at-least", type=float, default=0, metavar="PERCENT")
     arguments = parser.parse_args()
     files = [Covered(path, lines) for path, lines in gathered(arguments.build.resolve()).items()]

@@ -135,6 +135,30 @@ START_TEST(a_state_directory_that_is_a_file_is_refused)
 }
 END_TEST
 
+static bool status_has(pid_t pid, const char *line)
+{
+	char path[64], text[8192];
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	FILE *file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	size_t len = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	return strstr(text, line) != NULL;
+}
+
+START_TEST(what_the_daemon_does_not_need_it_gives_up_unless_it_is_told_not_to)
+{
+	daemon_start(d, NULL);
+	ck_assert(status_has(d->pid, "\nNoNewPrivs:\t1\n"));
+	ck_assert(status_has(d->pid, "\nSeccomp:\t2\n"));
+	daemon_restart(d, ARGS("--sandbox", "off"));
+	ck_assert(status_has(d->pid, "\nNoNewPrivs:\t0\n"));
+	ck_assert_ptr_nonnull(strstr(daemon_errors(d), "not confined: --sandbox says so"));
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(the_state_directory_is_made_and_is_the_owner_s_alone)
 {
 	struct stat status;
@@ -643,6 +667,7 @@ int main(void)
 	tcase_add_test(files, a_socket_that_answers_is_not_taken_over_though_its_lock_is_free);
 	tcase_add_test(files, what_is_no_socket_is_left_alone);
 	tcase_add_test(files, a_state_directory_that_is_a_file_is_refused);
+	tcase_add_test(files, what_the_daemon_does_not_need_it_gives_up_unless_it_is_told_not_to);
 	tcase_add_test(files, the_state_directory_is_made_and_is_the_owner_s_alone);
 	tcase_add_test(files, a_directory_that_is_there_keeps_its_mode_unless_another_is_said);
 	tcase_add_test(files, members_of_the_group_may_read_what_state_dir_mode_shares);
