@@ -1,8 +1,8 @@
 """One tool over the sources, with the flags of a build: nothing may be found.
 
-gcc and clang compile daemon, proto, client and tests with -Werror and throw the result away; clang-tidy goes by .clang-tidy,
-cppcheck by cppcheck.suppressions. --quick leaves out what needs minutes: what clang's analyzer sees, and gcc's warnings that
-come of optimising the tests. A tool that is not installed skips its test (exit status 77)."""
+gcc and clang compile daemon, proto, client and tests with -Werror and throw the result away; clang-tidy goes by
+.clang-tidy, cppcheck by cppcheck.suppressions. --quick leaves out what needs minutes: what clang's analyzer sees, and
+gcc's warnings that come of optimising the tests. A tool that is not installed skips its test (exit status 77)."""
 import argparse
 import json
 import os
@@ -38,7 +38,8 @@ def commands(build):
 
 def failed(arguments, directory=ROOT):
     """What a tool says where it does not end well."""
-    done = subprocess.run(arguments, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(arguments, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
     return done.stdout or f"{arguments[0]} ended with {done.returncode}\n" if done.returncode else ""
 
 
@@ -46,7 +47,8 @@ def compiled(tool, files, quick):
     def one(file):
         source, flags, directory = file
         # gcc understands the flow of control from -O1 on, clang without
-        how = ["-fsyntax-only"] if tool == "clang" or (quick and source.parts[0] not in OURS) else ["-O1", "-c", "-o", os.devnull]
+        syntax_only = tool == "clang" or (quick and source.parts[0] not in OURS)
+        how = ["-fsyntax-only"] if syntax_only else ["-O1", "-c", "-o", os.devnull]
         return failed([tool, *flags, "-Werror", *(["-Wno-unknown-warning-option"] if tool == "clang" else []), *how,
                        str(ROOT / source)], directory)
     return one, files
@@ -63,8 +65,9 @@ def tidied(files, quick, build):
 def checked():
     """cppcheck spreads the files by itself; macros of libraries whose headers it does not read are told."""
     def one(_):
-        return failed(["cppcheck", "--quiet", f"-j{JOBS}", "--std=c11", "--enable=warning,portability,performance", "--inconclusive",
-                       "--error-exitcode=1", "--inline-suppr", f"--suppressions-list={ROOT}/tests/lint/cppcheck.suppressions",
+        return failed(["cppcheck", "--quiet", f"-j{JOBS}", "--std=c11", "--enable=warning,portability,performance",
+                       "--inconclusive", "--error-exitcode=1", "--inline-suppr",
+                       f"--suppressions-list={ROOT}/tests/lint/cppcheck.suppressions",
                        "-D_GNU_SOURCE", "-I", str(ROOT), "--library=gnu", *(str(ROOT / part) for part in OURS)])
     return one, [None]
 
