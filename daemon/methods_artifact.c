@@ -302,8 +302,11 @@ enum outcome method_artifact_read(struct call *c, const struct params *p, struct
                                   struct fault *fault)
 {
 	(void)result;
-	(void)fault;
 	struct service *s = c->service;
+	if (!c->origin) { /* it has waited for a change, and nobody is there any more: reads_start would end it under us */
+		fault_set(fault, FAULT_INTERNAL, "nobody waits for this read any more");
+		return OUTCOME_FAILED;
+	}
 	struct span id = p->at[ARTIFACT_READ_ID].string;
 	struct payload_read *r = mem_zero(sizeof *r);
 	*r = (struct payload_read){.job = {.work = payload_work, .done = payload_done}, .call = c,

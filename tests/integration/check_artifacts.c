@@ -239,6 +239,31 @@ END_TEST
 
 /* ---- listing, deleting, restarting */
 
+/* Who is gone before its change is on the disk: the read behind it is begun when nobody waits for it any more. */
+START_TEST(readers_that_hang_up_leave_nothing_behind_that_counts_against_the_others)
+{
+	static const char lines[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.ping\"}\n"
+	                            "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"job.save\",\"params\":{\"job\":{\"id\":\"a\"}}}\n"
+	                            "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"artifact.read\",\"params\":{\"id\":\"a\"}}\n";
+
+	for (int i = 0; i < 200; i++) {
+		struct client *gone = client_open(d);
+		ck_assert_uint_eq(client_push(gone, lines, sizeof lines - 1, 1000), sizeof lines - 1);
+		client_close(gone);
+	}
+	json_t *stats = client_call(c, "server.stats", NULL);
+	for (long long until = clock_ms() + DEADLINE_MS;
+	     whole_at(stats, "connections.accepted") < 201 || whole_at(stats, "connections.open") > 1;
+	     stats = client_call(c, "server.stats", NULL))
+		ck_assert_int_lt(clock_ms(), until);
+	client_call(c, "server.flush", NULL);
+	stats = client_call(c, "server.stats", NULL);
+	ck_assert_int_gt(whole_at(json_object_get(value_at(stats, "methods"), "job.save"), "calls"), 0);
+	ck_assert_int_eq(whole_at(stats, "backpressure.calls_in_flight"), 0);
+	ck_assert_int_eq(whole_at(stats, "backpressure.bytes_in_flight"), 0);
+}
+END_TEST
+
 START_TEST(artifacts_are_listed_newest_first_by_run_and_kind)
 {
 	client_call(c, "run.create_or_update", JSON({"run_id":"run-2","kind":"screener"}));
@@ -334,6 +359,7 @@ int main(void)
 	tcase_add_test(reading, a_payload_that_is_no_JSON_can_be_read_raw);
 	tcase_add_test(reading, a_payload_that_somebody_removed_is_said_to_be_missing);
 	tcase_add_test(reading, reads_see_artifacts_saved_before_them_on_the_connection);
+	tcase_add_test(reading, readers_that_hang_up_leave_nothing_behind_that_counts_against_the_others);
 
 	TCase *keeping = integration_case(suite, "keeping", setup, teardown);
 	tcase_add_test(keeping, artifacts_are_listed_newest_first_by_run_and_kind);
