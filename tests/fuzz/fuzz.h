@@ -24,6 +24,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 			FUZZ_FAIL("not so: " #condition); \
 	} while (0)
 
+/* FUZZ_TRACE=1 in the environment: what happens, on stderr, for who replays a finding. */
+#define FUZZ_TRACE(...)                \
+	do {                                 \
+		if (getenv("FUZZ_TRACE")) {        \
+			fprintf(stderr, __VA_ARGS__);    \
+			fputc('\n', stderr);             \
+		}                                  \
+	} while (0)
+
 static inline void fuzz_same(struct span got, struct span wanted, const char *what)
 {
 	if (!span_is(got, wanted))
