@@ -47,7 +47,7 @@ bool mark_keep(const struct mark *m, struct disk *d, const struct disk_dir *dir,
 	time_t seconds = now / 1000000;
 	struct tm tm;
 	char stamp[32];
-	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
+	(void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
 	snprintf(kept, 256, "%.200s.edited-%s.%06d", name, stamp, (int)(now % 1000000));
 	/* not a rename: at no moment may the name be missing */
 	if (d->ops->linkat(d->context, dir->fd, name, kept) == 0)
