@@ -314,6 +314,12 @@ bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode, struct
 	       set_mode(d, &s->artifacts, mode, PAYLOAD_FILE, change);
 }
 
+bool state_dir_is_locked(const struct state_dir *s, struct disk *d)
+{
+	struct stat st;
+	return d->ops->fstat(d->context, s->lock, &st) < 0 || st.st_nlink > 0;
+}
+
 void state_dir_close(struct state_dir *s, struct disk *d)
 {
 	disk_dir_close(d, &s->artifacts);
