@@ -18,13 +18,16 @@ LAYERS = [
     {"store"},
     {"journal"},
     {"budget", "chain", "fold", "merge", "payload", "repair"},
+    {"salvage"},
     {"check"},
     {"load", "finding", "segment_read", "snapshot_read", "lines", "window"},
     {"table", "job", "run", "artifact"},
+    {"remake"},
     {"record", "members"},
     {"state_dir", "segment", "snapshot", "mark"},
     {"flush"},
     {"disk"},
+    {"newest", "pieces"},
     {"tree", "hash", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},
 ]
 
