@@ -1,6 +1,7 @@
 #include "daemon/salvage.h"
 #include "daemon/check.h"
 #include "daemon/finding.h"
+#include "daemon/mend.h"
 #include "daemon/pieces.h"
 #include "daemon/record.h"
 #include "daemon/remake.h"
@@ -20,6 +21,7 @@ struct source {
 	bool sound;           /* a start would take it, for itself */
 	bool missing;
 	bool known;           /* its header can be read, if only unverified */
+	bool is_segment;      /* of a known one: by its header, whatever its name is */
 	char store[STORE_ID_LEN + 1];
 	uint64_t revision;    /* a snapshot's */
 	uint64_t changed[TABLE_COUNT];
@@ -27,6 +29,7 @@ struct source {
 	struct segment_head head; /* a segment's */
 	uint64_t seq;
 	uint64_t rows;        /* that were found in a damaged one, whole or not */
+	size_t finding;       /* number of the loss that says why it is not sound, + 1 */
 	bool hole;            /* a damaged segment: it held changes of which nothing can be told, not even the id */
 };
 
@@ -68,6 +71,8 @@ struct salvage {
 	/* of the file that is being read */
 	uint32_t at;
 	bool certain;
+	uint64_t highest;            /* revision that it can hold */
+	uint64_t mend_work;
 	struct span text;
 	uint64_t line, line_at;      /* of the last place that was told */
 };
@@ -80,6 +85,11 @@ static struct source *source_at(const struct salvage *s, size_t i)
 static size_t source_count(const struct salvage *s)
 {
 	return s->sources.len / sizeof(struct source);
+}
+
+static size_t loss_count(const struct salvage *s)
+{
+	return s->losses.len / sizeof(struct loss);
 }
 
 static struct source *add_source(struct salvage *s, const char *file)
@@ -267,7 +277,9 @@ static void judge_snapshot(struct salvage *s, enum table_id t)
 	char name[32];
 	snapshot_file_name(t, name);
 	struct source *f = add_source(s, name);
+	size_t before = loss_count(s);
 	f->sound = read_snapshot(s, t, &sink, lose_finding, &r);
+	f->finding = loss_count(s) > before ? before + 1 : 0;
 	f->missing = r.missing;
 	f->sound &= !r.missing;
 	if (f->sound) {
@@ -294,11 +306,12 @@ static void judge_segment(struct salvage *s, uint64_t seq)
 	f->sound = segment_read(&r, s->disk, &s->dirs.journal, seq, NULL, &finding) &&
 	           segment_replay(&r, (1u << TABLE_COUNT) - 1, &sink, &finding);
 	if (f->sound) {
-		f->known = true;
+		f->known = f->is_segment = true;
 		f->head = r.head;
 		memcpy(f->store, r.head.store, sizeof f->store);
 	} else {
 		lose_finding(s, &finding);
+		f->finding = loss_count(s);
 	}
 	segment_read_free(&r);
 }
@@ -432,11 +445,6 @@ static uint64_t line_of(struct salvage *s, uint64_t at)
 	return s->line;
 }
 
-static bool is_snapshot(const struct salvage *s)
-{
-	return s->at < TABLE_COUNT;
-}
-
 __attribute__((format(printf, 4, 5))) static struct loss *lose_record(struct salvage *s, struct span id, uint64_t at,
                                                               const char *format, ...)
 {
@@ -449,7 +457,8 @@ __attribute__((format(printf, 4, 5))) static struct loss *lose_record(struct sal
 	l->source = s->at;
 	l->line = line_of(s, at);
 	l->byte = at;
-	l->table = is_snapshot(s) ? (enum table_id)s->at : TABLE_COUNT;
+	bool snapshot = s->at < TABLE_COUNT && !source_at(s, s->at)->is_segment && source_at(s, s->at)->known;
+	l->table = snapshot ? (enum table_id)s->at : TABLE_COUNT;
 	l->id = id.at ? mem_zero(id.len + 1) : NULL;
 	if (l->id)
 		memcpy(l->id, id.at, id.len);
@@ -457,7 +466,7 @@ __attribute__((format(printf, 4, 5))) static struct loss *lose_record(struct sal
 	return l;
 }
 
-/* Of which table is it? All known fields in their order, as only that table's records have them. */
+/* All known fields in their order, as only that table's records have them. */
 static bool is_as_written(struct salvage *s, enum table_id t, struct span text)
 {
 	struct fault fault;
@@ -467,19 +476,34 @@ static bool is_as_written(struct salvage *s, enum table_id t, struct span text)
 	       span_is(buf_as_span(&s->canonical), text);
 }
 
+/* By what it is, not by where it stands: the file may have another's name. */
 static int table_of(struct salvage *s, struct span text)
 {
 	for (int t = 0; t < TABLE_COUNT; t++)
-		if ((!is_snapshot(s) || t == (int)s->at) && is_as_written(s, (enum table_id)t, text))
+		if (is_as_written(s, (enum table_id)t, text))
 			return t;
 	return -1;
 }
 
-static bool may_have(const struct source *f, bool snapshot, uint64_t revision)
+/* The highest revision that the damaged file can hold. Its own header may be damaged; sound files know better, the next
+ * segment above all. Too low a revision does no harm: then another version wins. */
+static uint64_t highest_in(const struct salvage *s, size_t i)
 {
-	if (!f->known)
-		return true;
-	return snapshot ? revision <= f->revision : revision >= f->head.first && revision <= f->head.last;
+	const struct source *f = source_at(s, i);
+	uint64_t highest = f->known ? f->revision : 0;
+	if (i >= TABLE_COUNT) {
+		for (size_t above = i + 1; above < source_count(s); above++)
+			if (source_at(s, above)->sound)
+				return source_at(s, above)->head.first - 1;
+		return UINT64_MAX;
+	}
+	for (size_t j = 0; j < source_count(s); j++) {
+		const struct source *other = source_at(s, j);
+		uint64_t has = j < TABLE_COUNT ? other->revision : other->head.last;
+		if (other->sound && has > highest)
+			highest = has;
+	}
+	return highest > 0 ? highest : UINT64_MAX;
 }
 
 static void take_as_written(struct salvage *s, struct span text, size_t at)
@@ -496,14 +520,15 @@ static void take_as_written(struct salvage *s, struct span text, size_t at)
 	}
 	if (!is_record((enum table_id)t, text, &fault, &where, &revision, &id))
 		return;
-	if (!may_have(f, is_snapshot(s), revision)) {
-		lose_record(s, id, at, "states revision %llu, which is none of this file's", (unsigned long long)revision);
+	if (revision > s->highest) {
+		lose_record(s, id, at, "states revision %llu, which is above all that this file can hold",
+		            (unsigned long long)revision);
 		return;
 	}
-	if (!(tables_above(s, f->known && !is_snapshot(s) ? f->head.last : UINT64_MAX) >> t & 1))
+	if (!(tables_above(s, f->known && f->is_segment ? f->head.last : UINT64_MAX) >> t & 1))
 		return;
 	struct newest_version *v = newest_find(&s->newest, (enum table_id)t, id);
-	if (v && v->text.at && v->file == s->at && is_snapshot(s)) {
+	if (v && v->text.at && v->file == s->at) {
 		struct loss *l = lose_record(s, id, at, "the id %.*s stands twice in this file; one of the two is damaged, and "
 		                             "that of the later revision is saved", (int)id.len, id.at);
 		l->kind = LOSS_RECORDS;
@@ -513,7 +538,7 @@ static void take_as_written(struct salvage *s, struct span text, size_t at)
 	if (!v->certain && s->certain && span_is(v->text, text))
 		v->certain = true;
 	see_revision(s, revision);
-	if (!f->known && is_snapshot(s) && revision > f->revision)
+	if (!f->known && t == (int)s->at && revision > f->revision)
 		f->revision = revision; /* at least */
 }
 
@@ -530,7 +555,7 @@ static void take_object(void *context, struct span text, size_t at)
 {
 	struct salvage *s = context;
 	source_at(s, s->at)->rows++;
-	if (!is_snapshot(s) || pieces_are_ours(s->text))
+	if (s->at >= TABLE_COUNT || pieces_are_ours(s->text))
 		take_as_written(s, text, at);
 	else
 		take_foreign(s, text, at);
@@ -568,28 +593,36 @@ static void read_store_and_changed(struct span head, char store[STORE_ID_LEN + 1
 			whole_number(value, spec_table_name((enum table_id)t), &changed[t]);
 }
 
-/* What the header of a damaged file says, as far as it is JSON: it may be damaged itself. */
+static bool read_segment_header(struct segment_head *h, struct span head)
+{
+	*h = (struct segment_head){0};
+	read_store_and_changed(head, h->store, h->changed);
+	return whole_number(head, "seq", &h->seq) && whole_number(head, "prev", &h->prev) &&
+	       whole_number(head, "first", &h->first) && whole_number(head, "last", &h->last) && h->prev < h->seq &&
+	       h->first >= 1 && h->last + 1 >= h->first;
+}
+
+/* What the header of a damaged file says, as far as it is JSON: it may be damaged itself, unless the checksum is right. A
+ * segment may stand under a snapshot's name, and the other way round. */
 static void read_header(struct salvage *s)
 {
 	__attribute__((cleanup(buf_free))) struct buf text = {0};
 	struct source *f = source_at(s, s->at);
+	struct span value;
 	if (!pieces_head(s->text, &text))
 		return;
 	struct span head = buf_as_span(&text);
-	if (is_snapshot(s)) {
-		read_store_and_changed(head, f->store, f->changed);
-		whole_number(head, "count", &f->count);
-		f->known = whole_number(head, "revision", &f->revision);
+	f->is_segment = scan_member(head, "prev", &value);
+	if (f->is_segment) {
+		f->known = read_segment_header(&f->head, head) && (s->certain || f->head.seq == f->seq);
+		memcpy(f->store, f->head.store, sizeof f->store);
 		return;
 	}
-	struct segment_head *h = &f->head;
-	for (int t = 0; t < TABLE_COUNT; t++)
-		h->changed[t] = 0;
-	read_store_and_changed(head, h->store, h->changed);
-	memcpy(f->store, h->store, sizeof f->store);
-	f->known = whole_number(head, "seq", &h->seq) && h->seq == f->seq && whole_number(head, "prev", &h->prev) &&
-	           whole_number(head, "first", &h->first) && whole_number(head, "last", &h->last) &&
-	           h->prev < h->seq && h->first >= 1 && h->last + 1 >= h->first;
+	read_store_and_changed(head, f->store, f->changed);
+	if (!scan_member(head, s->at < TABLE_COUNT ? spec_table_name((enum table_id)s->at) : "format", &value))
+		return; /* another table's, or in the place of a segment: its rows say what they are */
+	whole_number(head, "count", &f->count);
+	f->known = s->at < TABLE_COUNT && whole_number(head, "revision", &f->revision);
 }
 
 /* Where the disk gives bytes back no more, there are zeros. */
@@ -628,60 +661,87 @@ static bool read_file(struct salvage *s, struct buf *text)
 	return true;
 }
 
-static void tell_deletion(struct salvage *s, enum table_id t, struct span value)
+static void take_deletion(struct salvage *s, enum table_id t, struct span value)
 {
+	const struct source *f = source_at(s, s->at);
 	struct span id;
 	s->scratch.len = 0;
 	if (!scan_string(value, &s->scratch, &id) || id.len > IDENT_MAX || !ident_check(spec_fields(t)->ident, id))
 		return;
+	if (s->certain && f->known) {
+		if (tables_above(s, f->head.last) >> t & 1)
+			newest_see(&s->newest, t, id, (struct span){0}, f->head.last, true, s->at);
+		return;
+	}
 	struct loss *l = lose_record(s, id, (uint64_t)(value.at - s->text.at), "a deletion in a damaged segment");
 	l->kind = LOSS_DELETION;
 	l->table = t;
 }
 
 /* What a damaged segment says of deletions may be damaged, too: nothing is deleted for it. */
-static void tell_deletions(struct salvage *s)
+static void take_deletions(struct salvage *s)
 {
 	struct span deleted, list, value;
-	if (is_snapshot(s))
-		return;
 	if (!pieces_deleted(s->text, &deleted)) {
-		source_at(s, s->at)->hole = true;
+		source_at(s, s->at)->hole |= source_at(s, s->at)->is_segment;
 		return;
 	}
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		if (!scan_member(deleted, spec_table_name((enum table_id)t), &list))
 			continue;
 		for (struct scan_iter it = scan_elements(list); scan_next_element(&it, &value);)
-			tell_deletion(s, (enum table_id)t, value);
+			take_deletion(s, (enum table_id)t, value);
 	}
+}
+
+/* Is what stands there proven all the same? */
+static bool is_proven(struct salvage *s, struct buf *text)
+{
+	size_t at;
+	const char *file = source_at(s, s->at)->file;
+	if (mend_is_whole(buf_as_span(text))) {
+		lose(s, LOSS_NOTE, file, "its checksum is right, and what it holds is taken as it stands");
+		return true;
+	}
+	if (!mend_byte(text->at, text->len, s->mend_work, &at))
+		return false;
+	if (source_at(s, s->at)->finding > 0)
+		((struct loss *)(void *)s->losses.at)[source_at(s, s->at)->finding - 1].kind = LOSS_NOTE;
+	struct loss *l = lose(s, LOSS_NOTE, file, "with this one byte put right its checksum matches: nothing of it is lost");
+	l->line = line_of(s, at);
+	l->byte = at;
+	return true;
+}
+
+static void tell_shortage(struct salvage *s)
+{
+	const struct source *f = source_at(s, s->at);
+	if (f->count == UINT64_MAX || f->rows >= f->count)
+		return;
+	struct loss *l = lose(s, LOSS_RECORDS, f->file, "was written with %llu records, and %llu of them are not in it any more",
+	                      (unsigned long long)f->count, (unsigned long long)(f->count - f->rows));
+	l->count = f->count - f->rows;
 }
 
 static void take_damaged(struct salvage *s, uint32_t i)
 {
 	__attribute__((cleanup(buf_free))) struct buf text = {0};
 	struct pieces_sink sink = {.context = s, .object = take_object, .broken = take_broken};
-	struct source *f = source_at(s, i);
+	const struct source *f = source_at(s, i);
 	s->at = i;
-	s->certain = false;
 	if (!read_file(s, &text) || text.len == 0)
 		return;
-	*buf_room(&text, 1) = '\0';
 	s->text = buf_as_span(&text);
 	s->line = 1;
 	s->line_at = 0;
+	s->certain = is_proven(s, &text);
 	read_header(s);
-	pieces_read(s->text, is_snapshot(s) ? spec_table_name((enum table_id)i) : "", &sink);
-	tell_deletions(s);
-	if (is_snapshot(s) && f->count != UINT64_MAX && f->rows < f->count) {
-		struct loss *l = lose(s, LOSS_RECORDS, f->file, "stood for %llu records, and %llu of them are not in it any more",
-		                      (unsigned long long)f->count, (unsigned long long)(f->count - f->rows));
-		l->count = f->count - f->rows;
-	}
-	if (f->known && is_snapshot(s))
-		see_revision(s, f->revision);
-	else if (f->known)
-		see_revision(s, f->head.last);
+	s->highest = s->certain ? UINT64_MAX : highest_in(s, i);
+	pieces_read(s->text, i < TABLE_COUNT ? spec_table_name((enum table_id)i) : "", &sink);
+	take_deletions(s);
+	tell_shortage(s);
+	if (f->known)
+		see_revision(s, f->is_segment ? f->head.last : f->revision);
 	s->text = (struct span){0};
 }
 
@@ -701,10 +761,10 @@ static int by_first(const void *a, const void *b)
 static struct buf known_ranges(const struct salvage *s)
 {
 	struct buf ranges = {0};
-	for (size_t i = TABLE_COUNT; i < source_count(s); i++) {
+	for (size_t i = 0; i < source_count(s); i++) {
 		const struct source *f = source_at(s, i);
 		struct range one = {f->head, f->hole};
-		if (f->known)
+		if (f->known && f->is_segment)
 			buf_add(&ranges, &one, sizeof one);
 	}
 	if (ranges.len > 0)
@@ -915,7 +975,7 @@ static struct newest_version *find_version(const struct salvage *s, const struct
 static bool is_superseded(const struct salvage *s, const struct loss *l, const struct newest_version *v)
 {
 	const struct source *f = source_at(s, l->source);
-	uint64_t last = l->source < TABLE_COUNT ? f->revision : f->head.last;
+	uint64_t last = f->is_segment ? f->head.last : f->revision;
 	return f->known && v->certain && v->revision > last;
 }
 
@@ -975,7 +1035,7 @@ static void print_losses(struct salvage *s, bool *all)
 {
 	struct loss *l = (struct loss *)(void *)s->losses.at;
 	count_doubtful(s);
-	for (size_t i = 0; i < s->losses.len / sizeof *l; i++) {
+	for (size_t i = 0; i < loss_count(s); i++) {
 		*all &= l[i].kind == LOSS_NOTE;
 		fprintf(s->out, "%s:", l[i].file);
 		if (l[i].line > 0)
@@ -1009,7 +1069,9 @@ static void summarise(const struct salvage *s, const char *path, bool all)
 
 static void report_remains(void *context, const char *name, const char *what)
 {
-	lose(context, strcmp(name, "persistd.lock") == 0 ? LOSS_NOTE : LOSS_FILE, name, "%s", what);
+	bool lock = strcmp(name, "persistd.lock") == 0, journal = strcmp(name, "journal") == 0;
+	lose(context, lock ? LOSS_NOTE : LOSS_FILE, name, "%s%s", what,
+	     journal ? ": what was committed since the snapshots were written is lost" : "");
 }
 
 static void begin(struct salvage *s, struct disk *disk, FILE *out)
@@ -1024,7 +1086,7 @@ static void begin(struct salvage *s, struct disk *disk, FILE *out)
 static void end(struct salvage *s)
 {
 	struct loss *l = (struct loss *)(void *)s->losses.at;
-	for (size_t i = 0; i < s->losses.len / sizeof *l; i++) {
+	for (size_t i = 0; i < loss_count(s); i++) {
 		free(l[i].file);
 		free(l[i].why);
 		free(l[i].id);
@@ -1097,12 +1159,14 @@ static enum salvage_status write_all(struct salvage *s, const char *path)
 	return all ? SALVAGE_ALL : SALVAGE_NOT_ALL;
 }
 
-int salvage_disk(struct disk *from, const char *state_dir, struct disk *to, const char *new_dir, FILE *out)
+int salvage_disk(struct disk *from, const char *state_dir, struct disk *to, const char *new_dir, uint64_t mend_work,
+                 FILE *out)
 {
 	struct salvage s;
 	char why[PATH_MAX + 512];
 	int status = SALVAGE_NOT_DONE;
 	begin(&s, from, out);
+	s.mend_work = mend_work;
 	s.remake = (struct remake){.from = from, .to = to};
 	if (state_dir_open_remains(&s.dirs, from, state_dir, report_remains, &s, why, sizeof why) &&
 	    remake_open(&s.remake, new_dir, s.dirs.state.path, why, sizeof why)) {
@@ -1118,5 +1182,5 @@ int salvage_disk(struct disk *from, const char *state_dir, struct disk *to, cons
 int salvage_run(const char *state_dir, const char *new_dir, FILE *out)
 {
 	struct disk from = {.ops = &disk_system}, to = {.ops = &disk_system};
-	return salvage_disk(&from, state_dir, &to, new_dir, out);
+	return salvage_disk(&from, state_dir, &to, new_dir, MEND_WORK, out);
 }

@@ -13,5 +13,6 @@ enum salvage_status {
 };
 
 int salvage_run(const char *state_dir, const char *new_dir, FILE *out);
-/* The same over any disks (tests). */
-int salvage_disk(struct disk *from, const char *state_dir, struct disk *to, const char *new_dir, FILE *out);
+/* The same over any disks (tests). `mend_work`: how much may be done for each damaged file, see mend.h; 0: nothing. */
+int salvage_disk(struct disk *from, const char *state_dir, struct disk *to, const char *new_dir, uint64_t mend_work,
+                 FILE *out);

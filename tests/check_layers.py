@@ -18,7 +18,7 @@ LAYERS = [
     {"store"},
     {"journal"},
     {"budget", "chain", "fold", "merge", "payload", "repair"},
-    {"salvage"},
+    {"salvage", "mend"},
     {"check"},
     {"load", "finding", "segment_read", "snapshot_read", "lines", "window"},
     {"table", "job", "run", "artifact"},
