@@ -57,6 +57,21 @@ static bool is_free(struct remake *r, const char *path, char *why, size_t why_si
 	return listed && names == 0;
 }
 
+/* Of a directory that could not be opened as a whole. */
+static void remove_opened(const struct remake *r, const char *path)
+{
+	static const char *const names[] = {"persistd.lock", "journal", "artifacts"};
+	char below[PATH_MAX];
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (snprintf(below, sizeof below, "%s/%s", path, names[i]) >= (int)sizeof below)
+			return;
+		if (unlink(below) != 0)
+			rmdir(below);
+	}
+	if (r->made)
+		rmdir(path);
+}
+
 bool remake_open(struct remake *r, const char *path, const char *source, char *why, size_t why_size)
 {
 	r->dirs = (struct state_dir){.state.fd = -1, .journal.fd = -1, .artifacts.fd = -1, .lock = -1};
@@ -64,8 +79,12 @@ bool remake_open(struct remake *r, const char *path, const char *source, char *w
 		snprintf(why, why_size, "%s: is in the state directory that is read, and nothing is written there: name another one", path);
 		return false;
 	}
-	if (!is_free(r, path, why, why_size) || !state_dir_open(&r->dirs, r->to, path, true, why, why_size))
+	if (!is_free(r, path, why, why_size))
 		return false;
+	if (!state_dir_open(&r->dirs, r->to, path, true, why, why_size)) {
+		remove_opened(r, path);
+		return false;
+	}
 	if (r->to->ops->fchmod(r->to->context, r->dirs.state.fd, 0700) == 0)
 		return true;
 	snprintf(why, why_size, "%s: cannot get the mode 0700: %s", path, strerror(errno));

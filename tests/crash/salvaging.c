@@ -9,6 +9,7 @@
 #include "daemon/pieces.h"
 #include "daemon/salvage.h"
 #include "tests/crash/damage.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -258,6 +259,63 @@ static void judge(struct damage_trial *t)
 	ram_disk_done(&r.made);
 }
 
+/* ---- a disk that is full, or fails */
+
+struct failing {
+	uint64_t nth, calls; /* the nth fails */
+	int number;
+};
+
+static int fail_once(void *context, const char *call, const char *path, bool *done)
+{
+	struct failing *f = context;
+	(void)call, (void)path, (void)done;
+	return ++f->calls == f->nth ? f->number : 0;
+}
+
+static void find_file(void *context, const char *name)
+{
+	if (strcmp(name, "journal") != 0 && strcmp(name, "artifacts") != 0)
+		snprintf(context, 64, "%s", name);
+}
+
+/* Nothing is left, and that is said; it never ends as if all was well. Returns whether it failed. */
+static bool fail_at(const struct sample *s, struct failing f)
+{
+	struct ram_disk from, to;
+	char *printed, left[64] = "";
+	size_t len;
+	FILE *out = open_memstream(&printed, &len);
+	ram_disk_init(&from, damaged_path);
+	ram_disk_copy(&from, s->disk);
+	ram_disk_init(&to, new_path);
+	to.before = fail_once;
+	to.context = &f;
+	int status = salvage_disk(&from.disk, damaged_path, &to.disk, new_path, 0, out);
+	fclose(out);
+	ram_disk_each(&to, RAM_STATE, find_file, left);
+	ram_disk_each(&to, RAM_ARTIFACTS, find_file, left);
+	if (f.calls >= f.nth && (status != SALVAGE_NOT_DONE || left[0] || !strstr(printed, strerror(f.number)))) {
+		wrongs++;
+		printf("call %" PRIu64 " fails: %s is left, status %d, it said:\n%s", f.nth, left, status, printed);
+	}
+	free(printed);
+	ram_disk_done(&from);
+	ram_disk_done(&to);
+	return f.calls >= f.nth;
+}
+
+static void fail_each_call(void)
+{
+	struct sample s;
+	uint64_t nth = 1;
+	sample_make(&s, SAMPLE_JOURNAL, damaged_path);
+	while (fail_at(&s, (struct failing){.nth = nth, .number = nth % 2 ? ENOSPC : EIO}))
+		nth++;
+	printf("%" PRIu64 " calls failed one after the other\n", nth - 1);
+	sample_free(&s);
+}
+
 int main(int count, char **arguments)
 {
 	unsigned every = 1; /* so many bytes apart */
@@ -277,6 +335,7 @@ int main(int count, char **arguments)
 	}
 	ident_init();
 	log_set_level(LOG_LEVEL_ERROR);
+	fail_each_call();
 	damage_all(damaged_path, every, judge);
 	rmdir(damaged_path);
 	rmdir(new_path);
