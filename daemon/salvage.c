@@ -40,6 +40,7 @@ enum loss_kind {
 	LOSS_RECORDS,  /* so many cannot be read */
 	LOSS_PAYLOAD,  /* an artifact's record is left out */
 	LOSS_NOTE,
+	LOSS_NOTHING,  /* others say it better */
 };
 
 struct loss {
@@ -73,6 +74,7 @@ struct salvage {
 	bool certain;
 	uint64_t highest;            /* revision that it can hold */
 	uint64_t mend_work;
+	uint64_t taken, broken;      /* records */
 	struct span text;
 	uint64_t line, line_at;      /* of the last place that was told */
 };
@@ -454,6 +456,7 @@ __attribute__((format(printf, 4, 5))) static struct loss *lose_record(struct sal
 	vsnprintf(why, sizeof why, format, arguments);
 	va_end(arguments);
 	struct loss *l = lose(s, LOSS_RECORD, source_at(s, s->at)->file, "%s", why);
+	s->broken++;
 	l->source = s->at;
 	l->line = line_of(s, at);
 	l->byte = at;
@@ -534,6 +537,7 @@ static void take_as_written(struct salvage *s, struct span text, size_t at)
 		l->kind = LOSS_RECORDS;
 		l->count = 1;
 	}
+	s->taken++;
 	v = newest_see(&s->newest, (enum table_id)t, id, text, revision, s->certain, s->at);
 	if (!v->certain && s->certain && span_is(v->text, text))
 		v->certain = true;
@@ -547,7 +551,9 @@ static void take_foreign(struct salvage *s, struct span text, size_t at)
 {
 	struct fault fault;
 	size_t where;
-	if (!put(s, (enum table_id)s->at, text, false, &fault, &where))
+	if (put(s, (enum table_id)s->at, text, false, &fault, &where))
+		s->taken++;
+	else
 		lose_record(s, pieces_id(text), at + where, "%s", fault.message);
 }
 
@@ -676,6 +682,7 @@ static void take_deletion(struct salvage *s, enum table_id t, struct span value)
 	struct loss *l = lose_record(s, id, (uint64_t)(value.at - s->text.at), "a deletion in a damaged segment");
 	l->kind = LOSS_DELETION;
 	l->table = t;
+	s->broken--; /* the place of the damage it is not */
 }
 
 /* What a damaged segment says of deletions may be damaged, too: nothing is deleted for it. */
@@ -694,6 +701,11 @@ static void take_deletions(struct salvage *s)
 	}
 }
 
+static struct loss *finding_of(struct salvage *s, const struct source *f)
+{
+	return f->finding > 0 ? &((struct loss *)(void *)s->losses.at)[f->finding - 1] : NULL;
+}
+
 /* Is what stands there proven all the same? */
 static bool is_proven(struct salvage *s, struct buf *text)
 {
@@ -705,12 +717,28 @@ static bool is_proven(struct salvage *s, struct buf *text)
 	}
 	if (!mend_byte(text->at, text->len, s->mend_work, &at))
 		return false;
-	if (source_at(s, s->at)->finding > 0)
-		((struct loss *)(void *)s->losses.at)[source_at(s, s->at)->finding - 1].kind = LOSS_NOTE;
+	struct loss *finding = finding_of(s, source_at(s, s->at));
+	if (finding)
+		finding->kind = LOSS_NOTE;
 	struct loss *l = lose(s, LOSS_NOTE, file, "with this one byte put right its checksum matches: nothing of it is lost");
 	l->line = line_of(s, at);
 	l->byte = at;
 	return true;
+}
+
+/* What a start says of the file is about the first damaged place, and what to do for a start: where the places are told
+ * that is not needed. */
+static void tell_taken(struct salvage *s)
+{
+	const struct source *f = source_at(s, s->at);
+	struct loss *finding = finding_of(s, f);
+	if (s->broken > 0 && finding)
+		finding->kind = LOSS_NOTHING;
+	if (s->certain || s->taken == 0)
+		return;
+	lose(s, LOSS_FILE, f->file, "is damaged: %llu record%s of it %s taken as %s, and nothing proves %s",
+	     (unsigned long long)s->taken, s->taken == 1 ? "" : "s", s->taken == 1 ? "is" : "are",
+	     s->taken == 1 ? "it stands" : "they stand", s->taken == 1 ? "it" : "them");
 }
 
 static void tell_shortage(struct salvage *s)
@@ -733,12 +761,13 @@ static void take_damaged(struct salvage *s, uint32_t i)
 		return;
 	s->text = buf_as_span(&text);
 	s->line = 1;
-	s->line_at = 0;
+	s->line_at = s->taken = s->broken = 0;
 	s->certain = is_proven(s, &text);
 	read_header(s);
 	s->highest = s->certain ? UINT64_MAX : highest_in(s, i);
 	pieces_read(s->text, i < TABLE_COUNT ? spec_table_name((enum table_id)i) : "", &sink);
 	take_deletions(s);
+	tell_taken(s);
 	tell_shortage(s);
 	if (f->known)
 		see_revision(s, f->is_segment ? f->head.last : f->revision);
@@ -787,21 +816,22 @@ static uint64_t doubt_below(struct salvage *s, enum table_id t, uint64_t end)
 
 static void tell_gap(struct salvage *s, enum table_id t, uint64_t first, uint64_t end)
 {
-	char file[32];
+	char file[32], revisions[64];
 	uint64_t doubtful = doubt_below(s, t, end);
 	snapshot_file_name(t, file);
+	snprintf(revisions, sizeof revisions, first == end ? "revision %llu" : "revisions %llu to %llu",
+	         (unsigned long long)first, (unsigned long long)end);
 	lose(s, LOSS_FILE, file,
-	     "changes to %s of revisions %llu to %llu are in no file that can be read: of the %s saved, %llu may be older than "
-	     "acknowledged, or deleted since, and others may be missing",
-	     spec_table_name(t), (unsigned long long)first, (unsigned long long)end, spec_table_name(t),
-	     (unsigned long long)doubtful);
+	     "changes to %s of %s are in no file that can be read: %llu of the %s saved may be older than acknowledged, or "
+	     "deleted since, and others may be missing",
+	     spec_table_name(t), revisions, (unsigned long long)doubtful, spec_table_name(t));
 }
 
 /* Up to where the table may have changed within a range of which not all is known: the segment above it says so. */
 static uint64_t changed_within(const struct range *r, size_t i, size_t count, enum table_id t)
 {
-	bool next = i + 1 < count && r[i + 1].head.first == r[i].head.last + 1;
-	return next ? r[i + 1].head.changed[t] : r[i].head.last;
+	uint64_t last = r[i].head.last;
+	return i + 1 < count && r[i + 1].head.changed[t] < last ? r[i + 1].head.changed[t] : last;
 }
 
 /* Up to where changes to the table are needed that are not there; `at`: up to where all are. 0: none are. */
@@ -816,6 +846,12 @@ static uint64_t missing_up_to(const struct range *r, size_t i, size_t count, enu
 	return needed > at ? needed : 0;
 }
 
+static uint64_t first_missing(const struct range *r, uint64_t at, uint64_t needed)
+{
+	uint64_t first = r->hole && r->head.first > at ? r->head.first : at + 1;
+	return first < needed ? first : needed;
+}
+
 static void find_gaps(struct salvage *s, enum table_id t, const struct buf *ranges)
 {
 	const struct range *r = (const struct range *)(const void *)ranges->at;
@@ -824,7 +860,7 @@ static void find_gaps(struct salvage *s, enum table_id t, const struct buf *rang
 	for (size_t i = 0; i < count; i++) {
 		uint64_t needed = missing_up_to(r, i, count, t, at, without);
 		if (needed > 0)
-			tell_gap(s, t, at < needed ? at + 1 : needed, needed);
+			tell_gap(s, t, first_missing(&r[i], at, needed), needed);
 		if (needed > without)
 			without = needed;
 		if (r[i].head.last > at)
@@ -1036,6 +1072,8 @@ static void print_losses(struct salvage *s, bool *all)
 	struct loss *l = (struct loss *)(void *)s->losses.at;
 	count_doubtful(s);
 	for (size_t i = 0; i < loss_count(s); i++) {
+		if (l[i].kind == LOSS_NOTHING)
+			continue;
 		*all &= l[i].kind == LOSS_NOTE;
 		fprintf(s->out, "%s:", l[i].file);
 		if (l[i].line > 0)
@@ -1061,7 +1099,7 @@ static void summarise(const struct salvage *s, const char *path, bool all)
 	if (all)
 		fprintf(s->out, "all is saved\n");
 	else
-		fprintf(s->out, "%llu lost, %llu perhaps older than acknowledged, %llu from damaged files, where nothing proves them\n",
+		fprintf(s->out, "%llu lost, %llu perhaps older than acknowledged, %llu from damaged files, which nothing proves\n",
 		        (unsigned long long)s->lost, (unsigned long long)s->older, (unsigned long long)s->uncertain);
 }
 
