@@ -148,7 +148,7 @@ START_TEST(a_missing_segment_is_told_with_what_it_may_have_held)
 {
 	ck_assert_int_eq(unlink(daemon_path(d, segment(0))), 0);
 	struct command c = salvage(new_dir);
-	expect_said(&c, 1, ARGS("jobs.json: changes to jobs of revisions", "are in no file that can be read", "perhaps older"));
+	expect_said(&c, 1, ARGS("jobs.json: changes to jobs of revision", "are in no file that can be read", "perhaps older"));
 	struct daemon *s = saved();
 	expect_status(s, "job-1", "pending");
 	ck_assert_int_eq(whole_at(daemon_call(s, "job.count", NULL), "total"), 2);
