@@ -1,6 +1,8 @@
 #include "daemon/salvage.h"
 #include "daemon/check.h"
 #include "daemon/finding.h"
+#include "daemon/gap.h"
+#include "daemon/loss.h"
 #include "daemon/mend.h"
 #include "daemon/pieces.h"
 #include "daemon/record.h"
@@ -33,25 +35,6 @@ struct source {
 	bool hole;            /* a damaged segment: it held changes of which nothing can be told, not even the id */
 };
 
-enum loss_kind {
-	LOSS_FILE,     /* a file is damaged, or files are missing: the text says it all */
-	LOSS_RECORD,   /* a record cannot be read; another version of it may be there */
-	LOSS_DELETION, /* nobody knows whether a record was deleted */
-	LOSS_RECORDS,  /* so many cannot be read */
-	LOSS_PAYLOAD,  /* an artifact's record is left out */
-	LOSS_NOTE,
-	LOSS_NOTHING,  /* others say it better */
-};
-
-struct loss {
-	enum loss_kind kind;
-	uint32_t source;        /* of LOSS_RECORD and LOSS_DELETION */
-	char *file, *why;       /* owned */
-	uint64_t line, byte, count;
-	enum table_id table;    /* TABLE_COUNT: unknown */
-	char *id;               /* owned; NULL: it cannot be told */
-};
-
 struct salvage {
 	FILE *out;
 	struct disk *disk;
@@ -59,7 +42,7 @@ struct salvage {
 	struct remake remake;
 	struct newest newest;
 	struct buf sources;          /* struct source */
-	struct buf losses;           /* struct loss */
+	struct loss_list losses;
 	struct buf numbers;          /* uint64_t: of the segments */
 	struct buf names;            /* in artifacts/ */
 	struct buf copied;           /* of these: to be copied */
@@ -68,7 +51,6 @@ struct salvage {
 	char store[STORE_ID_LEN + 1];
 	uint64_t revision, seq;
 	int64_t now;
-	uint64_t lost, older, uncertain;
 	/* of the file that is being read */
 	uint32_t at;
 	bool certain;
@@ -89,11 +71,6 @@ static size_t source_count(const struct salvage *s)
 	return s->sources.len / sizeof(struct source);
 }
 
-static size_t loss_count(const struct salvage *s)
-{
-	return s->losses.len / sizeof(struct loss);
-}
-
 static struct source *add_source(struct salvage *s, const char *file)
 {
 	struct source one = {.count = UINT64_MAX};
@@ -108,25 +85,12 @@ static void see_revision(struct salvage *s, uint64_t revision)
 		s->revision = revision;
 }
 
-/* ---- what is lost */
-
-__attribute__((format(printf, 4, 5))) static struct loss *lose(struct salvage *s, enum loss_kind kind, const char *file,
-                                                               const char *format, ...)
-{
-	char why[1024];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(why, sizeof why, format, arguments);
-	va_end(arguments);
-	struct loss one = {.kind = kind, .file = mem_copy(file, strlen(file) + 1), .why = mem_copy(why, strlen(why) + 1),
-	                   .table = TABLE_COUNT};
-	buf_add(&s->losses, &one, sizeof one);
-	return (struct loss *)(void *)(s->losses.at + s->losses.len - sizeof one);
-}
+/* ---- findings */
 
 static void lose_finding(void *context, const struct load_finding *f)
 {
-	struct loss *l = lose(context, f->fatal ? LOSS_FILE : LOSS_NOTE, f->file, "%s", f->message);
+	struct salvage *s = context;
+	struct loss *l = loss_add(&s->losses, f->fatal ? LOSS_FILE : LOSS_NOTE, f->file, "%s", f->message);
 	l->line = f->line;
 	l->byte = f->byte;
 }
@@ -279,9 +243,9 @@ static void judge_snapshot(struct salvage *s, enum table_id t)
 	char name[32];
 	snapshot_file_name(t, name);
 	struct source *f = add_source(s, name);
-	size_t before = loss_count(s);
+	size_t before = loss_count(&s->losses);
 	f->sound = read_snapshot(s, t, &sink, lose_finding, &r);
-	f->finding = loss_count(s) > before ? before + 1 : 0;
+	f->finding = loss_count(&s->losses) > before ? before + 1 : 0;
 	f->missing = r.missing;
 	f->sound &= !r.missing;
 	if (f->sound) {
@@ -313,7 +277,7 @@ static void judge_segment(struct salvage *s, uint64_t seq)
 		memcpy(f->store, r.head.store, sizeof f->store);
 	} else {
 		lose_finding(s, &finding);
-		f->finding = loss_count(s);
+		f->finding = loss_count(&s->losses);
 	}
 	segment_read_free(&r);
 }
@@ -337,7 +301,7 @@ static void judge_segments(struct salvage *s)
 	if (s->dirs.journal.fd < 0)
 		return;
 	if (!disk_list(s->disk, &s->dirs.journal, add_number, s)) {
-		lose(s, LOSS_FILE, "journal", "cannot be listed: %s", strerror(errno));
+		loss_add(&s->losses, LOSS_FILE, "journal", "cannot be listed: %s", strerror(errno));
 		return;
 	}
 	size_t count = s->numbers.len / sizeof(uint64_t);
@@ -371,8 +335,8 @@ static bool is_strangers(struct salvage *s, const struct source *f)
 {
 	if (!f->store[0] || !s->store[0] || strcmp(f->store, s->store) == 0)
 		return false;
-	lose(s, LOSS_FILE, f->file, "belongs to another store (%s, not %s), and is left out: salvage that one by itself",
-	     f->store, s->store);
+	loss_add(&s->losses, LOSS_FILE, f->file,
+	         "belongs to another store (%s, not %s), and is left out: salvage that one by itself", f->store, s->store);
 	return true;
 }
 
@@ -455,9 +419,10 @@ __attribute__((format(printf, 4, 5))) static struct loss *lose_record(struct sal
 	va_start(arguments, format);
 	vsnprintf(why, sizeof why, format, arguments);
 	va_end(arguments);
-	struct loss *l = lose(s, LOSS_RECORD, source_at(s, s->at)->file, "%s", why);
+	struct loss *l = loss_add(&s->losses, LOSS_RECORD, source_at(s, s->at)->file, "%s", why);
 	s->broken++;
-	l->source = s->at;
+	if (source_at(s, s->at)->known)
+		l->last = source_at(s, s->at)->is_segment ? source_at(s, s->at)->head.last : source_at(s, s->at)->revision;
 	l->line = line_of(s, at);
 	l->byte = at;
 	bool snapshot = s->at < TABLE_COUNT && !source_at(s, s->at)->is_segment && source_at(s, s->at)->known;
@@ -663,7 +628,7 @@ static bool read_file(struct salvage *s, struct buf *text)
 	uint64_t lost = read_around(s, fd, text, size);
 	disk_close(s->disk, fd);
 	if (lost > 0)
-		lose(s, LOSS_FILE, f->file, "%llu of its bytes cannot be read", (unsigned long long)lost);
+		loss_add(&s->losses, LOSS_FILE, f->file, "%llu of its bytes cannot be read", (unsigned long long)lost);
 	return true;
 }
 
@@ -703,7 +668,7 @@ static void take_deletions(struct salvage *s)
 
 static struct loss *finding_of(struct salvage *s, const struct source *f)
 {
-	return f->finding > 0 ? &((struct loss *)(void *)s->losses.at)[f->finding - 1] : NULL;
+	return f->finding > 0 ? loss_at(&s->losses, f->finding - 1) : NULL;
 }
 
 /* Is what stands there proven all the same? */
@@ -712,7 +677,7 @@ static bool is_proven(struct salvage *s, struct buf *text)
 	size_t at;
 	const char *file = source_at(s, s->at)->file;
 	if (mend_is_whole(buf_as_span(text))) {
-		lose(s, LOSS_NOTE, file, "its checksum is right, and what it holds is taken as it stands");
+		loss_add(&s->losses, LOSS_NOTE, file, "its checksum is right, and what it holds is taken as it stands");
 		return true;
 	}
 	if (!mend_byte(text->at, text->len, s->mend_work, &at))
@@ -720,7 +685,8 @@ static bool is_proven(struct salvage *s, struct buf *text)
 	struct loss *finding = finding_of(s, source_at(s, s->at));
 	if (finding)
 		finding->kind = LOSS_NOTE;
-	struct loss *l = lose(s, LOSS_NOTE, file, "with this one byte put right its checksum matches: nothing of it is lost");
+	struct loss *l = loss_add(&s->losses, LOSS_NOTE, file,
+	                          "with this one byte put right its checksum matches: nothing of it is lost");
 	l->line = line_of(s, at);
 	l->byte = at;
 	return true;
@@ -736,7 +702,7 @@ static void tell_taken(struct salvage *s)
 		finding->kind = LOSS_NOTHING;
 	if (s->certain || s->taken == 0)
 		return;
-	lose(s, LOSS_FILE, f->file, "is damaged: %llu record%s of it %s taken as %s, and nothing proves %s",
+	loss_add(&s->losses, LOSS_FILE, f->file, "is damaged: %llu record%s of it %s taken as %s, and nothing proves %s",
 	     (unsigned long long)s->taken, s->taken == 1 ? "" : "s", s->taken == 1 ? "is" : "are",
 	     s->taken == 1 ? "it stands" : "they stand", s->taken == 1 ? "it" : "them");
 }
@@ -746,8 +712,9 @@ static void tell_shortage(struct salvage *s)
 	const struct source *f = source_at(s, s->at);
 	if (f->count == UINT64_MAX || f->rows >= f->count)
 		return;
-	struct loss *l = lose(s, LOSS_RECORDS, f->file, "was written with %llu records, and %llu of them are not in it any more",
-	                      (unsigned long long)f->count, (unsigned long long)(f->count - f->rows));
+	struct loss *l = loss_add(&s->losses, LOSS_RECORDS, f->file,
+	                          "was written with %llu records, and %llu of them are not in it any more",
+	                          (unsigned long long)f->count, (unsigned long long)(f->count - f->rows));
 	l->count = f->count - f->rows;
 }
 
@@ -776,31 +743,6 @@ static void take_damaged(struct salvage *s, uint32_t i)
 
 /* ---- changes that are in no file */
 
-struct range {
-	struct segment_head head;
-	bool hole;
-};
-
-static int by_first(const void *a, const void *b)
-{
-	const struct segment_head *x = &((const struct range *)a)->head, *y = &((const struct range *)b)->head;
-	return x->first != y->first ? (x->first < y->first ? -1 : 1) : x->last < y->last ? -1 : x->last > y->last;
-}
-
-static struct buf known_ranges(const struct salvage *s)
-{
-	struct buf ranges = {0};
-	for (size_t i = 0; i < source_count(s); i++) {
-		const struct source *f = source_at(s, i);
-		struct range one = {f->head, f->hole};
-		if (f->known && f->is_segment)
-			buf_add(&ranges, &one, sizeof one);
-	}
-	if (ranges.len > 0)
-		qsort(ranges.at, ranges.len / sizeof(struct range), sizeof(struct range), by_first);
-	return ranges;
-}
-
 static uint64_t doubt_below(struct salvage *s, enum table_id t, uint64_t end)
 {
 	uint64_t count = 0;
@@ -814,71 +756,51 @@ static uint64_t doubt_below(struct salvage *s, enum table_id t, uint64_t end)
 	return count;
 }
 
-static void tell_gap(struct salvage *s, enum table_id t, uint64_t first, uint64_t end)
+static void tell_gap(void *context, enum table_id t, uint64_t first, uint64_t end)
 {
+	struct salvage *s = context;
 	char file[32], revisions[64];
 	uint64_t doubtful = doubt_below(s, t, end);
 	snapshot_file_name(t, file);
 	snprintf(revisions, sizeof revisions, first == end ? "revision %llu" : "revisions %llu to %llu",
 	         (unsigned long long)first, (unsigned long long)end);
-	lose(s, LOSS_FILE, file,
+	loss_add(&s->losses, LOSS_FILE, file,
 	     "changes to %s of %s are in no file that can be read: %llu of the %s saved may be older than acknowledged, or "
 	     "deleted since, and others may be missing",
 	     spec_table_name(t), revisions, (unsigned long long)doubtful, spec_table_name(t));
 }
 
-/* Up to where the table may have changed within a range of which not all is known: the segment above it says so. */
-static uint64_t changed_within(const struct range *r, size_t i, size_t count, enum table_id t)
+static struct buf known_ranges(const struct salvage *s)
 {
-	uint64_t last = r[i].head.last;
-	return i + 1 < count && r[i + 1].head.changed[t] < last ? r[i + 1].head.changed[t] : last;
-}
-
-/* Up to where changes to the table are needed that are not there; `at`: up to where all are. 0: none are. */
-static uint64_t missing_up_to(const struct range *r, size_t i, size_t count, enum table_id t, uint64_t at, uint64_t without)
-{
-	const struct segment_head *h = &r[i].head;
-	if (h->without[t] > without)
-		return h->without[t];
-	uint64_t needed = h->first > at + 1 ? h->changed[t] : 0;
-	if (r[i].hole && h->last > at && changed_within(r, i, count, t) >= h->first)
-		needed = changed_within(r, i, count, t);
-	return needed > at ? needed : 0;
-}
-
-static uint64_t first_missing(const struct range *r, uint64_t at, uint64_t needed)
-{
-	uint64_t first = r->hole && r->head.first > at ? r->head.first : at + 1;
-	return first < needed ? first : needed;
-}
-
-static void find_gaps(struct salvage *s, enum table_id t, const struct buf *ranges)
-{
-	const struct range *r = (const struct range *)(const void *)ranges->at;
-	size_t count = ranges->len / sizeof *r;
-	uint64_t at = source_at(s, (size_t)t)->revision, without = at, last = 0;
-	for (size_t i = 0; i < count; i++) {
-		uint64_t needed = missing_up_to(r, i, count, t, at, without);
-		if (needed > 0)
-			tell_gap(s, t, first_missing(&r[i], at, needed), needed);
-		if (needed > without)
-			without = needed;
-		if (r[i].head.last > at)
-			at = r[i].head.last;
+	struct buf ranges = {0};
+	for (size_t i = 0; i < source_count(s); i++) {
+		const struct source *f = source_at(s, i);
+		struct gap_range one = {f->head, f->hole};
+		if (f->known && f->is_segment)
+			buf_add(&ranges, &one, sizeof one);
 	}
+	return ranges;
+}
+
+/* The last change to the table that a snapshot knows of. */
+static uint64_t last_change(const struct salvage *s, enum table_id t)
+{
+	uint64_t last = 0;
 	for (int u = 0; u < TABLE_COUNT; u++)
 		if (source_at(s, (size_t)u)->sound && source_at(s, (size_t)u)->changed[t] > last)
 			last = source_at(s, (size_t)u)->changed[t];
-	if (last > at)
-		tell_gap(s, t, at + 1, last);
+	return last;
 }
 
-static void find_all_gaps(struct salvage *s)
+static void find_gaps(struct salvage *s)
 {
-	struct buf ranges = known_ranges(s);
+	struct buf buf = known_ranges(s);
+	struct gap_range *ranges = (struct gap_range *)(void *)buf.at;
+	size_t count = buf.len / sizeof *ranges;
+	gap_sort(ranges, count);
 	for (int t = 0; t < TABLE_COUNT; t++)
-		find_gaps(s, (enum table_id)t, &ranges);
-	buf_free(&ranges);
+		gap_find(ranges, count, (enum table_id)t, source_at(s, (size_t)t)->revision, last_change(s, (enum table_id)t), tell_gap, s);
+	buf_free(&buf);
 }
 
 /* ---- a damaged directory */
@@ -890,7 +812,7 @@ static void tell_missing(struct salvage *s)
 		any |= source_at(s, (size_t)t)->known || source_at(s, (size_t)t)->sound;
 	for (int t = 0; t < TABLE_COUNT; t++)
 		if (any && source_at(s, (size_t)t)->missing)
-			lose(s, LOSS_FILE, source_at(s, (size_t)t)->file, "is missing");
+			loss_add(&s->losses, LOSS_FILE, source_at(s, (size_t)t)->file, "is missing");
 }
 
 static void take_each(struct salvage *s)
@@ -915,7 +837,7 @@ static void take_each(struct salvage *s)
 			take_segment(s, i);
 		}
 	}
-	find_all_gaps(s);
+	find_gaps(s);
 }
 
 /* ---- payloads */
@@ -954,10 +876,10 @@ static void judge_payload(struct salvage *s, struct newest_version *v)
 		return;
 	struct loss *l;
 	if (there)
-		l = lose(s, LOSS_PAYLOAD, file, "has %llu bytes, but its record says %lld: the record is left out, and the file copied "
+		l = loss_add(&s->losses, LOSS_RECORDS, file, "has %llu bytes, but its record says %lld: the record is left out, and the file copied "
 		         "as it is", (unsigned long long)size, (long long)stated);
 	else
-		l = lose(s, LOSS_PAYLOAD, file, number == ENOENT ? "is missing: the record of the artifact is left out"
+		l = loss_add(&s->losses, LOSS_RECORDS, file, number == ENOENT ? "is missing: the record of the artifact is left out"
 		                                                 : "cannot be opened, so the record of the artifact is left out: %s",
 		         number == ELOOP || number == EINVAL ? "it is no regular file" : strerror(number));
 	l->count = 1;
@@ -991,116 +913,25 @@ static void judge_payloads(struct salvage *s)
 
 /* ---- what is said */
 
-/* Of a damaged segment's line nobody knows the table. */
-static struct newest_version *find_version(const struct salvage *s, const struct loss *l, enum table_id *t)
+static void summarise(const struct salvage *s, const char *path)
 {
-	struct newest_version *best = NULL;
-	for (int u = 0; u < TABLE_COUNT && l->id; u++) {
-		if (l->table != TABLE_COUNT && l->table != (enum table_id)u)
-			continue;
-		struct newest_version *v = newest_find(&s->newest, (enum table_id)u, span_of(l->id));
-		if (v && (!best || v->revision > best->revision)) {
-			best = v;
-			*t = (enum table_id)u;
-		}
-	}
-	return best;
-}
-
-/* Whatever stood there, a later version is known. */
-static bool is_superseded(const struct salvage *s, const struct loss *l, const struct newest_version *v)
-{
-	const struct source *f = source_at(s, l->source);
-	uint64_t last = f->is_segment ? f->head.last : f->revision;
-	return f->known && v->certain && v->revision > last;
-}
-
-static void keep_in_doubt(struct salvage *s, struct newest_version *v)
-{
-	s->older += !v->may_be_older;
-	v->may_be_older = true;
-}
-
-static void print_deletion(struct salvage *s, const struct loss *l)
-{
-	struct newest_version *v = newest_find(&s->newest, l->table, span_of(l->id));
-	const char *what = spec_record_name(l->table);
-	if (!v || !v->text.at) {
-		fprintf(s->out, ": %s %s is not there\n", what, l->id);
-	} else if (is_superseded(s, l, v)) {
-		fprintf(s->out, ": what is saved of %s %s came later\n", what, l->id);
-	} else {
-		keep_in_doubt(s, v);
-		fprintf(s->out, ": %s %s may have been deleted, and is saved all the same\n", what, l->id);
-	}
-}
-
-static void print_record(struct salvage *s, const struct loss *l)
-{
-	enum table_id t = l->table;
-	struct newest_version *v = find_version(s, l, &t);
-	if (!l->id) {
-		s->lost++;
-		fprintf(s->out, "; which record it was cannot be told\n");
-	} else if (!v) {
-		s->lost++;
-		fprintf(s->out, "; nothing else holds %s %s: it is lost\n", t < TABLE_COUNT ? spec_record_name(t) : "the record", l->id);
-	} else if (is_superseded(s, l, v)) {
-		fprintf(s->out, "; what is saved of %s %s came later\n", spec_record_name(t), l->id);
-	} else if (!v->text.at) {
-		fprintf(s->out, "; %s %s is known to have been deleted\n", spec_record_name(t), l->id);
-	} else {
-		keep_in_doubt(s, v);
-		fprintf(s->out, "; %s %s is saved as of revision %llu, which may be older than acknowledged\n", spec_record_name(t),
-		        l->id, (unsigned long long)v->revision);
-	}
-}
-
-static void count_doubtful(struct salvage *s)
-{
+	const struct remake *r = &s->remake;
+	uint64_t older = 0, uncertain = 0;
 	for (int t = 0; t < TABLE_COUNT; t++)
 		for (uint32_t i = 1; i <= newest_count(&s->newest, (enum table_id)t); i++) {
 			const struct newest_version *v = newest_at(&s->newest, (enum table_id)t, i);
-			s->older += v->text.at && v->may_be_older;
-			s->uncertain += v->text.at && !v->certain;
+			older += v->text.at && v->may_be_older;
+			uncertain += v->text.at && !v->certain;
 		}
-}
-
-/* The order of the list: as the files were read. */
-static void print_losses(struct salvage *s, bool *all)
-{
-	struct loss *l = (struct loss *)(void *)s->losses.at;
-	count_doubtful(s);
-	for (size_t i = 0; i < loss_count(s); i++) {
-		if (l[i].kind == LOSS_NOTHING)
-			continue;
-		*all &= l[i].kind == LOSS_NOTE;
-		fprintf(s->out, "%s:", l[i].file);
-		if (l[i].line > 0)
-			fprintf(s->out, "%llu:%llu:", (unsigned long long)l[i].line, (unsigned long long)l[i].byte);
-		fprintf(s->out, " %s%s", l[i].kind == LOSS_NOTE ? "note: " : "", l[i].why);
-		if (l[i].kind == LOSS_RECORD)
-			print_record(s, &l[i]);
-		else if (l[i].kind == LOSS_DELETION)
-			print_deletion(s, &l[i]);
-		else
-			fputc('\n', s->out);
-		s->lost += l[i].count;
-	}
-}
-
-static void summarise(const struct salvage *s, const char *path, bool all)
-{
-	const struct remake *r = &s->remake;
 	fprintf(s->out, "%s: %llu jobs, %llu runs, %llu artifacts, %llu payloads, revision %llu: ", path,
 	        (unsigned long long)r->records[TABLE_JOBS], (unsigned long long)r->records[TABLE_RUNS],
 	        (unsigned long long)r->records[TABLE_ARTIFACTS], (unsigned long long)r->payload_count,
 	        (unsigned long long)r->revision);
-	if (all)
+	if (loss_is_none(&s->losses))
 		fprintf(s->out, "all is saved\n");
 	else
 		fprintf(s->out, "%llu lost, %llu perhaps older than acknowledged, %llu from damaged files, which nothing proves\n",
-		        (unsigned long long)s->lost, (unsigned long long)s->older, (unsigned long long)s->uncertain);
+		        (unsigned long long)s->losses.lost, (unsigned long long)older, (unsigned long long)uncertain);
 }
 
 /* ---- the whole */
@@ -1108,7 +939,8 @@ static void summarise(const struct salvage *s, const char *path, bool all)
 static void report_remains(void *context, const char *name, const char *what)
 {
 	bool lock = strcmp(name, "persistd.lock") == 0, journal = strcmp(name, "journal") == 0;
-	lose(context, lock ? LOSS_NOTE : LOSS_FILE, name, "%s%s", what,
+	struct salvage *s = context;
+	loss_add(&s->losses, lock ? LOSS_NOTE : LOSS_FILE, name, "%s%s", what,
 	     journal ? ": what was committed since the snapshots were written is lost" : "");
 }
 
@@ -1123,17 +955,11 @@ static void begin(struct salvage *s, struct disk *disk, FILE *out)
 
 static void end(struct salvage *s)
 {
-	struct loss *l = (struct loss *)(void *)s->losses.at;
-	for (size_t i = 0; i < loss_count(s); i++) {
-		free(l[i].file);
-		free(l[i].why);
-		free(l[i].id);
-	}
 	newest_done(&s->newest);
 	for (int t = 0; t < TABLE_COUNT; t++)
 		buf_free(&s->extra[t]);
 	buf_free(&s->sources);
-	buf_free(&s->losses);
+	loss_free(&s->losses);
 	buf_free(&s->numbers);
 	buf_free(&s->names);
 	buf_free(&s->copied);
@@ -1144,8 +970,7 @@ static void end(struct salvage *s)
 
 static void read_all(struct salvage *s)
 {
-	bool remains = s->losses.len > 0; /* a directory that is none */
-	if (remains || !load_whole(s)) {
+	if (!loss_is_none(&s->losses) /* a directory that is none */ || !load_whole(s)) {
 		newest_done(&s->newest);
 		newest_init(&s->newest);
 		s->revision = s->seq = 0;
@@ -1173,7 +998,6 @@ static bool is_sound(struct disk *to, const char *path, FILE *out)
 static enum salvage_status write_all(struct salvage *s, const char *path)
 {
 	char why[PATH_MAX + 512];
-	bool all = true;
 	struct remake *r = &s->remake;
 	r->newest = &s->newest;
 	r->payloads = &s->dirs.artifacts;
@@ -1188,13 +1012,13 @@ static enum salvage_status write_all(struct salvage *s, const char *path)
 		fprintf(s->out, "%s: nothing is saved: %s\n", path, why);
 		return SALVAGE_NOT_DONE;
 	}
-	print_losses(s, &all);
+	loss_print(&s->losses, &s->newest, s->out);
 	if (!is_sound(r->to, path, s->out)) {
 		fprintf(s->out, "%s: what was written cannot be read again\n", path);
 		return SALVAGE_NOT_DONE;
 	}
-	summarise(s, path, all);
-	return all ? SALVAGE_ALL : SALVAGE_NOT_ALL;
+	summarise(s, path);
+	return loss_is_none(&s->losses) ? SALVAGE_ALL : SALVAGE_NOT_ALL;
 }
 
 int salvage_disk(struct disk *from, const char *state_dir, struct disk *to, const char *new_dir, uint64_t mend_work,

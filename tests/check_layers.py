@@ -22,11 +22,12 @@ LAYERS = [
     {"check"},
     {"load", "finding", "segment_read", "snapshot_read", "lines", "window"},
     {"table", "job", "run", "artifact"},
-    {"remake"},
+    {"remake", "gap"},
     {"record", "members"},
     {"state_dir", "segment", "snapshot", "mark"},
     {"flush"},
     {"disk"},
+    {"loss"},
     {"newest", "pieces"},
     {"tree", "hash", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},
 ]
