@@ -148,16 +148,15 @@ static void read_foreign(const struct reading *r, const char *table)
 	bool lines = indentation(r, at.at, &before);
 	while (at.len > 0 && at.at[0] != ']') {
 		struct span rest = at;
-		bool good = take_object(r, at, &rest);
-		if (good) {
-			rest = skip_blank(rest);
-			if (rest.len > 0 && rest.at[0] == ',') {
-				at = skip_blank(behind(rest, 1));
+		if (take_object(r, at, &rest)) {
+			struct span next = skip_blank(rest);
+			if (next.len > 0 && next.at[0] == ',') {
+				at = skip_blank(behind(next, 1));
 				continue;
 			}
-			if (rest.len > 0 && rest.at[0] == ']')
+			if (next.len > 0 && next.at[0] == ']')
 				return;
-			r->sink->broken(r->sink->context, rest, offset(r, rest.at), SCAN_SYNTAX, &nothing);
+			r->sink->broken(r->sink->context, next, offset(r, next.at), SCAN_SYNTAX, &nothing);
 		}
 		if (!lines)
 			return;

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* What nothing proves may state any revision; no store has come this far. */
+#define REVISION_LIKELY ((uint64_t)1 << 53)
+
 /* A file of the source, and what is known of it. The first TABLE_COUNT are the snapshots, then come the segments, the
  * lowest first. */
 struct source {
@@ -53,7 +56,7 @@ struct salvage {
 	int64_t now;
 	/* of the file that is being read */
 	uint32_t at;
-	bool certain;
+	bool certain, ours;
 	uint64_t highest;            /* revision that it can hold */
 	uint64_t mend_work;
 	uint64_t taken, broken;      /* records */
@@ -463,7 +466,7 @@ static uint64_t highest_in(const struct salvage *s, size_t i)
 		for (size_t above = i + 1; above < source_count(s); above++)
 			if (source_at(s, above)->sound)
 				return source_at(s, above)->head.first - 1;
-		return UINT64_MAX;
+		return REVISION_LIKELY;
 	}
 	for (size_t j = 0; j < source_count(s); j++) {
 		const struct source *other = source_at(s, j);
@@ -471,7 +474,7 @@ static uint64_t highest_in(const struct salvage *s, size_t i)
 		if (other->sound && has > highest)
 			highest = has;
 	}
-	return highest > 0 ? highest : UINT64_MAX;
+	return highest > 0 && highest < REVISION_LIKELY ? highest : REVISION_LIKELY;
 }
 
 static void take_as_written(struct salvage *s, struct span text, size_t at)
@@ -526,7 +529,7 @@ static void take_object(void *context, struct span text, size_t at)
 {
 	struct salvage *s = context;
 	source_at(s, s->at)->rows++;
-	if (s->at >= TABLE_COUNT || pieces_are_ours(s->text))
+	if (s->at >= TABLE_COUNT || s->ours)
 		take_as_written(s, text, at);
 	else
 		take_foreign(s, text, at);
@@ -703,8 +706,8 @@ static void tell_taken(struct salvage *s)
 	if (s->certain || s->taken == 0)
 		return;
 	loss_add(&s->losses, LOSS_FILE, f->file, "is damaged: %llu record%s of it %s taken as %s, and nothing proves %s",
-	     (unsigned long long)s->taken, s->taken == 1 ? "" : "s", s->taken == 1 ? "is" : "are",
-	     s->taken == 1 ? "it stands" : "they stand", s->taken == 1 ? "it" : "them");
+	         (unsigned long long)s->taken, s->taken == 1 ? "" : "s", s->taken == 1 ? "is" : "are",
+	         s->taken == 1 ? "it stands" : "they stand", s->taken == 1 ? "it" : "them");
 }
 
 static void tell_shortage(struct salvage *s)
@@ -716,6 +719,21 @@ static void tell_shortage(struct salvage *s)
 	                          "was written with %llu records, and %llu of them are not in it any more",
 	                          (unsigned long long)f->count, (unsigned long long)(f->count - f->rows));
 	l->count = f->count - f->rows;
+}
+
+/* A store's id may be damaged in a place or two, too. */
+static bool is_damaged_strangers(struct salvage *s, uint32_t i)
+{
+	enum { DAMAGED = 2 };
+	struct source *f = source_at(s, i);
+	size_t differ = 0;
+	for (size_t at = 0; at < STORE_ID_LEN; at++)
+		differ += f->store[at] != s->store[at];
+	if (differ <= DAMAGED || !is_strangers(s, f))
+		return false;
+	f->known = false;
+	f->revision = 0;
+	return true;
 }
 
 static void take_damaged(struct salvage *s, uint32_t i)
@@ -730,14 +748,18 @@ static void take_damaged(struct salvage *s, uint32_t i)
 	s->line = 1;
 	s->line_at = s->taken = s->broken = 0;
 	s->certain = is_proven(s, &text);
+	s->ours = pieces_are_ours(s->text);
 	read_header(s);
+	if (is_damaged_strangers(s, i))
+		return;
 	s->highest = s->certain ? UINT64_MAX : highest_in(s, i);
 	pieces_read(s->text, i < TABLE_COUNT ? spec_table_name((enum table_id)i) : "", &sink);
 	take_deletions(s);
 	tell_taken(s);
 	tell_shortage(s);
-	if (f->known)
-		see_revision(s, f->is_segment ? f->head.last : f->revision);
+	uint64_t last = f->is_segment ? f->head.last : f->revision;
+	if (f->known && (s->certain || last < REVISION_LIKELY))
+		see_revision(s, last);
 	s->text = (struct span){0};
 }
 
