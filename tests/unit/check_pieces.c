@@ -79,7 +79,8 @@ START_TEST(another_program_s_file_goes_on_at_the_next_record_of_the_same_indenta
 	expect(text, "!86 " B " " C " ");
 	expect("{\"jobs\": [" A ", " B "]}", A " " B " ");
 	expect("{\"jobs\": [" A ", nonsense, " B "]}", A " !31 ");
-	expect("{\"jobs\":[\n" A "\n" B ",\n" C "\n]}", A " !29 " B " " C " ");
+	expect("{\"jobs\":[\n" A "\n" B ",\n" C "\n]}", A " " B " " C " ");
+	expect("{\"jobs\":[\n{\"id\": 1}\n{\"id\": 2},\n{\"id\": 3}\n]}", "{\"id\": 1} !20 {\"id\": 2} {\"id\": 3} ");
 	expect("nothing", "");
 	expect("", "");
 }
