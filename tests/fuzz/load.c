@@ -112,6 +112,41 @@ static struct shown shown_by(struct process *p)
 	return sum;
 }
 
+static void resolved(struct ticket *t, enum store_outcome outcome, const struct disk_error *why)
+{
+	(void)t, (void)why;
+	FUZZ_EXPECT(outcome == STORE_COMMITTED);
+}
+
+/* What is there can be gone on from. */
+static void save_one(struct process *p)
+{
+	struct ticket t = {.resolved = resolved};
+	struct buf text = {0};
+	buf_printf(&text, "{\"id\":\"saved\",\"type\":\"custom\",\"status\":\"running\",\"payload\":{},\"progress\":null,\"result\":null,"
+	                  "\"created_at\":null,\"started_at\":null,\"completed_at\":null,\"error\":null,\"metadata\":{},"
+	                  "\"updated_at\":\"2026-11-22T16:50:00.123456+00:00\",\"revision\":%" PRIu64 "}", store_next_revision(p->store));
+	store_judge(p->store);
+	store_put(p->store, TABLE_JOBS, buf_as_span(&text));
+	store_wait(p->store, &t, 0);
+	store_flush(p->store);
+	process_drain(p);
+	FUZZ_EXPECT(!journal_degraded(p->journal, NULL));
+	buf_free(&text);
+}
+
+/* It does not stop cleanly, so that the segment is read again. */
+static bool save_and_kill(struct ram_disk *d, const char *path, struct shown *shown)
+{
+	struct process p = {0};
+	if (!process_start(&p, &d->disk, path))
+		return false;
+	save_one(&p);
+	*shown = shown_by(&p);
+	process_end(&p);
+	return true;
+}
+
 /* False: refused. */
 static bool open_and_stop(struct ram_disk *d, const char *path, struct shown *shown)
 {
@@ -176,10 +211,20 @@ static void salvage(struct ram_disk *d, bool started, struct shown shown)
 	ram_disk_done(&made);
 }
 
+/* The same after a clean stop; and with a commit more, after a kill and after another clean stop. */
+static void reopen(struct ram_disk *d, struct shown shown)
+{
+	struct shown again = {0}, more = {0};
+	FUZZ_EXPECT(open_and_stop(d, place_path(), &again) && again.texts == shown.texts);
+	FUZZ_EXPECT(save_and_kill(d, place_path(), &more));
+	FUZZ_EXPECT(open_and_stop(d, place_path(), &again) && again.texts == more.texts);
+	FUZZ_EXPECT(open_and_stop(d, place_path(), &again) && again.texts == more.texts);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct ram_disk d, copy;
-	struct shown shown = {0}, again = {0};
+	struct shown shown = {0};
 	int status;
 	prepare();
 	ram_disk_init(&d, place_path());
@@ -191,7 +236,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	FUZZ_TRACE("check: %d\n%s", status, printed);
 	FUZZ_EXPECT(started ? status == 0 || finds_payloads_only(printed) : status == 1);
 	if (started)
-		FUZZ_EXPECT(open_and_stop(&d, place_path(), &again) && again.texts == shown.texts);
+		reopen(&d, shown);
 	salvage(&copy, started, shown);
 	free(printed);
 	ram_disk_done(&copy);
