@@ -87,6 +87,17 @@ static bool is_told(const struct damage_trial *t, const struct process *p)
 	return true;
 }
 
+/* A payload of another length than its record says, or none, is found; other damage to one nobody can see. */
+static bool finds_payload(const struct damage_trial *t, int status)
+{
+	const struct damage_file *f = t->payload;
+	const struct buf *is = f ? ram_disk_read(&t->disk, RAM_ARTIFACTS, f->name) : NULL;
+	bool as_long = is && is->len == f->text.len && is->len > 0;
+	if (f && t->allowed == ALLOW_ALL && as_long != (status == 0))
+		return wrong(t, "--check %s", status ? "finds something in a payload of the right length" : "does not see it");
+	return true;
+}
+
 /* The first line that is no note: FILE[:LINE:BYTE]: MESSAGE */
 static bool says_the_same(const struct damage_trial *t, const struct process *p, bool started, int status, char *printed)
 {
@@ -118,6 +129,7 @@ static int check(struct damage_trial *t, char **printed)
 	fclose(out);
 	if (ram_disk_hash(&t->disk) != before)
 		wrong(t, "--check writes");
+	finds_payload(t, status);
 	return status;
 }
 
