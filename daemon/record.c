@@ -475,8 +475,8 @@ static bool check_field(enum table_id t, int field, struct span value, struct fa
 	}
 	if (f->type == SPEC_TIME && !read_time(value, &micros))
 		return refuse(fault, f->name, "an RFC 3339 time or null");
-	if (field == k->revision && !read_revision(value, &revision))
-		return refuse(fault, f->name, "a positive integer");
+	if (field == k->revision && (!read_revision(value, &revision) || revision > REVISION_STATED_MAX))
+		return refuse(fault, f->name, "a positive integer of at most 2^53");
 	return true;
 }
 

@@ -28,6 +28,10 @@ struct record {
 
 enum { PERCENTAGE_READ = 255 };
 
+/* The highest revision that a text of another's making may state. Numbers go on from there, for which there has to be room,
+ * and every reader of JSON holds integers up to here. */
+#define REVISION_STATED_MAX ((int64_t)1 << 53)
+
 /* What a record of so much text takes; never less than the struct, which is written as a whole. */
 static inline size_t record_bytes(size_t len)
 {
@@ -105,7 +109,8 @@ void record_with_live(struct buf *out, const struct record *r, const struct live
  * unknown statuses kept), times kept as they are given, the field `revision` of the file kept, or `revision`
  * where it has none (0 < revision) or where `renumber`. Refused: no object, an id outside the allowlist, a
  * status or type or kind that is no string or has characters that need an escape or is longer than 200 bytes,
- * a time that is none (null is fine), a number that cannot be held, a revision that is no positive integer.
+ * a time that is none (null is fine), a number that cannot be held, a revision that is no positive integer up to
+ * REVISION_STATED_MAX.
  * *at: offset of the offending byte in object. */
 bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber,
                  int64_t now, struct fault *fault, size_t *at);

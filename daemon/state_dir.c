@@ -19,10 +19,19 @@ struct opening {
 	struct state_dir *s;
 	struct disk *disk;
 	bool make;
+	void (*report)(void *context, const char *name, const char *what); /* set: goes on without what is damaged */
+	void *context;
 	char path[PATH_MAX];
 	char *why;
 	size_t why_size;
 };
+
+static bool go_on_without(struct opening *o, const char *name, const char *what)
+{
+	if (o->report)
+		o->report(o->context, name, what);
+	return o->report != NULL;
+}
 
 /* Returns false for the caller to return. */
 __attribute__((format(printf, 2, 3))) static bool refuse(struct opening *o, const char *format, ...)
@@ -192,11 +201,12 @@ static bool take_lock(struct opening *o)
 	if (s->lock < 0) {
 		if (errno == ENOENT && !o->make)
 			return true;
-		return refuse(o, "%s/%s: cannot be opened: %s", o->path, LOCK_NAME,
-		              errno == ELOOP ? "it is a symbolic link" : strerror(errno));
+		const char *what = errno == ELOOP ? "it is a symbolic link" : strerror(errno);
+		return go_on_without(o, LOCK_NAME, what) ||
+		       refuse(o, "%s/%s: cannot be opened: %s", o->path, LOCK_NAME, what);
 	}
 	if (o->disk->ops->fstat(o->disk->context, s->lock, &st) < 0 || !S_ISREG(st.st_mode))
-		return refuse(o, "%s/%s: is no regular file", o->path, LOCK_NAME);
+		return go_on_without(o, LOCK_NAME, "it is no regular file") || refuse(o, "%s/%s: is no regular file", o->path, LOCK_NAME);
 	int got;
 	do
 		got = flock(s->lock, (o->make ? LOCK_EX : LOCK_SH) | LOCK_NB);
@@ -223,9 +233,8 @@ static bool open_below(struct opening *o, struct disk_dir *dir, const char *name
 	}
 	if (errno == ENOENT && !o->make)
 		return true; /* no daemon has opened it yet */
-	return refuse(o, "%s: %s", path,
-	              errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)"
-	                                                 : strerror(errno));
+	const char *what = errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)" : strerror(errno);
+	return go_on_without(o, name, what) || refuse(o, "%s: %s", path, what);
 }
 
 static void add_tmp(void *argument, const char *name)
@@ -260,15 +269,28 @@ static bool open_all(struct opening *o, const char *path)
 	       (remove_tmps(o, &s->state) && remove_tmps(o, &s->journal) && remove_tmps(o, &s->artifacts));
 }
 
+static bool open_or_close(struct opening *o, const char *path)
+{
+	*o->s = (struct state_dir){.state.fd = -1, .journal.fd = -1, .artifacts.fd = -1, .lock = -1};
+	if (open_all(o, path))
+		return true;
+	state_dir_close(o->s, o->disk);
+	return false;
+}
+
 bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why,
                     size_t why_size)
 {
 	struct opening o = {.s = s, .disk = d, .make = make, .why = why, .why_size = why_size};
-	*s = (struct state_dir){.state.fd = -1, .journal.fd = -1, .artifacts.fd = -1, .lock = -1};
-	if (open_all(&o, path))
-		return true;
-	state_dir_close(s, d);
-	return false;
+	return open_or_close(&o, path);
+}
+
+bool state_dir_open_remains(struct state_dir *s, struct disk *d, const char *path,
+                            void (*report)(void *context, const char *name, const char *what), void *context,
+                            char *why, size_t why_size)
+{
+	struct opening o = {.s = s, .disk = d, .report = report, .context = context, .why = why, .why_size = why_size};
+	return open_or_close(&o, path);
 }
 
 static void add_json(void *argument, const char *name)

@@ -18,13 +18,17 @@ LAYERS = [
     {"store"},
     {"journal"},
     {"budget", "chain", "fold", "merge", "payload", "repair"},
+    {"salvage", "mend"},
     {"check"},
     {"load", "finding", "segment_read", "snapshot_read", "lines", "window"},
     {"table", "job", "run", "artifact"},
+    {"remake", "gap"},
     {"record", "members"},
     {"state_dir", "segment", "snapshot", "mark"},
     {"flush"},
     {"disk"},
+    {"loss"},
+    {"newest", "pieces"},
     {"tree", "hash", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},
 ]
 
