@@ -75,9 +75,30 @@ static void report_finding(void *context, const struct load_finding *f)
 	}
 }
 
-static bool committer_ready(void *context) { return journal_ready(context); }
-static void committer_commit(void *context, struct journal_batch *b) { journal_commit(context, b); }
-static uint64_t committer_takes(void *context) { return journal_commit_takes(context); }
+/* Without its lock another daemon may write the same files: then nothing may be written any more, and what is in memory
+ * may be old. Everything acknowledged is in the files, which the next start reads. */
+static void leave_without_lock(struct server *s)
+{
+	if (state_dir_is_locked(&s->dirs, &s->disk))
+		return;
+	log_error("somebody removed %s/persistd.lock while the daemon ran: another persistd could have been started on the same files, so "
+	          "this one ends; nothing acknowledged is lost, start it again", s->settings->state_dir);
+	_exit(EX_TEMPFAIL);
+}
+
+static bool committer_ready(void *context) { return journal_ready(((struct server *)context)->service.journal); }
+
+static void committer_commit(void *context, struct journal_batch *b)
+{
+	struct server *s = context;
+	leave_without_lock(s);
+	journal_commit(s->service.journal, b);
+}
+
+static uint64_t committer_takes(void *context)
+{
+	return journal_commit_takes(((struct server *)context)->service.journal);
+}
 
 static void tell_state(const struct server *s, bool ready)
 {
@@ -184,7 +205,7 @@ static bool load(struct server *s)
 	s->service.journal = journal_new(&options, &loaded);
 	load_result_free(&loaded);
 	store_set_committer(s->service.store,
-	                    (struct committer){.context = s->service.journal, .ready = committer_ready,
+	                    (struct committer){.context = s, .ready = committer_ready,
 	                                       .commit = committer_commit, .takes = committer_takes});
 	s->service.load_micros = service_micros() - begun;
 	return true;
@@ -199,6 +220,7 @@ static void on_tick(uv_timer_t *timer)
 	struct server *s = timer->data;
 	if (s->phase == FOLDING)
 		notify_extend(STOPPING_SECONDS);
+	leave_without_lock(s); /* before a fold */
 	journal_tick(s->service.journal);
 	store_flush(s->service.store); /* a repair may have made it ready again */
 	tick_if_wanted(s);
@@ -267,6 +289,7 @@ static void stop_step(struct server *s)
 	if (!conns_quiet(&s->conns) && service_micros() < s->finish_until)
 		return;
 	s->phase = FOLDING;
+	leave_without_lock(s);
 	journal_stop(s->service.journal, on_folded, s);
 }
 

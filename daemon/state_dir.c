@@ -104,22 +104,29 @@ static bool resolve(struct opening *o, const char *path)
 	       refuse(o, "%s: the path is too long: at most %d bytes", path, (int)PATH_LIMIT - 1);
 }
 
-/* Whoever can write to the directory can replace the files in it. */
-static bool check_access(struct opening *o)
+/* Whoever can write to a directory can replace the files in it. */
+static bool check_writers(struct opening *o, const struct disk_dir *dir, const char *path)
 {
 	struct stat st;
-	if (o->disk->ops->fstat(o->disk->context, o->s->state.fd, &st) < 0)
-		return refuse(o, "%s: %s", o->path, strerror(errno));
+	if (o->disk->ops->fstat(o->disk->context, dir->fd, &st) < 0)
+		return refuse(o, "%s: %s", path, strerror(errno));
 	if (st.st_mode & S_IWOTH)
 		return refuse(o,
 		              "%s: anybody may write to it, and could replace what is stored: chmod o-w it, or "
 		              "choose another directory",
-		              o->path);
+		              path);
 	if (st.st_uid != geteuid() && st.st_mode & S_IWGRP)
 		return refuse(o,
 		              "%s: belongs to user %u, and its group may write to it: chown it to user %u, or choose "
 		              "another directory",
-		              o->path, (unsigned)st.st_uid, (unsigned)geteuid());
+		              path, (unsigned)st.st_uid, (unsigned)geteuid());
+	return true;
+}
+
+static bool check_access(struct opening *o)
+{
+	if (!check_writers(o, &o->s->state, o->path))
+		return false;
 	if (faccessat(AT_FDCWD, o->path, R_OK | X_OK | (o->make ? W_OK : 0), AT_EACCESS) < 0)
 		return refuse(o, "%s: user %u may not %s it: %s", o->path, (unsigned)geteuid(),
 		              o->make ? "write to" : "read", strerror(errno));
@@ -222,7 +229,7 @@ static bool open_below(struct opening *o, struct disk_dir *dir, const char *name
 	if (disk_dir_open(o->disk, dir, o->s->state.fd, name, path, o->make, 0700) &&
 	    o->disk->ops->fstat(o->disk->context, dir->fd, &st) == 0) {
 		dir->files = least | (st.st_mode & 0044); /* it is made 0700: if it is wider that is meant to be */
-		return true;
+		return check_writers(o, dir, path);
 	}
 	if (errno == ENOENT && !o->make)
 		return true; /* no daemon has opened it yet */
@@ -301,7 +308,8 @@ static void set_file_mode(struct disk *d, const struct disk_dir *dir, const char
 		return; /* no file of ours */
 	bool known = fd >= 0 && d->ops->fstat(d->context, fd, &st) == 0;
 	bool differs = known && (st.st_mode & 07777) != dir->files;
-	if (!known || (differs && d->ops->fchmod(d->context, fd, dir->files) < 0))
+	/* with two names it is somebody else's file as well: a backup's, or one whose mode is no business of ours */
+	if (!known || (differs && st.st_nlink > 1) || (differs && d->ops->fchmod(d->context, fd, dir->files) < 0))
 		change->left++;
 	else
 		change->files += differs;
@@ -334,6 +342,12 @@ bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode, struct
 	*change = (struct state_dir_change){0};
 	return set_mode(d, &s->state, mode, ANY_FILE, change) && set_mode(d, &s->journal, mode, ANY_FILE, change) &&
 	       set_mode(d, &s->artifacts, mode, PAYLOAD_FILE, change);
+}
+
+bool state_dir_is_locked(const struct state_dir *s, struct disk *d)
+{
+	struct stat st;
+	return d->ops->fstat(d->context, s->lock, &st) < 0 || st.st_nlink > 0;
 }
 
 void state_dir_close(struct state_dir *s, struct disk *d)

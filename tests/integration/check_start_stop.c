@@ -242,6 +242,36 @@ START_TEST(a_file_that_somebody_edits_meanwhile_is_kept_and_told_of)
 }
 END_TEST
 
+START_TEST(without_its_lock_it_writes_nothing_more_and_ends)
+{
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"a"}}));
+	ck_assert_int_eq(unlink(daemon_path(d, "persistd.lock")), 0);
+	client_say(c, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"job.save\",\"params\":{\"job\":{\"id\":\"b\"}}}\n");
+	ck_assert_ptr_null(client_line_within(c, 5000));
+	client_close(c);
+	ck_assert_int_eq(daemon_wait(d), 75);
+	ck_assert_ptr_nonnull(strstr(daemon_errors(d), "somebody removed"));
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.get", JSON({"id":"a"}));
+	client_refused(c, -32001, "job.get", JSON({"id":"b"}));
+}
+END_TEST
+
+START_TEST(without_its_lock_it_folds_nothing)
+{
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"a"}}));
+	ck_assert_int_eq(unlink(daemon_path(d, "persistd.lock")), 0);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 75);
+	ck_assert_uint_eq(dir_count(daemon_path(d, "journal"), ".json"), 1);
+	ck_assert_ptr_null(strstr(daemon_file(d, "jobs.json"), "\"id\""));
+}
+END_TEST
+
 START_TEST(members_of_the_group_may_read_what_state_dir_mode_shares)
 {
 	daemon_start(d, ARGS("--state-dir-mode", "0750"));
@@ -691,6 +721,8 @@ int main(void)
 	tcase_add_test(files, what_is_no_socket_is_left_alone);
 	tcase_add_test(files, a_state_directory_that_is_a_file_is_refused);
 	tcase_add_test(files, a_file_that_somebody_edits_meanwhile_is_kept_and_told_of);
+	tcase_add_test(files, without_its_lock_it_writes_nothing_more_and_ends);
+	tcase_add_test(files, without_its_lock_it_folds_nothing);
 	tcase_add_test(files, what_the_daemon_does_not_need_it_gives_up_unless_it_is_told_not_to);
 	tcase_add_test(files, the_state_directory_is_made_and_is_the_owner_s_alone);
 	tcase_add_test(files, a_directory_that_is_there_keeps_its_mode_unless_another_is_said);
