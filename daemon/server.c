@@ -267,9 +267,10 @@ static void close_everything(struct server *s)
 	uv_close((uv_handle_t *)&s->turn, NULL);
 	uv_close((uv_handle_t *)&s->tick, NULL);
 	uv_close((uv_handle_t *)&s->watchdog, NULL);
+	server_hold_hangup(true); /* what libuv puts back would end the process before it has stopped */
 	for (int i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&s->signals[i], NULL);
-	signal(SIGHUP, SIG_IGN); /* what libuv has put back would end the process before it has stopped */
+	signal(SIGHUP, SIG_IGN);
 }
 
 static void on_folded(void *context, bool folded)
