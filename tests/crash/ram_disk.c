@@ -375,6 +375,9 @@ static ssize_t ram_pread(void *context, int fd, void *to, size_t bytes, off_t at
 		return fail(EIO);
 	if (!f || f->kind != RAM_FILE)
 		return fail(EBADF);
+	int number = d->reading ? d->reading(d->context, name_of(d, f->node)) : 0;
+	if (number)
+		return fail(number);
 	size_t len = f->node->bytes.len, from = (size_t)at < len ? (size_t)at : len;
 	if (bytes > len - from)
 		bytes = len - from;

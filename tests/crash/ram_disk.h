@@ -90,6 +90,8 @@ struct ram_disk {
 	/* Before each of those. Returns an errno to fail with, 0: none;
 	 * *done: it is carried out all the same. */
 	int (*before)(void *context, const char *call, const char *path, bool *done);
+	/* Before each read of a file, whose name without the directory it gets: likewise. */
+	int (*reading)(void *context, const char *name);
 	void *context;
 };
 
