@@ -5,8 +5,10 @@
 #include "daemon/log.h"
 #include "daemon/payload.h"
 #include "daemon/repair.h"
+#include "daemon/spares.h"
 #include "proto/mem.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -39,7 +41,7 @@ struct commit {
 	struct buf late;
 	enum disk_result result;
 	struct disk_error error;
-	uint64_t bytes, weight[TABLE_COUNT];
+	uint64_t bytes, padding, weight[TABLE_COUNT];
 };
 
 struct repair_job {
@@ -66,13 +68,17 @@ struct merge_job {
 	struct disk_error error;
 };
 
+struct swept {
+	uint64_t seq, bytes; /* 0 bytes: not known */
+};
+
 struct sweep {
 	struct flush_job job;
 	struct journal *journal;
-	uint64_t *seqs;       /* strays, then the oldest of the chain */
+	struct swept *segments; /* strays, then the oldest of the chain */
 	size_t count, stray_count, gone;
 	struct buf late;
-	bool sync, failed;
+	bool sync, release, failed;
 	struct disk_error error;
 };
 
@@ -97,7 +103,9 @@ struct journal {
 	struct chain chain;
 	struct budget budget;
 	struct buf late;               /* payloads of deleted artifacts that could not be unlinked yet */
-	struct buf strays;             /* uint64_t: merged segments that could not be unlinked yet */
+	struct buf strays;             /* uint64_t: merged segments that could not be removed yet */
+	struct spares spares;
+	bool release;                  /* a fold had no room: spares are let go of */
 
 	/* The background's own descriptors: what an fsync of a directory has to report, each descriptor hears
 	 * once, and the commits' must not miss it. */
@@ -181,6 +189,8 @@ static void repair_work(struct flush_job *job)
 	struct repair_job *r = (struct repair_job *)job;
 	r->repair.bytes = 0;
 	r->ok = repair_run(&r->repair, &r->error);
+	if (!r->ok)
+		spares_clear(&r->journal->spares, &r->journal->o.dirs->journal);
 }
 
 /* The number of the commit whose outcome was unknown is taken now, by nothing. */
@@ -280,6 +290,21 @@ static void weigh(struct commit *c)
 	}
 }
 
+static enum disk_result write_segment(struct commit *c)
+{
+	const struct disk_dir *dir = &c->journal->o.dirs->journal;
+	struct spares *spares = &c->journal->spares;
+	uint64_t mark = spares_mark(spares);
+	enum disk_result result = segment_write_over(spares, dir, &c->head, c->batch->changes,
+	                                             c->batch->change_count, c->now, &c->bytes, &c->padding,
+	                                             &c->error);
+	if (result == DISK_OK)
+		spares_settle(spares, mark);
+	else
+		spares_clear(spares, dir);
+	return result;
+}
+
 static void commit_work(struct flush_job *job)
 {
 	struct commit *c = (struct commit *)job;
@@ -290,8 +315,7 @@ static void commit_work(struct flush_job *job)
 	size_t kept = c->late.len;
 	c->result = DISK_FAILED;
 	if (write_payloads(c))
-		c->result = segment_write(o->disk, &o->dirs->journal, &c->head, c->batch->changes,
-		                          c->batch->change_count, c->now, &c->bytes, &c->error);
+		c->result = write_segment(c);
 	if (c->result == DISK_UNKNOWN)
 		return; /* its payloads may be wanted: they go after the repair */
 	if (c->result == DISK_OK)
@@ -305,8 +329,11 @@ static void commit_durable(struct journal *j)
 {
 	const struct commit *c = &j->commit;
 	struct chain_link link = chain_link_of(&c->head, c->bytes);
-	budget_part(c->bytes, c->weight, link.share);
+	uint64_t padding[TABLE_COUNT];
+	budget_part(c->bytes - c->padding, c->weight, link.share);
+	budget_part(c->padding, c->weight, padding);
 	budget_commit(&j->budget, link.share);
+	budget_charge(&j->budget, padding);
 	chain_add(&j->chain, &link);
 	j->seq = c->head.seq;
 	j->revision = c->head.last;
@@ -314,7 +341,7 @@ static void commit_durable(struct journal *j)
 		if (c->head.tables >> t & 1)
 			j->changed[t] = c->head.last;
 	j->stats.commits++;
-	j->stats.bytes_committed += c->bytes;
+	j->stats.bytes_committed += c->bytes - c->padding;
 }
 
 static void commit_unknown(struct journal *j)
@@ -507,6 +534,7 @@ static void fold_done(struct fold *f)
 		j->stats.fold_failures++;
 		j->stop.failed = true;
 		budget_give_back(&j->budget, f->table, f->bytes);
+		j->release = f->error.number == ENOSPC || f->error.number == EDQUOT;
 		snprintf(what, sizeof what, "folding %s", spec_table_name(f->table));
 		background_failed(j, what, &f->error);
 	}
@@ -539,12 +567,14 @@ static void merge_work(struct flush_job *job)
 	struct merge_job *m = (struct merge_job *)job;
 	struct disk_error ignored;
 	m->result = merge_write(&m->merge, &m->error);
-	if (m->result != DISK_OK)
+	if (m->result != DISK_OK) {
+		spares_clear(&m->journal->spares, m->merge.journal);
 		return;
+	}
 	for (size_t i = 0; i + 1 < m->run.count; i++) {
 		char name[SEGMENT_NAME_LEN + 1];
 		segment_name(m->sources[i].seq, name);
-		if (!disk_unlink(m->merge.disk, m->merge.journal, name, &ignored))
+		if (!spares_give(&m->journal->spares, m->merge.journal, name, m->sources[i].bytes, &ignored))
 			m->sources[m->stray_count++] = m->sources[i];
 	}
 }
@@ -598,7 +628,8 @@ static void merge_begin(struct journal *j, struct chain_run run)
 	*m = (struct merge_job){.journal = j, .run = run, .sources = mem_zero(run.count * sizeof *m->sources)};
 	for (size_t i = 0; i < run.count; i++) {
 		const struct chain_link *link = chain_at(&j->chain, run.at + i);
-		m->sources[i] = (struct merge_source){.seq = link->seq, .last = link->last, .tables = link->tables};
+		m->sources[i] = (struct merge_source){.seq = link->seq, .last = link->last, .bytes = link->bytes,
+		                                      .tables = link->tables};
 		memcpy(m->sources[i].without, link->without, sizeof link->without);
 	}
 	m->merge = (struct merge){.disk = j->o.disk, .journal = j->journal_dir, .sources = m->sources,
@@ -629,19 +660,29 @@ static size_t covered(const struct journal *j)
 	return chain_covered(&j->chain, j->changed, j->settled);
 }
 
+static bool sweep_one(struct sweep *s, const struct swept *segment)
+{
+	struct journal *j = s->journal;
+	char name[SEGMENT_NAME_LEN + 1];
+	segment_name(segment->seq, name);
+	return s->release ? disk_unlink(j->o.disk, j->journal_dir, name, &s->error)
+	                  : spares_give(&j->spares, j->journal_dir, name, segment->bytes, &s->error);
+}
+
 static void sweep_work(struct flush_job *job)
 {
 	struct sweep *s = (struct sweep *)job;
-	const struct journal *j = s->journal;
+	struct journal *j = s->journal;
+	if (s->release)
+		spares_clear(&j->spares, j->journal_dir);
 	/* A payload of whose deletion no segment tells any more would stay for ever. */
 	s->failed = !payload_unlink(j->o.disk, j->artifacts_dir, &s->late, &s->error);
-	for (; s->gone < s->count && !s->failed; s->gone += !s->failed) {
-		char name[SEGMENT_NAME_LEN + 1];
-		segment_name(s->seqs[s->gone], name);
-		s->failed = !disk_unlink(j->o.disk, j->journal_dir, name, &s->error);
-	}
+	for (; s->gone < s->count && !s->failed; s->gone += !s->failed)
+		s->failed = !sweep_one(s, &s->segments[s->gone]);
 	if (s->sync && !s->failed)
 		s->failed = !disk_sync_dir(j->o.disk, j->journal_dir, &s->error);
+	if (s->failed)
+		spares_clear(&j->spares, j->journal_dir);
 }
 
 static void sweep_done(struct flush_job *job)
@@ -651,10 +692,11 @@ static void sweep_done(struct flush_job *job)
 	size_t strays = s->gone < s->stray_count ? s->gone : s->stray_count;
 	j->background = BACKGROUND_NONE;
 	j->strays.len = 0;
-	buf_add(&j->strays, s->seqs + strays, (s->stray_count - strays) * sizeof *s->seqs);
+	for (size_t i = strays; i < s->stray_count; i++)
+		buf_add(&j->strays, &s->segments[i].seq, sizeof s->segments[i].seq);
 	chain_drop(&j->chain, s->gone - strays);
 	take_late(j, &s->late);
-	free(s->seqs);
+	free(s->segments);
 	if (s->failed)
 		background_failed(j, "removing segments that are folded", &s->error);
 	else
@@ -667,21 +709,26 @@ static void sweep_begin(struct journal *j)
 	struct sweep *s = &j->sweep;
 	size_t strays = j->strays.len / sizeof(uint64_t), gone = covered(j);
 	*s = (struct sweep){.journal = j, .count = strays + gone, .stray_count = strays, .late = give_late(j),
-	                    .sync = j->stop.done};
-	s->seqs = mem_alloc((s->count + 1) * sizeof *s->seqs);
-	if (strays > 0)
-		memcpy(s->seqs, j->strays.at, j->strays.len);
-	for (size_t i = 0; i < gone; i++)
-		s->seqs[strays + i] = chain_at(&j->chain, i)->seq;
+	                    .sync = j->stop.done, .release = j->stop.done || j->release};
+	j->release = false;
+	s->segments = mem_zero((s->count + 1) * sizeof *s->segments);
+	for (size_t i = 0; i < strays; i++)
+		s->segments[i].seq = ((const uint64_t *)(const void *)j->strays.at)[i];
+	for (size_t i = 0; i < gone; i++) {
+		const struct chain_link *link = chain_at(&j->chain, i);
+		s->segments[strays + i] = (struct swept){link->seq, link->bytes};
+	}
 	j->background = BACKGROUND_SWEEP;
 	submit(j, &s->job, sweep_work, sweep_done);
 }
 
 /* ---- the clean stop */
 
+/* Where the stop could not fold, no sweep has done it. */
 static void farewell_work(struct flush_job *job)
 {
-	(void)job;
+	struct journal *j = ((struct stop *)job)->journal;
+	spares_clear(&j->spares, j->journal_dir);
 }
 
 static void farewell_done(struct flush_job *job)
@@ -744,7 +791,7 @@ static void background_next(struct journal *j)
 	if (j->background != BACKGROUND_NONE || j->degraded || j->o.ticks() < j->retry_at)
 		return;
 	j->retry_at = 0;
-	if (covered(j) > 0)
+	if (covered(j) > 0 || j->release)
 		sweep_begin(j);
 	else if (fold_due(j, &t) || beside_due(j, &t))
 		fold_begin(j, t);
@@ -831,6 +878,7 @@ struct journal *journal_new(const struct journal_options *o, struct load_result 
 {
 	struct journal *j = mem_zero(sizeof *j);
 	j->o = *o;
+	spares_init(&j->spares, o->disk);
 	j->repair.journal = j->fold.journal = j;
 	j->chain.merge_count = o->merge_count;
 	j->budget.floor = o->fold_floor;
@@ -872,6 +920,7 @@ void journal_free(struct journal *j)
 	repair_free(&j->repair.repair);
 	buf_free(&j->late);
 	buf_free(&j->strays);
+	spares_done(&j->spares);
 	free(j);
 }
 
@@ -885,10 +934,11 @@ bool journal_degraded(const struct journal *j, struct disk_error *why)
 uint64_t journal_revision(const struct journal *j) { return j->revision; }
 const char *journal_store(const struct journal *j) { return j->store; }
 
-void journal_stats(const struct journal *j, struct journal_stats *s)
+void journal_stats(struct journal *j, struct journal_stats *s)
 {
 	*s = j->stats;
 	s->segments = j->chain.count;
 	s->segment_bytes = j->chain.bytes;
 	s->folding = j->background == BACKGROUND_FOLD;
+	spares_show(&j->spares, &s->spares, &s->spare_bytes);
 }

@@ -23,7 +23,7 @@ LAYERS = [
     {"table", "job", "run", "artifact"},
     {"record", "members"},
     {"state_dir", "segment", "snapshot"},
-    {"flush"},
+    {"flush", "spares"},
     {"disk"},
     {"tree", "hash", "slab", "shelf", "log", "conf_file", "notify", "users", "roles", "retention"},
 ]
