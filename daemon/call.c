@@ -98,6 +98,7 @@ static void wait_begin(struct call *c)
 static void unlink_call(struct call *c)
 {
 	struct origin *o = c->origin;
+	assert(o);
 	if (c->previous)
 		c->previous->next = c->next;
 	else

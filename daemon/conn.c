@@ -165,6 +165,7 @@ static bool conn_step(struct conn *c)
 	switch (frame_next(&c->frame, &line)) {
 	case FRAME_LINE:
 		c->bundle = dispatch_line(c->all->service, &c->origin, line);
+		store_flush_early(c->all->service->store);
 		if (line.len > SLOW_LINE)
 			service_look(c->all->service);
 		return true;

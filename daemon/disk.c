@@ -54,6 +54,12 @@ static int system_unlinkat(void *context, int dir, const char *name)
 	return unlinkat(dir, name, 0);
 }
 
+static int system_linkat(void *context, int dir, const char *name, const char *second)
+{
+	(void)context;
+	return linkat(dir, name, dir, second, 0);
+}
+
 static int system_mkdirat(void *context, int dir, const char *name, mode_t mode)
 {
 	(void)context;
@@ -111,6 +117,7 @@ const struct disk_ops disk_system = {
 	.fdatasync = system_fdatasync,
 	.renameat = system_renameat,
 	.unlinkat = system_unlinkat,
+	.linkat = system_linkat,
 	.mkdirat = system_mkdirat,
 	.fchmod = system_fchmod,
 	.fstat = system_fstat,

@@ -21,6 +21,7 @@ struct disk_ops {
 	int (*fdatasync)(void *context, int fd);
 	int (*renameat)(void *context, int dir, const char *from, const char *to);
 	int (*unlinkat)(void *context, int dir, const char *name);
+	int (*linkat)(void *context, int dir, const char *name, const char *second); /* of a link: the link itself */
 	int (*mkdirat)(void *context, int dir, const char *name, mode_t mode);
 	int (*fchmod)(void *context, int fd, mode_t mode);
 	int (*fstat)(void *context, int fd, struct stat *to);

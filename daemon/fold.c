@@ -38,8 +38,16 @@ static void slice_work(struct flush_job *job)
 static void finish_work(struct flush_job *job)
 {
 	struct fold *f = (struct fold *)job;
-	f->result = snapshot_finish(&f->writer, &f->error);
+	char name[32];
+	snapshot_file_name(f->table, name);
+	if (mark_keep(f->mark, f->disk, f->state, name, f->head.updated_at, &f->found, f->kept, &f->error)) {
+		f->result = snapshot_finish(&f->writer, &f->error);
+	} else {
+		f->result = DISK_FAILED;
+		snapshot_abort(&f->writer);
+	}
 	f->bytes = f->writer.file.size;
+	*f->mark = f->result == DISK_OK ? mark_of(f->disk, f->state, name) : (struct mark){0};
 }
 
 static void finish_done(struct flush_job *job)
@@ -80,6 +88,7 @@ void fold_start(struct fold *f)
 	f->begun = false;
 	f->bytes = 0;
 	f->error = (struct disk_error){0};
+	f->found = MARK_SAME;
 	f->writer = (struct snapshot_writer){.file = {.fd = -1}};
 	next_slice(f);
 }

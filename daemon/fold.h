@@ -7,6 +7,7 @@
  * the worker writes it. */
 #pragma once
 #include "daemon/flush.h"
+#include "daemon/mark.h"
 #include "daemon/snapshot.h"
 
 enum { FOLD_ROWS = 512, FOLD_BYTES = 1 << 20, FOLD_REST_MAX_US = 20000 };
@@ -17,6 +18,7 @@ struct fold {
 	struct flush *flush;
 	struct disk *disk;
 	const struct disk_dir *state;
+	struct mark *mark;             /* of the snapshot that it replaces, and then of the new one; the worker's meanwhile */
 	enum table_id table;
 	struct snapshot_head head;
 	void *source;
@@ -28,6 +30,8 @@ struct fold {
 	enum disk_result result;
 	struct disk_error error;
 	uint64_t bytes;                /* written, if it failed too */
+	enum mark_found found;         /* what somebody else had done to the old snapshot, */
+	char kept[256];                /* and where that is now (MARK_CHANGED) */
 	/* its own */
 	struct snapshot_writer writer;
 	struct span texts[FOLD_ROWS];

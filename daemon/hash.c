@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 enum { CHUNK_SHIFT = 10, CHUNK_BUCKETS = 1 << CHUNK_SHIFT };
+#define BUCKETS_MAX (UINT32_C(1) << 31)
 
 static void chunk_add(struct hash *h)
 {
@@ -28,12 +29,16 @@ void hash_init(struct hash *h, const struct slab *slab, size_t link_at)
 void hash_reserve(struct hash *h, uint32_t elements)
 {
 	assert(h->count == 0 && h->split == 0);
-	while (h->level_size <= elements / 2) {
+	if (elements > BUCKETS_MAX)
+		elements = BUCKETS_MAX;
+	if (elements <= h->buckets)
+		return;
+	while (h->level_size <= elements / 2)
 		h->level_size *= 2;
-		while (h->chunk_count << CHUNK_SHIFT < h->level_size)
-			chunk_add(h);
-	}
-	h->buckets = h->level_size;
+	h->split = elements - h->level_size;
+	h->buckets = elements;
+	while (h->chunk_count << CHUNK_SHIFT < h->buckets)
+		chunk_add(h);
 }
 
 void hash_done(struct hash *h)
@@ -128,7 +133,7 @@ void hash_fetch_link(const struct hash *h, uint32_t hash)
 
 void hash_add(struct hash *h, uint32_t element, uint32_t hash)
 {
-	if (h->count >= h->buckets && h->buckets < UINT32_C(1) << 31)
+	if (h->count >= h->buckets && h->buckets < BUCKETS_MAX)
 		bucket_split(h);
 	uint32_t *bucket = bucket_of(h, hash);
 	*link_of(h, element) = (struct hash_link){.next = *bucket, .hash = hash};

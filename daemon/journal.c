@@ -36,7 +36,8 @@ struct commit {
 	struct journal_batch *batch;
 	struct segment_head head;
 	int64_t now;
-	uint64_t begun;       /* monotonic microseconds */
+	uint64_t begun;       /* monotonic microseconds; when the worker took it up, and when it was through */
+	uint64_t taken_up, ended;
 	/* payloads to be unlinked: left over from before, then what this commit could not */
 	struct buf late;
 	enum disk_result result;
@@ -120,7 +121,9 @@ struct journal {
 	bool degraded;
 	struct disk_error why;
 	uint64_t repair_at, repair_pause;
+	struct mark marks[TABLE_COUNT]; /* of the snapshots; a fold's while it runs */
 	uint64_t last_commit;          /* ticks */
+	uint64_t takes;                /* microseconds of the last commit */
 
 	enum background background;
 	struct fold_job fold;
@@ -204,6 +207,15 @@ static void take_empty(struct journal *j)
 	j->seq = link.seq;
 }
 
+static void take_marks(struct journal *j)
+{
+	char name[32];
+	for (int t = 0; t < TABLE_COUNT; t++) {
+		snapshot_file_name((enum table_id)t, name);
+		j->marks[t] = mark_of(j->o.disk, &j->o.dirs->state, name);
+	}
+}
+
 static void repair_end(struct journal *j)
 {
 	struct repair_job *r = &j->repair;
@@ -211,6 +223,7 @@ static void repair_end(struct journal *j)
 	take_empty(j);
 	j->degraded = !r->ok;
 	if (r->ok) {
+		take_marks(j);
 		take_late(j, &r->repair.payloads);
 		j->repair_pause = 0;
 	} else {
@@ -310,6 +323,7 @@ static void commit_work(struct flush_job *job)
 	struct commit *c = (struct commit *)job;
 	const struct journal_options *o = &c->journal->o;
 	struct disk_error ignored;
+	c->taken_up = micros();
 	weigh(c);
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
 	size_t kept = c->late.len;
@@ -323,6 +337,7 @@ static void commit_work(struct flush_job *job)
 	/* A failure here changes nothing: it is tried again with the next commit, and the segment that tells of
 	 * the deletion stays until it has worked. */
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
+	c->ended = micros();
 }
 
 static void commit_durable(struct journal *j)
@@ -366,6 +381,8 @@ static void commit_count(struct journal *j)
 	j->last_commit = j->o.ticks();
 	j->stats.bytes_written += c->bytes;
 	j->stats.last_commit_micros = micros() - c->begun;
+	if (c->result == DISK_OK)
+		j->takes = c->ended - c->taken_up;
 	if (j->stats.last_commit_micros > j->stats.max_commit_micros)
 		j->stats.max_commit_micros = j->stats.last_commit_micros;
 	if (c->result == DISK_OK)
@@ -400,6 +417,8 @@ bool journal_ready(const struct journal *j)
 {
 	return !j->writing && !j->degraded && !j->stop.done;
 }
+
+uint64_t journal_commit_takes(const struct journal *j) { return j->takes; }
 
 void journal_commit(struct journal *j, struct journal_batch *b)
 {
@@ -517,10 +536,22 @@ static bool fold_paced(struct fold *f)
 	return !j->stop.done && (j->writing || j->o.ticks() - j->last_commit < BUSY_MS);
 }
 
+static void tell_found(const struct fold *f)
+{
+	char name[32];
+	snapshot_file_name(f->table, name);
+	if (f->found == MARK_REMOVED)
+		log_warning("%s was removed by somebody else; it is written anew, with the records as they are", name);
+	if (f->found == MARK_CHANGED)
+		log_warning("%s was changed by somebody else while the daemon ran; what they wrote is kept as %s, and is not in force",
+		            name, f->kept);
+}
+
 static void fold_done(struct fold *f)
 {
 	struct journal *j = ((struct fold_job *)f)->journal;
 	char what[32];
+	tell_found(f);
 	j->background = BACKGROUND_NONE;
 	j->stats.bytes_written += f->bytes;
 	if (f->result == DISK_OK) {
@@ -548,7 +579,7 @@ static void fold_begin(struct journal *j, enum table_id t)
 	uint64_t bytes;
 	assert(!j->delivering);
 	*f = (struct fold){.flush = j->o.flush, .disk = j->o.disk, .state = &j->o.dirs->state, .table = t,
-	                   .source = s->context,
+	                   .source = s->context, .mark = &j->marks[t],
 	                   .slice = s->slice, .thaw = s->thaw, .paced = fold_paced, .done = fold_done,
 	                   .head = {.revision = j->revision, .seq = j->seq, .updated_at = j->o.now(),
 	                            .extra = buf_as_span(&j->extra[t])}};

@@ -64,6 +64,7 @@ void journal_free(struct journal *j); /* nothing may be under way (journal_idle)
 bool journal_ready(const struct journal *j);    /* takes a batch now: no commit under way, not degraded */
 bool journal_degraded(const struct journal *j, struct disk_error *why); /* `why` may be NULL */
 void journal_commit(struct journal *j, struct journal_batch *b); /* only when ready */
+uint64_t journal_commit_takes(const struct journal *j); /* microseconds that the last one had the disk for; 0: none yet */
 
 /* Call it about four times a second while journal_wants_tick(), and once after each commit: starts folds,
  * merges and repairs when they are due. */

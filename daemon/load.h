@@ -2,11 +2,26 @@
  *
  * Reads only; what has to be written afterwards (missing snapshots, hardening, strays) is returned as a plan
  * that the journal carries out. Memory is bounded by the largest record, not by the file.
- * Blocking; no loop is needed. */
+ * Blocking; no loop is needed. A large snapshot is read with the help of threads that end with it. */
 #pragma once
+#include "daemon/record.h"
 #include "daemon/snapshot.h"
 
-/* Receives what is read, in order: each table's snapshot, then the replay. */
+/* A record that was made of a trusted text, perhaps by another thread: see record_load. */
+struct load_record {
+	struct record *record;
+	struct record_keys keys;
+	int64_t changed;
+};
+
+/* How many threads make records, and of how large a part of the file at a time. 0: as many as there are
+ * processors, up to 4, and only for a large file. */
+struct load_threads {
+	unsigned count;
+	size_t block_bytes;
+};
+
+/* Receives what is read, in order: each table's snapshot, then the replay. All on the thread that loads. */
 struct load_sink {
 	void *context;
 	/* A record of a snapshot. `trusted`: canonical text that a checksum vouches for; else one checked JSON
@@ -15,6 +30,11 @@ struct load_sink {
 	 * before in the same file is refused. */
 	bool (*record)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
 	               size_t *at);
+	/* As `record` does with a trusted text, the record made of it already; takes the reference in any
+	 * case. NULL: everything comes to `record`, read on one thread; so for who keeps no records, since
+	 * threads make them in fresh memory, not in what was given back. */
+	bool (*take)(void *context, enum table_id t, const struct load_record *made, struct fault *fault);
+	struct load_threads threads;
 	/* A change of a segment, absolute; the same rules for text. */
 	bool (*put)(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
 	            size_t *at);

@@ -1,5 +1,6 @@
 #include "daemon/log.h"
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,12 @@ static bool to_journal;
 void log_open(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
 	struct stat status;
-	to_journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &status) == 0 &&
-	             status.st_dev == device && status.st_ino == inode;
+	char ours[2 * 21];
+	if (!stream || fstat(STDERR_FILENO, &status) < 0)
+		return;
+	snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+	to_journal = strcmp(stream, ours) == 0;
 }
 
 void log_set_level(enum log_level level) { threshold = level; }

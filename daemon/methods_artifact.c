@@ -125,17 +125,32 @@ struct payload_read {
 	int error;             /* errno; 0: read */
 	bool too_large;
 	uint64_t size;
-	struct scan_report bad; /* not raw, and no JSON */
+	struct scan_report bad; /* no JSON; raw: no UTF-8, at this byte of the file */
 	bool is_bad;
 	struct buf text;       /* what goes into the reply */
 };
 
-/* A payload that the Python classes wrote may hold anything; only JSON can stand in a reply as JSON. */
+/* The levels that a reply has around a payload, in a JSON-RPC batch: clients read as many as SCAN_DEPTH_FILE. */
+enum { LEVELS_AROUND = 3 };
+
+static void payload_quote(struct payload_read *r, struct buf *content)
+{
+	struct buf scratch = {0};
+	struct span good;
+	buf_string(&r->text, buf_as_span(content));
+	r->is_bad = scan_check(buf_as_span(&r->text), 0, &r->bad) != SCAN_OK;
+	if (r->is_bad && scan_unescape((struct span){r->text.at + 1, r->bad.at - 1}, &scratch, &good))
+		r->bad.at = good.len;
+	buf_free(&scratch);
+}
+
+/* A payload that the Python classes wrote may hold anything; only JSON can stand in a reply as JSON, and only UTF-8 at
+ * all. */
 static void payload_convert(struct payload_read *r, struct buf *content)
 {
 	if (r->raw) {
-		buf_string(&r->text, buf_as_span(content));
-	} else if (scan_check(buf_as_span(content), SCAN_DEPTH_FILE, &r->bad) != SCAN_OK) {
+		payload_quote(r, content);
+	} else if (scan_check(buf_as_span(content), SCAN_DEPTH_FILE - LEVELS_AROUND, &r->bad) != SCAN_OK) {
 		r->is_bad = true;
 	} else if (r->bad.number_at != SIZE_MAX) {
 		r->is_bad = true;
@@ -176,11 +191,10 @@ static void payload_work(struct flush_job *job)
 		r->error = errno;
 		return;
 	}
-	if (ops->fstat(r->disk->context, fd, &status) < 0)
-		r->error = errno;
-	else if (!S_ISREG(status.st_mode)) /* a pipe or a directory that somebody has put there */
+	bool found = ops->fstat(r->disk->context, fd, &status) == 0;
+	if (found && !S_ISREG(status.st_mode)) /* a pipe or a directory that somebody has put there */
 		r->error = EINVAL;
-	else if (!read_all(r, fd, &content))
+	else if (!found || !read_all(r, fd, &content))
 		r->error = errno;
 	else
 		r->size = (uint64_t)status.st_size;
@@ -208,6 +222,10 @@ static enum outcome payload_fault(struct call *c, const struct payload_read *r, 
 	} else if (r->too_large) {
 		fault_set(fault, FAULT_TOO_LARGE, "the payload has %" PRIu64 " bytes, more than a reply may have",
 		          r->size);
+		fault_hint(fault, "read the file itself: %s/%s", c->service->dirs->artifacts_path, r->name);
+	} else if (r->raw) {
+		fault_set(fault, FAULT_INVALID_PARAMS, "the payload is no UTF-8 at byte %zu, so no reply can hold it", r->bad.at);
+		fault_field(fault, "raw");
 		fault_hint(fault, "read the file itself: %s/%s", c->service->dirs->artifacts_path, r->name);
 	} else {
 		fault_set(fault, FAULT_INVALID_PARAMS,
@@ -302,8 +320,11 @@ enum outcome method_artifact_read(struct call *c, const struct params *p, struct
                                   struct fault *fault)
 {
 	(void)result;
-	(void)fault;
 	struct service *s = c->service;
+	if (!c->origin) { /* it has waited for a change, and nobody is there any more: reads_start would end it under us */
+		fault_set(fault, FAULT_INTERNAL, "nobody waits for this read any more");
+		return OUTCOME_FAILED;
+	}
 	struct span id = p->at[ARTIFACT_READ_ID].string;
 	struct payload_read *r = mem_zero(sizeof *r);
 	*r = (struct payload_read){.job = {.work = payload_work, .done = payload_done}, .call = c,

@@ -97,27 +97,50 @@ static bool read_keys(enum table_id t, struct span text, const struct members *m
 
 static uint8_t whole_percentage(struct span progress);
 
-struct record *record_new(enum table_id t, struct span text, struct record_keys *keys)
+static struct record *make(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
+                           struct members *m)
 {
 	if (text.len > UINT32_MAX)
 		return NULL;
-	struct record *r = shelf_take(record_bytes(text.len));
+	size_t bytes = record_bytes(text.len);
+	struct record *r = piece ? shelf_cut(piece, bytes) : shelf_take(bytes);
 	*r = (struct record){.refs = 1, .len = (uint32_t)text.len};
 	if (text.len)
 		memcpy(r->text, text.at, text.len);
-	struct members m;
-	if (!members_read(t, record_text(r), NULL, &m) || !read_keys(t, record_text(r), &m, keys) ||
-	    !read_revision(m.value[keyed[t].revision], &r->revision) ||
-	    (t == TABLE_JOBS && !m.value[JOB_PROGRESS].at)) {
-		shelf_give(r, record_bytes(text.len));
+	if (!members_read(t, record_text(r), NULL, m) || !read_keys(t, record_text(r), m, keys) ||
+	    !read_revision(m->value[keyed[t].revision], &r->revision) ||
+	    (t == TABLE_JOBS && !m->value[JOB_PROGRESS].at)) {
+		if (piece)
+			shelf_uncut(piece, r, bytes);
+		else
+			shelf_give(r, bytes);
 		return NULL;
 	}
 	r->id_len = (uint8_t)keys->id.len;
 	if (t == TABLE_JOBS) {
-		r->progress_at = (uint32_t)(m.value[JOB_PROGRESS].at - r->text);
-		r->progress_len = (uint32_t)m.value[JOB_PROGRESS].len;
-		r->percentage = whole_percentage(m.value[JOB_PROGRESS]);
+		r->progress_at = (uint32_t)(m->value[JOB_PROGRESS].at - r->text);
+		r->progress_len = (uint32_t)m->value[JOB_PROGRESS].len;
+		r->percentage = whole_percentage(m->value[JOB_PROGRESS]);
 	}
+	return r;
+}
+
+struct record *record_new(enum table_id t, struct span text, struct record_keys *keys)
+{
+	struct members m;
+	return make(NULL, t, text, keys, &m);
+}
+
+struct record *record_load(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
+                           int64_t *changed)
+{
+	struct members m;
+	struct record *r = make(piece, t, text, keys, &m);
+	*changed = STAMP_NONE;
+	if (r && t == TABLE_ARTIFACTS)
+		*changed = keys->time;
+	else if (r && !read_time(m.value[keyed[t].updated], changed))
+		*changed = STAMP_NONE;
 	return r;
 }
 
@@ -258,14 +281,16 @@ void progress_bare(struct buf *out, struct span progress)
 
 static uint8_t whole_percentage(struct span progress)
 {
-	struct progress p = {0};
-	const struct span *value = p.value;
 	double current, total;
-	if (scan_kind(progress) == SCAN_OBJECT)
-		progress_read(progress, NULL, &p);
-	if (value[PROGRESS_PERCENTAGE].at || !read_number(value[PROGRESS_CURRENT], &current) ||
-	    !read_number(value[PROGRESS_TOTAL], &total))
-		return PERCENTAGE_READ;
+	if (!quick_progress(progress, &current, &total)) {
+		struct progress p = {0};
+		const struct span *value = p.value;
+		if (scan_kind(progress) == SCAN_OBJECT)
+			progress_read(progress, NULL, &p);
+		if (value[PROGRESS_PERCENTAGE].at || !read_number(value[PROGRESS_CURRENT], &current) ||
+		    !read_number(value[PROGRESS_TOTAL], &total))
+			return PERCENTAGE_READ;
+	}
 	double percentage = progress_percentage(current, total);
 	bool whole = percentage >= 0 && percentage <= 100 && percentage == (double)(uint8_t)percentage;
 	return whole ? (uint8_t)percentage : PERCENTAGE_READ;

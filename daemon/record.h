@@ -54,6 +54,12 @@ struct record_keys {
 /* Copies canonical text into a new record with one reference. The text has passed through this module before
  * (or a checksum vouches for it); what is no record all the same returns NULL. */
 struct record *record_new(enum table_id t, struct span text, struct record_keys *keys);
+struct shelf_piece;
+/* The same for a load, on any thread that has a piece (shelf.h) of its own: the reference is the loop's thread's
+ * from then on. With piece NULL on the loop's thread only. *changed: when the record was last changed, by
+ * its own word (jobs, runs: updated_at; artifacts: created_at); STAMP_NONE: it does not say. */
+struct record *record_load(struct shelf_piece *piece, enum table_id t, struct span text,
+                           struct record_keys *keys, int64_t *changed);
 struct record *record_ref(struct record *r);
 void record_unref(struct record *r); /* NULL is fine */
 

@@ -1,6 +1,7 @@
 #include "daemon/segment_read.h"
 #include "daemon/finding.h"
 #include "proto/mem.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -456,6 +457,7 @@ static bool replay_deletions(struct place *p, uint8_t tables, const struct load_
 	__attribute__((cleanup(buf_free))) struct buf scratch = {0};
 	for (struct scan_iter it = scan_members(p->s->deleted); scan_next_member(&it, &name, &list);) {
 		int t = which_table(name);
+		assert(t >= 0); /* segment_read has refused others */
 		if (!(tables >> t & 1))
 			continue;
 		for (struct scan_iter ids = scan_elements(list); scan_next_element(&ids, &value);) {

@@ -1,4 +1,5 @@
 #include "daemon/server.h"
+#include "daemon/sandbox.h"
 #include "daemon/conn.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -74,8 +75,30 @@ static void report_finding(void *context, const struct load_finding *f)
 	}
 }
 
-static bool committer_ready(void *context) { return journal_ready(context); }
-static void committer_commit(void *context, struct journal_batch *b) { journal_commit(context, b); }
+/* Without its lock another daemon may write the same files: then nothing may be written any more, and what is in memory
+ * may be old. Everything acknowledged is in the files, which the next start reads. */
+static void leave_without_lock(struct server *s)
+{
+	if (state_dir_is_locked(&s->dirs, &s->disk))
+		return;
+	log_error("somebody removed %s/persistd.lock while the daemon ran: another persistd could have been started on the same files, so "
+	          "this one ends; nothing acknowledged is lost, start it again", s->settings->state_dir);
+	_exit(EX_TEMPFAIL);
+}
+
+static bool committer_ready(void *context) { return journal_ready(((struct server *)context)->service.journal); }
+
+static void committer_commit(void *context, struct journal_batch *b)
+{
+	struct server *s = context;
+	leave_without_lock(s);
+	journal_commit(s->service.journal, b);
+}
+
+static uint64_t committer_takes(void *context)
+{
+	return journal_commit_takes(((struct server *)context)->service.journal);
+}
 
 static void tell_state(const struct server *s, bool ready)
 {
@@ -113,12 +136,20 @@ struct loading {
 
 enum { LOADING_SECONDS = 60, RECORDS_A_WORD = 4096 };
 
-static bool load_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
+static bool load_text(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
 {
 	struct loading *l = context;
 	if (++l->records % RECORDS_A_WORD == 0)
 		notify_extend(LOADING_SECONDS);
 	return l->to.record(l->to.context, t, text, trusted, fault, at);
+}
+
+static bool load_take(void *context, enum table_id t, const struct load_record *made, struct fault *fault)
+{
+	struct loading *l = context;
+	if (++l->records % RECORDS_A_WORD == 0)
+		notify_extend(LOADING_SECONDS);
+	return l->to.take(l->to.context, t, made, fault);
 }
 
 static bool load_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault, size_t *at)
@@ -154,7 +185,7 @@ static bool load(struct server *s)
 	struct load_result loaded = {0};
 	s->service.store = store_new(wall_clock);
 	struct loading loading = {.to = store_sink(s->service.store)};
-	struct load_sink sink = {.context = &loading, .record = load_record, .put = load_put, .remove = load_remove,
+	struct load_sink sink = {.context = &loading, .record = load_text, .take = load_take, .put = load_put, .remove = load_remove,
 	                         .expect = load_expect, .coming = load_coming};
 	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal,
 	               &loaded)) {
@@ -174,8 +205,8 @@ static bool load(struct server *s)
 	s->service.journal = journal_new(&options, &loaded);
 	load_result_free(&loaded);
 	store_set_committer(s->service.store,
-	                    (struct committer){.context = s->service.journal, .ready = committer_ready,
-	                                       .commit = committer_commit});
+	                    (struct committer){.context = s, .ready = committer_ready,
+	                                       .commit = committer_commit, .takes = committer_takes});
 	s->service.load_micros = service_micros() - begun;
 	return true;
 }
@@ -189,6 +220,7 @@ static void on_tick(uv_timer_t *timer)
 	struct server *s = timer->data;
 	if (s->phase == FOLDING)
 		notify_extend(STOPPING_SECONDS);
+	leave_without_lock(s); /* before a fold */
 	journal_tick(s->service.journal);
 	store_flush(s->service.store); /* a repair may have made it ready again */
 	tick_if_wanted(s);
@@ -257,6 +289,7 @@ static void stop_step(struct server *s)
 	if (!conns_quiet(&s->conns) && service_micros() < s->finish_until)
 		return;
 	s->phase = FOLDING;
+	leave_without_lock(s);
 	journal_stop(s->service.journal, on_folded, s);
 }
 
@@ -273,7 +306,7 @@ static void stop_begin(struct server *s, int signal)
 	s->phase = FINISHING;
 	s->service.stopping = true;
 	sweeper_stop(s->sweeper);
-	s->finish_until = service_micros() + FINISH_MS * 1000;
+	s->finish_until = service_micros() + FINISH_MS * UINT64_C(1000);
 	uv_close((uv_handle_t *)&s->pipe, NULL);
 	s->listener.fd = -1; /* the pipe's */
 	tick_if_wanted(s);
@@ -505,6 +538,22 @@ static bool open_state(struct server *s)
 	return false;
 }
 
+/* Once what it opens by itself is open, and before it reads what others have written. */
+static void confine(const struct server *s)
+{
+	char why[512], *of_socket = strdup(s->settings->socket);
+	char *slash = strrchr(of_socket, '/');
+	if (!s->settings->sandbox) {
+		log_info("not confined: %s says so", settings_from(s->settings, "sandbox"));
+	} else {
+		slash ? (void)(slash[slash == of_socket] = '\0') : (void)strcpy(of_socket, "");
+		const char *dirs[] = {s->settings->state_dir, of_socket};
+		if (!sandbox_enter(dirs, 2, why, sizeof why))
+			log_info("confined in part only: %s", why);
+	}
+	free(of_socket);
+}
+
 static bool open_all(struct server *s, struct settings *settings)
 {
 	s->settings = settings;
@@ -520,6 +569,7 @@ static bool open_all(struct server *s, struct settings *settings)
 	s->refused_with = EX_TEMPFAIL;
 	if (!open_state(s))
 		return false;
+	confine(s);
 	uv_loop_init(&s->loop);
 	s->service.flush = flush_uv_new(&s->loop);
 	s->refused_with = EX_DATAERR;

@@ -20,9 +20,11 @@ const struct setting settings_table[] = {
 	 .argument = "MODE", .prose = "the state directory's mode: 0700, 0750 or 0755"},
 	{"daemon", "log_level", SETTING_LEVEL, MEMBER(log_level), .fallback = "info", .live = true, .argument = "LEVEL",
 	 .prose = "error, warning, info or debug"},
+	{"daemon", "sandbox", SETTING_SWITCH, MEMBER(sandbox), .fallback = "on", .argument = "SWITCH",
+	 .prose = "on: the daemon gives up what it does not need"},
 #define LIMIT(name, member, argument_, low, high, fallback_, prose_) \
-	{"limits", name, SETTING_WHOLE, MEMBER(limits.member), low, high, fallback_, true, .argument = argument_, \
-	 .prose = prose_}
+	{"limits", name, SETTING_WHOLE, MEMBER(limits.member), low, high, fallback_, true, .argument = (argument_), \
+	 .prose = (prose_)}
 	LIMIT("max_line", line, "BYTES", 1024, 256 << 20, "16M", "longest request line"),
 	LIMIT("max_reply", reply, "BYTES", 16384, 256 << 20, "16M", "longest reply line"),
 	LIMIT("max_page", page, "BYTES", 4096, 128 << 20, "8M", "records in one list page"),
@@ -39,14 +41,14 @@ const struct setting settings_table[] = {
 	LIMIT("max_user_bytes", user_bytes, "BYTES", 65536, UINT64_C(64) << 30, "128M",
 	      "requests and replies held for one user"),
 #define ROLE_OF(name, role_, prose_) \
-	{"roles", name, SETTING_ROLE, .fallback = "", .live = true, .role = role_, .argument = "WHO", .prose = prose_}
+	{"roles", name, SETTING_ROLE, .fallback = "", .live = true, .role = (role_), .argument = "WHO", .prose = (prose_)}
 	ROLE_OF("role_admin", ROLE_ADMIN, "users and @groups that may do everything"),
 	ROLE_OF("role_write", ROLE_WRITE, "those that may change records"),
 	ROLE_OF("role_read", ROLE_READ, "those that may read; * is everyone"),
 	ROLE_OF("role_none", ROLE_NONE, "those that may do nothing"),
 #define KEEP_(name, member, fallback_, prose_) \
-	{"retention", name, SETTING_DAYS, MEMBER(retention.member), .fallback = fallback_, .live = true, \
-	 .argument = "DAYS", .prose = prose_}
+	{"retention", name, SETTING_DAYS, MEMBER(retention.member), .fallback = (fallback_), .live = true, \
+	 .argument = "DAYS", .prose = (prose_)}
 #define KEEP(name, member, prose_) KEEP_(name, member, "off", prose_)
 #define KEEP_STATUS(name, member, prose_) KEEP_(name, member, "", prose_)
 	KEEP("job_retention_days", job_days, "ended jobs are removed after so many days"),
@@ -155,6 +157,12 @@ static bool set_text(char **to, const char *text)
 	return true;
 }
 
+static bool read_switch(const char *text, bool *on)
+{
+	*on = strcmp(text, "on") == 0;
+	return *on || strcmp(text, "off") == 0;
+}
+
 struct refusal {
 	char *why;
 	size_t size;
@@ -207,6 +215,7 @@ bool setting_apply(struct settings *s, const struct setting *row, const char *te
 	case SETTING_MODE:
 	case SETTING_DIR_MODE: return set_mode(to, row, text, &r);
 	case SETTING_LEVEL: return log_level_from(text, to) || refuse(&r, "expected error, warning, info or debug");
+	case SETTING_SWITCH: return read_switch(text, to) || refuse(&r, "expected on or off");
 	case SETTING_DAYS:
 		return read_days(text, !row->fallback[0], to) ||
 		       refuse(&r, "expected a number of days, or off%s",
@@ -241,6 +250,7 @@ void setting_show(struct buf *out, const struct settings *s, const struct settin
 	case SETTING_WHOLE: buf_uint(out, *(const uint64_t *)at); break;
 	case SETTING_MODE: case SETTING_DIR_MODE: buf_printf(out, "%04o", *(const mode_t *)at); break;
 	case SETTING_LEVEL: buf_text(out, log_level_name(*(const enum log_level *)at)); break;
+	case SETTING_SWITCH: buf_text(out, *(const bool *)at ? "on" : "off"); break;
 	case SETTING_DAYS:
 		if (*(const double *)at == RETENTION_OFF)
 			buf_text(out, "off");
@@ -272,6 +282,7 @@ void setting_take(struct settings *to, const struct settings *from, const struct
 	case SETTING_DAYS: memcpy(here, there, sizeof(double)); break;
 	case SETTING_LEVEL: memcpy(here, there, sizeof(enum log_level)); break;
 	case SETTING_ROLE: break; /* all of them together */
-	case SETTING_PATH: case SETTING_GROUP: case SETTING_MODE: case SETTING_DIR_MODE: abort(); /* none is live */
+	case SETTING_PATH: case SETTING_GROUP: case SETTING_MODE: case SETTING_DIR_MODE: case SETTING_SWITCH:
+		abort(); /* none is live */
 	}
 }

@@ -14,6 +14,7 @@ enum setting_kind {
 	SETTING_MODE,     /* mode_t, octal */
 	SETTING_DIR_MODE, /* mode_t: nobody but the owner may write */
 	SETTING_LEVEL,    /* enum log_level */
+	SETTING_SWITCH,   /* bool: on or off */
 	SETTING_DAYS,     /* double; "off"; where the fallback is empty "", too */
 	SETTING_ROLE,     /* adds rules of `role` to the roles */
 };

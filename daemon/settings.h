@@ -21,6 +21,7 @@ struct settings {
 	char *state_dir;
 	mode_t socket_mode, state_dir_mode;
 	enum log_level log_level;
+	bool sandbox;
 	struct limits limits;
 	struct roles roles;
 	struct retention retention;

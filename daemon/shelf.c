@@ -14,25 +14,59 @@ struct free_one {
 	struct free_one *next;
 };
 
+/* What is left of a piece, and more than the largest thing. */
+struct rest {
+	struct rest *next;
+	char *end;
+};
+
+static struct rest *rests;
 static struct free_one *free_ones[LARGEST / STEP + 1]; /* by size */
-static char *fresh, *fresh_end;
+static struct shelf_piece fresh;
 
 static size_t rounded(size_t bytes)
 {
 	return bytes ? (bytes + STEP - 1) & ~(size_t)(STEP - 1) : STEP;
 }
 
-/* What is left of the piece before is less than the largest thing, and is kept for smaller ones. */
-static void open_piece(void)
+static size_t left(const struct shelf_piece *p)
 {
-	size_t left = (size_t)(fresh_end - fresh);
-	if (left > 0) {
-		struct free_one *rest = (struct free_one *)(void *)fresh;
-		rest->next = free_ones[left / STEP];
-		free_ones[left / STEP] = rest;
+	return (size_t)(p->end - p->at);
+}
+
+static void keep(void *at, size_t size)
+{
+	struct free_one *one = at;
+	one->next = free_ones[size / STEP];
+	free_ones[size / STEP] = one;
+}
+
+struct shelf_piece shelf_lend(void)
+{
+	struct rest *rest = rests;
+	if (!rest)
+		return (struct shelf_piece){0};
+	rests = rest->next;
+	return (struct shelf_piece){(char *)rest, rest->end};
+}
+
+void shelf_join(struct shelf_piece p)
+{
+	size_t size = left(&p);
+	if (size > LARGEST) {
+		struct rest *rest = (struct rest *)(void *)p.at;
+		*rest = (struct rest){rests, p.end};
+		rests = rest;
+	} else if (size > 0) {
+		keep(p.at, size);
 	}
-	fresh = mem_aligned(STEP, PIECE);
-	fresh_end = fresh + PIECE;
+}
+
+static void open_piece(struct shelf_piece *p)
+{
+	p->at = mem_aligned(STEP, PIECE);
+	mem_will_fill(p->at, PIECE);
+	p->end = p->at + PIECE;
 }
 
 void *shelf_take(size_t bytes)
@@ -45,11 +79,36 @@ void *shelf_take(size_t bytes)
 		free_ones[size / STEP] = one->next;
 		return one;
 	}
-	if ((size_t)(fresh_end - fresh) < size)
-		open_piece();
-	void *at = fresh;
-	fresh += size;
+	if (left(&fresh) < size) {
+		shelf_join(fresh); /* less than the largest thing: kept for smaller ones */
+		fresh = shelf_lend();
+		if (!fresh.at)
+			open_piece(&fresh);
+	}
+	void *at = fresh.at;
+	fresh.at += size;
 	return at;
+}
+
+void *shelf_cut(struct shelf_piece *p, size_t bytes)
+{
+	size_t size = rounded(bytes);
+	if (size > largest)
+		return mem_alloc(bytes);
+	if (left(p) < size)
+		open_piece(p); /* the free ones are not this thread's: the end of the piece before is lost */
+	void *at = p->at;
+	p->at += size;
+	return at;
+}
+
+void shelf_uncut(struct shelf_piece *p, void *at, size_t bytes)
+{
+	size_t size = rounded(bytes);
+	if (size > largest)
+		free(at);
+	else
+		p->at -= size;
 }
 
 void shelf_give(void *at, size_t bytes)
@@ -61,9 +120,7 @@ void shelf_give(void *at, size_t bytes)
 	}
 	if (!at)
 		return;
-	struct free_one *one = at;
-	one->next = free_ones[size / STEP];
-	free_ones[size / STEP] = one;
+	keep(at, size);
 }
 
 size_t shelf_size(size_t bytes)

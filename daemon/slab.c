@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, FEW_CHUNKS = 4 };
 
 void slab_init(struct slab *s, size_t element_size)
 {
@@ -20,8 +20,8 @@ void slab_done(struct slab *s)
 	*s = (struct slab){.size = s->size};
 }
 
-/* The list of chunks doubles whenever its length is a power of two. A chunk is not cleared: its pages are
- * touched, and so paid for, only as its elements are taken. */
+/* The list of chunks doubles whenever its length is a power of two. A chunk is not cleared: while there
+ * are few, its pages are touched, and so paid for, only as its elements are taken. */
 static void slab_grow(struct slab *s)
 {
 	uint32_t count = s->chunk_count;
@@ -29,7 +29,10 @@ static void slab_grow(struct slab *s)
 	assert(count < UINT32_MAX >> SLAB_SHIFT);
 	if ((count & (count - 1)) == 0)
 		s->chunks = mem_resize(s->chunks, (count ? count * 2 : 1) * sizeof(*s->chunks));
-	s->chunks[s->chunk_count++] = mem_aligned(CACHE_LINE, (size_t)s->size << SLAB_SHIFT);
+	char *chunk = mem_aligned(CACHE_LINE, (size_t)s->size << SLAB_SHIFT);
+	if (s->chunk_count >= FEW_CHUNKS)
+		mem_will_fill(chunk, (size_t)s->size << SLAB_SHIFT);
+	s->chunks[s->chunk_count++] = chunk;
 }
 
 uint32_t slab_take(struct slab *s)

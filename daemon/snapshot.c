@@ -42,6 +42,11 @@ static void put_head(struct buf *out, enum table_id t, const struct snapshot_hea
 	buf_printf(out, ",\"%s\":[", spec_table_name(t));
 }
 
+void snapshot_file_name(enum table_id t, char out[32])
+{
+	snprintf(out, 32, "%s.json", spec_table_name(t));
+}
+
 bool snapshot_begin(struct snapshot_writer *w, struct disk *d, const struct disk_dir *state, enum table_id t,
                     const struct snapshot_head *head, mode_t mode, struct disk_error *e)
 {

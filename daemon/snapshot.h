@@ -24,6 +24,8 @@ struct snapshot_writer {
 	uint64_t settled;   /* bytes that are synced already */
 };
 
+void snapshot_file_name(enum table_id t, char out[32]); /* "jobs.json" */
+
 /* begin; rows any number of times; finish or abort. The count of rows must be head->count in the end. Every 8
  * MiB are synced on the way. */
 bool snapshot_begin(struct snapshot_writer *w, struct disk *d, const struct disk_dir *state, enum table_id t,

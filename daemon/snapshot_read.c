@@ -1,5 +1,6 @@
 #include "daemon/snapshot_read.h"
 #include "daemon/finding.h"
+#include "daemon/lines.h"
 #include "daemon/window.h"
 #include "proto/stamp.h"
 #include <errno.h>
@@ -163,13 +164,9 @@ static enum line own_line(struct reader *d)
 	const char *newline = line_end(w);
 	if (!newline)
 		return LINE_OTHER;
-	struct span text = {w->buffer + w->here + 1, (size_t)(newline - w->buffer) - w->here - 1};
-	bool last = newline[1] == ']';
-	if (!last && text.len > 0 && text.at[text.len - 1] == ',')
-		text.len--;
-	else if (!last)
-		return LINE_OTHER;
-	if (text.len < 2 || text.at[0] != '{' || text.at[text.len - 1] != '}')
+	struct span text;
+	bool last;
+	if (!lines_text(w->buffer + w->here, newline, &text, &last))
 		return LINE_OTHER;
 	if (!d->r->sink->record(d->r->sink->context, d->r->table, text, true, &fault, &at))
 		return LINE_OTHER;
@@ -214,10 +211,62 @@ static void expect(struct reader *d)
 		d->r->sink->expect(d->r->sink->context, d->r->table, d->count < most ? d->count : most);
 }
 
-/* From behind the bracket; returns before the closing bracket. False: failed. */
+static void announce_made(const struct reader *d, const struct load_record *made, size_t count)
+{
+	const struct load_sink *sink = d->r->sink;
+	struct span ids[ROWS_AHEAD];
+	if (count > ROWS_AHEAD)
+		count = ROWS_AHEAD;
+	for (size_t i = 0; i < count; i++)
+		ids[i] = made[i].keys.id;
+	if (sink->coming)
+		sink->coming(sink->context, d->r->table, ids, (unsigned)count);
+}
+
+/* How many the sink has taken. */
+static size_t take_made(struct reader *d, struct load_record *made, size_t count)
+{
+	const struct load_sink *sink = d->r->sink;
+	struct fault fault;
+	size_t taken = 0;
+	for (; taken < count; taken++) {
+		if (taken % ROWS_AHEAD == 0)
+			announce_made(d, made + taken, count - taken);
+		struct load_record *next = &made[taken];
+		bool good = sink->take(sink->context, d->r->table, next, &fault);
+		next->record = NULL;
+		if (!good)
+			break;
+	}
+	d->r->rows += taken;
+	return taken;
+}
+
+/* The records of a large table, made on several threads, as far as they are of our own form and the sink
+ * takes them. True: all of them, and the bracket is passed. */
+static bool made_rows(struct reader *d, bool *first)
+{
+	const struct load_sink *sink = d->r->sink;
+	struct load_record *made;
+	struct lines *l = sink->take && own_form(d) ? lines_open(&d->w, d->r->table, &sink->threads) : NULL;
+	if (!l)
+		return false;
+	size_t count, taken;
+	do {
+		count = lines_next(l, &made);
+		taken = take_made(d, made, count);
+		if (taken > 0)
+			*first = false;
+	} while (count > 0 && taken == count);
+	return lines_close(l, taken);
+}
+
+/* From behind the bracket to behind the closing one. False: what follows is another's. */
 static bool own_rows(struct reader *d, bool *first)
 {
 	expect(d);
+	if (made_rows(d, first))
+		return true;
 	for (unsigned row = 0; own_form(d); row++) {
 		if (row % ROWS_AHEAD == 0)
 			announce(d);
@@ -227,6 +276,7 @@ static bool own_rows(struct reader *d, bool *first)
 			break;
 		case LINE_LAST:
 			*first = false;
+			d->w.here += 2;
 			return true;
 		case LINE_OTHER:
 			d->slow = true;
@@ -252,10 +302,8 @@ static bool read_rows(struct reader *d)
 		d->w.here++;
 		return true;
 	}
-	if (own_rows(d, &first)) {
-		d->w.here += 2;
+	if (own_rows(d, &first))
 		return true;
-	}
 	d->slow = true;
 	for (;; first = false) {
 		if (window_peek_text(&d->w) == ']' && first)
@@ -578,11 +626,6 @@ static bool read_file(struct reader *d)
 	if (d->w.error)
 		return wrong_at(d, 0, "%s", "");
 	return judge_header(d);
-}
-
-void snapshot_file_name(enum table_id t, char out[32])
-{
-	snprintf(out, 32, "%s.json", spec_table_name(t));
 }
 
 static bool cannot_open(struct reader *d)

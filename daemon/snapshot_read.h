@@ -1,8 +1,9 @@
 /* snapshot_read: one table's file, whoever wrote it, record by record in bounded memory.
  *
  * A file of persistd's own form (header, a record a line, checksum) is handed on a line at a time without a
- * parse; its checksum is compared at the end. Everything else JSON allows goes through the scanner. Where a
- * line of an own file is not what it should be, the scanner goes on from there. */
+ * parse, or made records of by several threads (lines.h); its checksum is compared at the end. Everything else
+ * JSON allows goes through the scanner. Where a line of an own file is not what it should be, the scanner goes
+ * on from there. */
 #pragma once
 #include "daemon/load.h"
 
@@ -26,7 +27,6 @@ struct snapshot_read {
 	struct buf extra;
 };
 
-void snapshot_file_name(enum table_id t, char out[32]);
 /* The upper half is set by the caller, the rest zero. False: a fatal finding was reported.
  * The caller frees `extra`. */
 bool snapshot_read(struct snapshot_read *r);

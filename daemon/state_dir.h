@@ -26,4 +26,6 @@ struct state_dir_change {
  * whoever may enter may read. Where nobody asks for a mode the directories keep theirs, new files beside the journal and
  * the artifacts are the owner's alone, and those in them go by their directory. False: errno; the next try begins where this one ended. */
 bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode, struct state_dir_change *change);
+/* Whether the lock's file still has its name. One system call that does not wait for the disk. */
+bool state_dir_is_locked(const struct state_dir *s, struct disk *d);
 void state_dir_close(struct state_dir *s, struct disk *d);

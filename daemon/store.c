@@ -2,6 +2,7 @@
 #include "proto/mem.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* A batch is closed at this size, so that applying one never holds the loop for long;
  * a call's changes stay together. */
@@ -59,6 +60,7 @@ struct batch {
 	struct chunk *chunks;
 	size_t changes, payload_count;
 	uint64_t bytes;
+	uint64_t opened; /* micros() */
 	bool in_flight;
 };
 
@@ -170,16 +172,12 @@ static bool refuse(struct fault *fault, size_t *at, const char *message)
  * to the year 9000: beyond it there is no room to go on.) */
 #define LAST_SANE_TIME INT64_C(221845392000000000)
 
-static void remember_time(struct store *s, enum table_id t, const struct record *r)
+static void remember(struct store *s, const struct record *r, int64_t changed)
 {
-	static const int updated[TABLE_COUNT] = {JOB_UPDATED_AT, RUN_UPDATED_AT, ARTIFACT_CREATED_AT};
-	struct span value, text;
-	int64_t time;
-	if (record_field(t, r, updated[t], &value) && value.len > 2) {
-		text = (struct span){value.at + 1, value.len - 2};
-		if (stamp_parse(text, &time) && time > s->last_time && time < LAST_SANE_TIME)
-			s->last_time = time;
-	}
+	if (r->revision > s->revision)
+		s->revision = r->revision;
+	if (changed > s->last_time && changed < LAST_SANE_TIME)
+		s->last_time = changed;
 }
 
 static struct record *load_record(struct store *s, enum table_id t, struct span text, bool trusted,
@@ -191,18 +189,31 @@ static struct record *load_record(struct store *s, enum table_id t, struct span 
 			return NULL;
 		text = buf_as_span(&s->scratch);
 	}
-	struct record *r = record_new(t, text, keys);
+	int64_t changed;
+	struct record *r = record_load(NULL, t, text, keys, &changed);
 	if (!r) {
 		refuse(fault, at,
 		       "is no record of this table although the checksum is right: the file was made by another "
 		       "program");
 		return NULL;
 	}
-	if (r->revision > s->revision)
-		s->revision = r->revision;
-	if (trusted)
-		remember_time(s, t, r);
+	remember(s, r, trusted ? changed : STAMP_NONE);
 	return r;
+}
+
+static bool enter(struct store *s, enum table_id t, struct record *r, const struct record_keys *keys,
+                  struct fault *fault)
+{
+	uint32_t e = table_claim(s->tables[t], record_id(r));
+	if (table_entry(s->tables[t], e)->record) {
+		fault_set(fault, FAULT_INVALID_PARAMS, "the id %.*s stands twice in this file", (int)record_id(r).len,
+		          record_id(r).at);
+		fault_hint(fault, "remove one of the two records");
+		record_unref(r);
+		return false;
+	}
+	table_set(s->tables[t], e, r, keys);
+	return true;
 }
 
 static bool sink_record(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
@@ -213,17 +224,15 @@ static bool sink_record(void *context, enum table_id t, struct span text, bool t
 	struct record *r = load_record(s, t, text, trusted, &keys, fault, at);
 	if (!r)
 		return false;
-	uint32_t e = table_claim(s->tables[t], record_id(r));
-	if (table_entry(s->tables[t], e)->record) {
-		fault_set(fault, FAULT_INVALID_PARAMS, "the id %.*s stands twice in this file", (int)record_id(r).len,
-		          record_id(r).at);
-		fault_hint(fault, "remove one of the two records");
-		*at = 0;
-		record_unref(r);
-		return false;
-	}
-	table_set(s->tables[t], e, r, &keys);
-	return true;
+	*at = 0;
+	return enter(s, t, r, &keys, fault);
+}
+
+static bool sink_take(void *context, enum table_id t, const struct load_record *made, struct fault *fault)
+{
+	struct store *s = context;
+	remember(s, made->record, made->changed);
+	return enter(s, t, made->record, &made->keys, fault);
 }
 
 static bool sink_put(void *context, enum table_id t, struct span text, bool trusted, struct fault *fault,
@@ -276,8 +285,8 @@ struct load_sink store_sink(struct store *s)
 {
 	for (int t = 0; t < TABLE_COUNT; t++)
 		table_load_begin(s->tables[t]);
-	return (struct load_sink){.context = s, .record = sink_record, .put = sink_put, .remove = sink_remove,
-	                          .expect = sink_expect, .coming = sink_coming};
+	return (struct load_sink){.context = s, .record = sink_record, .take = sink_take, .put = sink_put,
+	                          .remove = sink_remove, .expect = sink_expect, .coming = sink_coming};
 }
 
 void store_loaded(struct store *s, uint64_t journal_revision)
@@ -291,10 +300,18 @@ void store_loaded(struct store *s, uint64_t journal_revision)
 
 /* ---- batches */
 
+static uint64_t micros(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static struct batch *batch_open(struct store *s)
 {
 	struct batch *b = mem_zero(sizeof *b);
 	b->store = s;
+	b->opened = micros();
 	b->number = s->next_batch++;
 	b->last_item = &b->first_item;
 	b->last_payload = &b->payloads;
@@ -682,28 +699,6 @@ static void fetch_item(const struct store *s, const struct batch_item *i)
 	__builtin_prefetch(c->record);
 }
 
-/* The next changes of one table, from `i` on. Returns behind which item they end. */
-static const struct batch_item *approach(struct store *s, const struct batch_item *i)
-{
-	struct table_coming coming[TABLE_COMING_MAX];
-	enum table_id t = TABLE_COUNT;
-	unsigned count = 0;
-	const struct batch_item *last = i;
-	for (; i && count < TABLE_COMING_MAX; i = i->next) {
-		const struct change *c = (const struct change *)i;
-		last = i;
-		if (i->kind != ITEM_CHANGE)
-			continue;
-		if (count && c->table != t)
-			break;
-		t = c->table;
-		coming[count++] = (struct table_coming){c->entry, c->record ? &c->keys : NULL};
-	}
-	if (count)
-		table_approach(s->tables[t], coming, count);
-	return last;
-}
-
 static void batch_committed(struct store *s, struct batch *b)
 {
 	s->stats.batches++;
@@ -711,12 +706,7 @@ static void batch_committed(struct store *s, struct batch *b)
 		s->stats.largest_batch = b->changes;
 	if (b->changes)
 		s->revision = b->journal.last;
-	const struct batch_item *approached = NULL;
 	for (struct batch_item *i = b->first_item, *next; i; i = next) {
-		if (!approached)
-			approached = approach(s, i);
-		if (i == approached)
-			approached = NULL;
 		/* a ticket may make the next call wait for this very batch's number,
 		 * which is no longer pending then: next is safe */
 		next = i->next;
@@ -759,6 +749,13 @@ static void drop_all(struct store *s, struct batch *failed, enum store_outcome o
 	}
 }
 
+/* Else it is only tickets: everything before them is durable. */
+static bool batch_is_for_disk(const struct batch *b)
+{
+	return b && (b->changes || b->payload_count);
+}
+
+/* NOLINTBEGIN(misc-no-recursion): batches of tickets alone follow one another twice at most */
 static void batch_done(struct journal_batch *j, enum disk_result result, const struct disk_error *why)
 {
 	struct batch *b = (struct batch *)j;
@@ -770,6 +767,9 @@ static void batch_done(struct journal_batch *j, enum disk_result result, const s
 		s->last = NULL;
 	b->next = NULL;
 	if (result == DISK_OK) {
+		/* what the disk can do meanwhile it should; nobody sees a change before those of this batch */
+		if (s->committer.takes && batch_is_for_disk(s->first))
+			store_flush(s);
 		batch_committed(s, b);
 		batch_free(b);
 	} else {
@@ -784,7 +784,7 @@ void store_flush(struct store *s)
 {
 	while (s->first && !s->first->in_flight) {
 		struct batch *b = s->first;
-		if (!b->changes && !b->payload_count) { /* only tickets: everything before them is durable */
+		if (!batch_is_for_disk(b)) {
 			b->in_flight = true;
 			batch_done(&b->journal, DISK_OK, NULL);
 			return; /* it has gone on from there */
@@ -796,6 +796,16 @@ void store_flush(struct store *s)
 		b->journal.done = batch_done;
 		s->committer.commit(s->committer.context, &b->journal);
 	}
+}
+/* NOLINTEND(misc-no-recursion) */
+
+void store_flush_early(struct store *s)
+{
+	const struct batch *b = s->first;
+	if (!batch_is_for_disk(b) || b->in_flight || !s->committer.takes || !s->committer.ready(s->committer.context))
+		return;
+	if (micros() - b->opened >= s->committer.takes(s->committer.context))
+		store_flush(s);
 }
 
 /* ---- folds */

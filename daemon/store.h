@@ -33,6 +33,9 @@ struct committer {
 	bool (*ready)(void *context);                           /* takes a batch now */
 	/* b->done is called later, on the loop's thread, or at once */
 	void (*commit)(void *context, struct journal_batch *b);
+	/* Microseconds that the last commit took on its own thread, beside the loop. NULL: commits are done at once,
+	 * and nothing is gained by beginning them early. */
+	uint64_t (*takes)(void *context);
 };
 
 struct store;
@@ -84,6 +87,9 @@ void store_forget(struct ticket *t);                          /* stops waiting; 
 
 /* Starts the next commit if the committer is ready. Called at the end of each turn of the loop. */
 void store_flush(struct store *s);
+/* The same in the middle of a turn, once it has gathered changes for as long as a commit takes: where much comes at
+ * once, the disk works on one half while the loop does the other. Called between calls. */
+void store_flush_early(struct store *s);
 bool store_idle(const struct store *s); /* no batch waits or is in flight */
 
 /* Live progress of a job: memory only. The newest pending version gets it, else the committed one. Where the

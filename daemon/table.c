@@ -1,5 +1,6 @@
 #include "daemon/table.h"
 #include "daemon/shelf.h"
+#include "proto/ident.h"
 #include "proto/mem.h"
 #include "proto/scan.h"
 #include <assert.h>
@@ -7,15 +8,13 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum order { BY_TIME, BY_ID, ORDERS };
+enum order { BY_TIME, BY_ID, ORDERS, BY_END = ORDERS, KINDS };
 enum dimension { DIMENSION_A, DIMENSION_B, DIMENSIONS };
 
 /* The views of one order stand in the order all, a, b, ab. */
 enum { VIEWS_PER_ORDER = VIEW_ID_ALL - VIEW_TIME_ALL };
 
-static_assert(sizeof(struct entry) == 3 * 64, "an entry is three cache lines");
-static_assert(offsetof(struct entry, id_starts) == 64, "the trees by id have a line of their own");
-static_assert(offsetof(struct entry, link) == 128, "what no tree reads stands behind");
+static_assert(sizeof(struct entry) == 64, "an entry is one cache line");
 
 /* What a client can make large; the rest of a scratch buffer's memory is given back. */
 enum { SCRATCH_KEEP = 4096 };
@@ -25,24 +24,28 @@ struct value {
 	struct hash_link link;
 	char *text;
 	uint32_t len, refs;
-	uint32_t root[ORDERS];
+	struct tree tree[ORDERS];
 };
 
 struct pair {
 	struct hash_link link;
 	uint32_t at[DIMENSIONS]; /* values */
 	uint32_t refs;
-	uint32_t root[ORDERS];
+	struct tree tree[ORDERS];
 };
 
-/* One member of a run's meta. The postings of equal key and value text are one tree, newest first; its
- * root is the one of them that the hash knows. The key and the value themselves are read in the record's
- * text, at `at`. */
+/* A key and a value's text that at least one run's meta has, and the postings of it, newest run first. The texts
+ * are read in a record. */
+struct meaning {
+	struct hash_link link;
+	struct tree postings;
+};
+
+/* One member of a run's meta; `at` is where it stands in the record's text. */
 struct posting {
-	struct hash_link link; /* link.hash is valid in all of them */
 	uint32_t entry, next;
+	uint32_t meaning;
 	uint32_t at;
-	struct tree_node node;
 };
 
 struct values {
@@ -56,15 +59,15 @@ struct table {
 	bool loading; /* there are no trees yet */
 	struct slab entries;
 	struct hash by_id;
-	struct tree_kind kinds[VIEW_COUNT];
+	struct tree_kind kinds[KINDS];
 	struct values values[DIMENSIONS];
 	struct slab pairs;
 	struct hash pair_by_values;
-	struct slab postings;
-	struct hash posting_roots;
+	struct slab postings, meanings;
+	struct hash by_meaning;
 	struct tree_kind posting_kind;
-	uint32_t all[ORDERS], ended;
-	uint64_t count, text_bytes, record_bytes;
+	struct tree all[ORDERS], ended;
+	uint64_t count, text_bytes, record_bytes, tree_bytes;
 	struct buf key_text, value_text, other_text;
 };
 
@@ -89,125 +92,79 @@ static int compare_text(struct span x, struct span y)
 	return difference ? difference : (x.len > y.len) - (x.len < y.len);
 }
 
-static int compare_numbers(uint64_t x, uint64_t y)
-{
-	return (x > y) - (x < y);
-}
-
-/* This and compare_times mostly end within the cache line that the trees of the order have at hand. */
-static int compare_ids(const struct entry *x, const struct entry *y)
-{
-	for (int i = 0; i < 2; i++)
-		if (x->id_starts[i] != y->id_starts[i])
-			return compare_numbers(x->id_starts[i], y->id_starts[i]);
-	return compare_text(record_id(x->record), record_id(y->record));
-}
-
 /* Newest first. STAMP_NONE is the smallest time, so records without one come last. */
-static int compare_times(const struct entry *x, const struct entry *y)
+static uint64_t newest_first(int64_t time)
 {
-	if (x->time != y->time)
-		return x->time > y->time ? -1 : 1;
-	if (x->id_start != y->id_start)
-		return compare_numbers(x->id_start, y->id_start);
-	return compare_ids(x, y);
+	return ~((uint64_t)time ^ UINT64_C(1) << 63);
 }
 
-static int by_time(const struct tree_kind *k, uint32_t x, uint32_t y)
+static uint64_t oldest_first(int64_t time)
 {
-	return compare_times(slab_at(k->slab, x), slab_at(k->slab, y));
+	return ~newest_first(time);
 }
 
-static int by_id(const struct tree_kind *k, uint32_t x, uint32_t y)
-{
-	return compare_ids(slab_at(k->slab, x), slab_at(k->slab, y));
-}
-
-static int by_end(const struct tree_kind *k, uint32_t x, uint32_t y)
-{
-	const struct entry *p = slab_at(k->slab, x), *q = slab_at(k->slab, y);
-
-	if (p->end != q->end)
-		return p->end < q->end ? -1 : 1;
-	return compare_ids(p, q);
-}
-
-/* A posting's slab is of postings; the entries that they are ordered by are the table's. */
-static int by_newest(const struct tree_kind *k, uint32_t x, uint32_t y)
-{
-	const struct table *t = (const struct table *)((const char *)k - offsetof(struct table, posting_kind));
-	const struct posting *p = slab_at(k->slab, x), *q = slab_at(k->slab, y);
-
-	if (p->entry == q->entry)
-		return (x > y) - (x < y);
-	return compare_times(slab_at(&t->entries, p->entry), slab_at(&t->entries, q->entry));
-}
-
-/* A place between records: just behind a record's key, or (no id) where the records begin that are older
- * than `time`. */
-struct bound {
-	int64_t time;
-	uint64_t id_starts[2];
-	struct span id;
+/* Keys of elements, as trees want them: the words of an id, behind a time for the orders that have one. */
+enum {
+	ID_WORDS = (IDENT_MAX + 7) / 8 + 1, /* the last is 0: what is behind an id has 1 there */
+	TIME_WORDS = 1 + ID_WORDS,
 };
+static_assert((int)TIME_WORDS <= (int)TREE_KEY_WORDS, "a time and an id make a key");
 
-static int compare_to_id(const struct entry *x, const struct bound *bound)
+static uint64_t id_word(const struct entry *x, unsigned n)
 {
-	for (int i = 0; i < 2; i++)
-		if (x->id_starts[i] != bound->id_starts[i])
-			return compare_numbers(x->id_starts[i], bound->id_starts[i]);
-	return compare_text(record_id(x->record), bound->id);
+	return n == 0 ? x->id_start : start_of(record_id(x->record), n * sizeof(uint64_t));
 }
 
-static int time_to_bound(const struct tree_kind *k, uint32_t e, const void *key)
+static uint64_t word_by_id(const struct tree_kind *k, uint32_t e, unsigned n)
 {
-	const struct entry *x = slab_at(k->slab, e);
-	const struct bound *bound = key;
-
-	if (x->time != bound->time || !bound->id.at)
-		return x->time >= bound->time ? -1 : 1;
-	return compare_to_id(x, bound) <= 0 ? -1 : 1;
+	return id_word(slab_at(k->context, e), n);
 }
 
-static int id_to_bound(const struct tree_kind *k, uint32_t e, const void *key)
+static uint64_t word_by_time(const struct tree_kind *k, uint32_t e, unsigned n)
 {
-	return compare_to_id(slab_at(k->slab, e), key) <= 0 ? -1 : 1;
+	const struct entry *x = slab_at(k->context, e);
+
+	return n == 0 ? newest_first(x->time) : id_word(x, n - 1);
 }
 
-static int end_to_time(const struct tree_kind *k, uint32_t e, const void *key)
+static uint64_t word_by_end(const struct tree_kind *k, uint32_t e, unsigned n)
 {
-	const struct entry *x = slab_at(k->slab, e);
+	const struct entry *x = slab_at(k->context, e);
 
-	return x->end < *(const int64_t *)key ? -1 : 1;
+	return n == 0 ? oldest_first(x->end) : id_word(x, n - 1);
+}
+
+/* Postings, by the time and the id of their run; one run can have several of one meaning. */
+static uint64_t word_of_posting(const struct tree_kind *k, uint32_t p, unsigned n)
+{
+	const struct table *t = k->context;
+
+	if (n + 1 == k->words)
+		return p;
+	const struct posting *posting = slab_at(&t->postings, p);
+	const struct entry *x = slab_at(&t->entries, posting->entry);
+	return n == 0 ? newest_first(x->time) : id_word(x, n - 1);
+}
+
+/* The place right behind an id, in the words of a key from `at` on. */
+static void put_behind(struct tree_key *key, unsigned at, struct span id)
+{
+	unsigned n = 0;
+
+	for (; n * sizeof(uint64_t) < id.len && n + 1 < ID_WORDS; n++)
+		key->words[at + n] = start_of(id, n * sizeof(uint64_t));
+	key->words[at + n] = 1;
 }
 
 /* ---- making and unmaking */
 
-static size_t node_offset(int view)
-{
-	if (view == VIEW_END)
-		return offsetof(struct entry, by_end);
-	if (view < VIEW_ID_ALL)
-		return offsetof(struct entry, by_time) + (size_t)view * sizeof(struct tree_node);
-	return offsetof(struct entry, by_id) + (size_t)(view - VIEW_ID_ALL) * sizeof(struct tree_node);
-}
-
 static void kinds_init(struct table *t)
 {
-	uint32_t seed;
-
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-		abort();
-	for (int v = 0; v < VIEW_COUNT; v++)
-		t->kinds[v] = (struct tree_kind){
-			.slab = &t->entries,
-			.node_at = node_offset(v),
-			.seed = seed,
-			.compare = v == VIEW_END ? by_end : v >= VIEW_ID_ALL ? by_id : by_time,
-			.compare_key = v == VIEW_END ? end_to_time : v >= VIEW_ID_ALL ? id_to_bound : time_to_bound,
-		};
-	t->posting_kind = (struct tree_kind){
-		.slab = &t->postings, .node_at = offsetof(struct posting, node), .seed = seed, .compare = by_newest};
+	t->kinds[BY_TIME] = (struct tree_kind){word_by_time, &t->entries, TIME_WORDS, &t->tree_bytes};
+	t->kinds[BY_ID] = (struct tree_kind){word_by_id, &t->entries, ID_WORDS, &t->tree_bytes};
+	t->kinds[BY_END] = (struct tree_kind){word_by_end, &t->entries, TIME_WORDS, &t->tree_bytes};
+	/* an id's last word is always 0: the posting's number is in its place */
+	t->posting_kind = (struct tree_kind){word_of_posting, t, TIME_WORDS, &t->tree_bytes};
 }
 
 struct table *table_new(enum table_id kind)
@@ -224,21 +181,54 @@ struct table *table_new(enum table_id kind)
 	slab_init(&t->pairs, sizeof(struct pair));
 	hash_init(&t->pair_by_values, &t->pairs, offsetof(struct pair, link));
 	slab_init(&t->postings, sizeof(struct posting));
-	hash_init(&t->posting_roots, &t->postings, offsetof(struct posting, link));
+	slab_init(&t->meanings, sizeof(struct meaning));
+	hash_init(&t->by_meaning, &t->meanings, offsetof(struct meaning, link));
 	kinds_init(t);
 	return t;
 }
 
-static void values_done(struct values *v)
+static void trees_done(struct table *t, struct tree trees[])
+{
+	for (int order = 0; order < ORDERS; order++)
+		tree_done(&t->kinds[order], &trees[order]);
+}
+
+static void values_done(struct table *t, struct values *v)
 {
 	for (uint32_t n = 1; n <= v->slab.used; n++) {
 		struct value *value = slab_at(&v->slab, n);
 
-		if (value->refs > 0)
-			free(value->text);
+		if (value->refs == 0)
+			continue;
+		trees_done(t, value->tree);
+		free(value->text);
 	}
 	hash_done(&v->by_text);
 	slab_done(&v->slab);
+}
+
+static void pairs_done(struct table *t)
+{
+	for (uint32_t n = 1; n <= t->pairs.used; n++) {
+		struct pair *pair = slab_at(&t->pairs, n);
+
+		if (pair->refs > 0)
+			trees_done(t, pair->tree);
+	}
+	hash_done(&t->pair_by_values);
+	slab_done(&t->pairs);
+}
+
+static void postings_done(struct table *t)
+{
+	for (uint32_t n = 1; n <= t->meanings.used; n++) {
+		struct meaning *meaning = slab_at(&t->meanings, n);
+
+			tree_done(&t->posting_kind, &meaning->postings);
+	}
+	hash_done(&t->by_meaning);
+	slab_done(&t->meanings);
+	slab_done(&t->postings);
 }
 
 void table_free(struct table *t)
@@ -256,12 +246,12 @@ void table_free(struct table *t)
 	}
 	hash_done(&t->by_id);
 	slab_done(&t->entries);
+	trees_done(t, t->all);
+	tree_done(&t->kinds[BY_END], &t->ended);
 	for (int d = 0; d < DIMENSIONS; d++)
-		values_done(&t->values[d]);
-	hash_done(&t->pair_by_values);
-	slab_done(&t->pairs);
-	hash_done(&t->posting_roots);
-	slab_done(&t->postings);
+		values_done(t, &t->values[d]);
+	pairs_done(t);
+	postings_done(t);
 	buf_free(&t->key_text);
 	buf_free(&t->value_text);
 	buf_free(&t->other_text);
@@ -307,7 +297,7 @@ static void fetch_record(const struct entry *n)
 	const char *at = (const char *)n->record;
 
 	for (int i = 0; at && i < LINES_FETCHED; i++)
-		__builtin_prefetch(at + i * LINE);
+		__builtin_prefetch(at + (size_t)i * LINE);
 	if (n->record && n->live)
 		__builtin_prefetch(n->live);
 }
@@ -346,13 +336,13 @@ static uint64_t beside_text(const struct record *r)
 
 uint64_t table_overhead(const struct table *t)
 {
-	uint64_t bytes = sizeof(*t) + t->record_bytes;
+	uint64_t bytes = sizeof(*t) + t->record_bytes + t->tree_bytes;
 
 	bytes += slab_bytes(&t->entries) + hash_bytes(&t->by_id);
 	for (int d = 0; d < DIMENSIONS; d++)
 		bytes += slab_bytes(&t->values[d].slab) + hash_bytes(&t->values[d].by_text) + t->values[d].text_bytes;
 	bytes += slab_bytes(&t->pairs) + hash_bytes(&t->pair_by_values);
-	return bytes + slab_bytes(&t->postings) + hash_bytes(&t->posting_roots);
+	return bytes + slab_bytes(&t->postings) + slab_bytes(&t->meanings) + hash_bytes(&t->by_meaning);
 }
 
 /* ---- values and pairs of them */
@@ -398,7 +388,7 @@ static void value_give(struct values *v, uint32_t n)
 
 	if (--value->refs > 0)
 		return;
-	assert(value->root[BY_TIME] == 0 && value->root[BY_ID] == 0);
+	assert(value->tree[BY_TIME].count == 0 && value->tree[BY_ID].count == 0);
 	hash_remove(&v->by_text, n);
 	v->text_bytes -= value->len + sizeof(size_t);
 	free(value->text);
@@ -445,7 +435,7 @@ static void pair_give(struct table *t, uint32_t n)
 
 	if (--pair->refs > 0)
 		return;
-	assert(pair->root[BY_TIME] == 0 && pair->root[BY_ID] == 0);
+	assert(pair->tree[BY_TIME].count == 0 && pair->tree[BY_ID].count == 0);
 	hash_remove(&t->pair_by_values, n);
 	slab_give(&t->pairs, n);
 }
@@ -470,7 +460,7 @@ static void place_give(struct table *t, uint32_t pair)
 	value_give(&t->values[DIMENSION_B], b);
 }
 
-static uint32_t *view_root(struct table *t, int view, uint32_t place)
+static struct tree *view_tree(struct table *t, int view, uint32_t place)
 {
 	int order = view / VIEWS_PER_ORDER;
 	struct pair *pair = pair_at(t, place);
@@ -481,12 +471,17 @@ static uint32_t *view_root(struct table *t, int view, uint32_t place)
 	case VIEW_TIME_ALL:
 		return &t->all[order];
 	case VIEW_TIME_A:
-		return &value_at(&t->values[DIMENSION_A], pair->at[DIMENSION_A])->root[order];
+		return &value_at(&t->values[DIMENSION_A], pair->at[DIMENSION_A])->tree[order];
 	case VIEW_TIME_B:
-		return &value_at(&t->values[DIMENSION_B], pair->at[DIMENSION_B])->root[order];
+		return &value_at(&t->values[DIMENSION_B], pair->at[DIMENSION_B])->tree[order];
 	default:
-		return &pair->root[order];
+		return &pair->tree[order];
 	}
+}
+
+static const struct tree_kind *view_kind(const struct table *t, int view)
+{
+	return &t->kinds[view == VIEW_END ? BY_END : view / VIEWS_PER_ORDER];
 }
 
 enum {
@@ -512,7 +507,7 @@ static unsigned views_moved(const struct table *t, const struct entry *n, const 
 }
 
 static void trees_change(struct table *t, uint32_t e, unsigned views,
-                         void (*change)(const struct tree_kind *k, uint32_t *root, uint32_t element))
+                         void (*change)(const struct tree_kind *k, struct tree *tree, uint32_t element))
 {
 	const struct entry *n = table_entry(t, e);
 
@@ -520,59 +515,7 @@ static void trees_change(struct table *t, uint32_t e, unsigned views,
 		views &= ~VIEWS_OF_END;
 	for (int v = 0; v < VIEW_COUNT; v++)
 		if (views & 1u << v)
-			change(&t->kinds[v], view_root(t, v, n->pair), e);
-}
-
-/* The pair that a record would be sorted under, 0 if it has none yet. */
-static uint32_t place_find(const struct table *t, const struct record_keys *keys)
-{
-	const struct values *a = &t->values[DIMENSION_A], *b = &t->values[DIMENSION_B];
-	uint32_t first = value_find(a, keys->a, hash_of(&a->by_text, keys->a));
-	uint32_t second = value_find(b, keys->b, hash_of(&b->by_text, keys->b));
-
-	return first && second ? pair_find(t, first, second) : 0;
-}
-
-static unsigned ways_of(struct table *t, uint32_t e, uint32_t pair, unsigned views, struct tree_way ways[])
-{
-	const struct entry *n = table_entry(t, e);
-	unsigned count = 0;
-
-	if (n->end == STAMP_NONE)
-		views &= ~VIEWS_OF_END;
-	for (int v = 0; v < VIEW_COUNT; v++)
-		if (views & 1u << v)
-			ways[count++] = (struct tree_way){&t->kinds[v], *view_root(t, v, pair), e};
-	return count;
-}
-
-/* Out of where it is, and into where it comes, as far as its key stays what it is. */
-static unsigned ways_of_change(struct table *t, const struct table_coming *c, struct tree_way ways[])
-{
-	const struct entry *n = table_entry(t, c->entry);
-
-	if (!n->record)
-		return 0;
-	if (!c->keys)
-		return ways_of(t, c->entry, n->pair, VIEWS_ALL, ways);
-	uint32_t to = place_find(t, c->keys);
-	if (!to)
-		return 0;
-	unsigned moved = views_moved(t, n, c->keys, to);
-	unsigned stay = n->time == c->keys->time ? moved & ~VIEWS_OF_END : moved & VIEWS_OF_ID;
-	unsigned count = ways_of(t, c->entry, n->pair, moved, ways);
-	return count + ways_of(t, c->entry, to, stay, ways + count);
-}
-
-void table_approach(struct table *t, const struct table_coming coming[], unsigned count)
-{
-	struct tree_way ways[TABLE_COMING_MAX * 2 * VIEW_COUNT];
-	unsigned going = 0;
-
-	assert(count <= TABLE_COMING_MAX);
-	for (unsigned i = 0; i < count; i++)
-		going += ways_of_change(t, &coming[i], ways + going);
-	tree_approach(ways, going);
+			change(view_kind(t, v), view_tree(t, v, n->pair), e);
 }
 
 /* ---- meta */
@@ -582,11 +525,16 @@ static struct posting *posting_at(const struct table *t, uint32_t p)
 	return slab_at(&t->postings, p);
 }
 
+static struct meaning *meaning_at(const struct table *t, uint32_t m)
+{
+	return slab_at(&t->meanings, m);
+}
+
 static uint32_t meta_hash(const struct table *t, struct span key, struct span value)
 {
-	uint32_t both[] = {hash_of(&t->posting_roots, key), hash_of(&t->posting_roots, value)};
+	uint32_t both[] = {hash_of(&t->by_meaning, key), hash_of(&t->by_meaning, value)};
 
-	return hash_of(&t->posting_roots, (struct span){(const char *)both, sizeof(both)});
+	return hash_of(&t->by_meaning, (struct span){(const char *)both, sizeof(both)});
 }
 
 /* What find_by_meta compares: a string's own text, else the JSON text as it is stored. */
@@ -625,35 +573,25 @@ static bool posting_is(struct table *t, uint32_t p, struct span key, struct span
 	return value_next(&text, &found) && span_is(meta_text(found, &t->other_text), value);
 }
 
-/* The root of the tree of this key and value; 0: there is none. */
-static uint32_t posting_root(struct table *t, uint32_t hash, struct span key, struct span value)
+/* 0: no run has this key and value. */
+static uint32_t meaning_find(struct table *t, uint32_t hash, struct span key, struct span value)
 {
-	uint32_t root = hash_first(&t->posting_roots, hash);
+	uint32_t m = hash_first(&t->by_meaning, hash);
 
-	while (root != 0 && !posting_is(t, root, key, value))
-		root = hash_next(&t->posting_roots, root, hash);
-	return root;
+	while (m != 0 && !posting_is(t, tree_at(&meaning_at(t, m)->postings, 0), key, value))
+		m = hash_next(&t->by_meaning, m, hash);
+	return m;
 }
 
-/* The root of the tree that holds the posting. Decided without the text, which need not be sound for it. */
-static uint32_t posting_own_root(const struct table *t, uint32_t p)
+static uint32_t meaning_take(struct table *t, struct span key, struct span value)
 {
-	uint32_t hash = posting_at(t, p)->link.hash, root = hash_first(&t->posting_roots, hash);
+	uint32_t hash = meta_hash(t, key, value), m = meaning_find(t, hash, key, value);
 
-	while (root != 0 && !tree_has(&t->posting_kind, root, p))
-		root = hash_next(&t->posting_roots, root, hash);
-	assert(root != 0);
-	return root;
-}
-
-static void posting_root_moved(struct table *t, uint32_t from, uint32_t to)
-{
-	if (from == to)
-		return;
-	if (from != 0)
-		hash_remove(&t->posting_roots, from);
-	if (to != 0)
-		hash_add(&t->posting_roots, to, posting_at(t, to)->link.hash);
+	if (m == 0) {
+		m = slab_take(&t->meanings);
+		hash_add(&t->by_meaning, m, hash);
+	}
+	return m;
 }
 
 static void posting_add(struct table *t, uint32_t e, struct span raw_name, struct span raw_value)
@@ -664,18 +602,15 @@ static void posting_add(struct table *t, uint32_t e, struct span raw_name, struc
 	t->key_text.len = 0;
 	if (!scan_unescape(raw_name, &t->key_text, &key))
 		return;
-	struct span value = meta_text(raw_value, &t->value_text);
-	uint32_t hash = meta_hash(t, key, value), root = posting_root(t, hash, key, value), top = root;
-	uint32_t p = slab_take(&t->postings);
+	uint32_t m = meaning_take(t, key, meta_text(raw_value, &t->value_text)), p = slab_take(&t->postings);
 	*posting_at(t, p) = (struct posting){
-		.link.hash = hash,
 		.entry = e,
 		.next = n->postings,
+		.meaning = m,
 		.at = (uint32_t)(raw_name.at - 1 - n->record->text),
 	};
 	n->postings = p;
-	tree_insert(&t->posting_kind, &top, p);
-	posting_root_moved(t, root, top);
+	tree_insert(&t->posting_kind, &meaning_at(t, m)->postings, p);
 }
 
 /* The entry has its new record and keys. */
@@ -700,12 +635,16 @@ static void postings_remove(struct table *t, uint32_t e)
 	struct entry *n = table_entry(t, e);
 
 	while (n->postings != 0) {
-		uint32_t p = n->postings, root = posting_own_root(t, p), top = root;
+		uint32_t p = n->postings, m = posting_at(t, p)->meaning;
+		struct tree *tree = &meaning_at(t, m)->postings;
 
 		n->postings = posting_at(t, p)->next;
-		tree_remove(&t->posting_kind, &top, p);
-		posting_root_moved(t, root, top);
+		tree_remove(&t->posting_kind, tree, p);
 		slab_give(&t->postings, p);
+		if (tree->count > 0)
+			continue;
+		hash_remove(&t->by_meaning, m);
+		slab_give(&t->meanings, m);
 	}
 }
 
@@ -713,11 +652,11 @@ uint32_t table_find_meta(const struct table *t, struct span key, struct span val
 {
 	/* the scratch buffers are no part of what the table is */
 	struct table *own = (struct table *)t;
-	uint32_t root = posting_root(own, meta_hash(t, key, value), key, value);
+	uint32_t m = meaning_find(own, meta_hash(t, key, value), key, value);
 
 	own->other_text.len = 0;
 	buf_trim(&own->other_text, SCRATCH_KEEP);
-	return root ? posting_at(t, tree_at(&t->posting_kind, root, 0))->entry : 0;
+	return m ? posting_at(t, tree_at(&meaning_at(t, m)->postings, 0))->entry : 0;
 }
 
 /* ---- changes */
@@ -738,8 +677,7 @@ uint32_t table_claim(struct table *t, struct span id)
 	e = slab_take(&t->entries);
 	struct entry *n = table_entry(t, e);
 	claim(n, id);
-	n->id_start = n->id_starts[0] = start_of(id, 0);
-	n->id_starts[1] = start_of(id, 8);
+	n->id_start = start_of(id, 0);
 	hash_add(&t->by_id, e, hash);
 	return e;
 }
@@ -823,31 +761,21 @@ void table_drop(struct table *t, uint32_t e)
 
 /* ---- load */
 
-/* A record's keys, next to each other for sorting. */
+/* The first words of a record's key, next to each other for sorting. */
+enum { SORTED_WORDS = 3, LOAD_AHEAD = 8 };
 struct sorted {
-	int64_t time;
-	uint64_t id_starts[2];
+	uint64_t words[SORTED_WORDS];
 	uint32_t entry;
 };
 
-static int sort_by_id(const void *x, const void *y, void *context)
-{
-	const struct sorted *p = x, *q = y;
-	const struct table *t = context;
-
-	for (int i = 0; i < 2; i++)
-		if (p->id_starts[i] != q->id_starts[i])
-			return compare_numbers(p->id_starts[i], q->id_starts[i]);
-	return compare_ids(table_entry(t, p->entry), table_entry(t, q->entry));
-}
-
-static int sort_by_time(const void *x, const void *y, void *context)
+static int sort_in_order(const void *x, const void *y, void *kind)
 {
 	const struct sorted *p = x, *q = y;
 
-	if (p->time != q->time)
-		return p->time > q->time ? -1 : 1;
-	return sort_by_id(x, y, context);
+	for (int i = 0; i < SORTED_WORDS; i++)
+		if (p->words[i] != q->words[i])
+			return p->words[i] < q->words[i] ? -1 : 1;
+	return tree_compare(kind, p->entry, q->entry);
 }
 
 void table_load_begin(struct table *t)
@@ -862,28 +790,24 @@ void table_load_expect(struct table *t, uint64_t records)
 		hash_reserve(&t->by_id, records < UINT32_MAX ? (uint32_t)records : UINT32_MAX);
 }
 
-static struct sorted *records_to_sort(const struct table *t)
+/* How many there are. */
+static size_t sort_records(struct table *t, enum order order, struct sorted *all)
 {
-	struct sorted *all = mem_alloc(t->count * sizeof(*all));
+	struct tree_kind *kind = &t->kinds[order];
 	size_t count = 0;
 
 	for (uint32_t e = 1; e <= table_last(t); e++) {
 		const struct entry *n = table_entry(t, e);
 
-		if (n->record)
-			all[count++] = (struct sorted){n->time, {n->id_starts[0], n->id_starts[1]}, e};
+		if (!n->record || (order == BY_END && n->end == STAMP_NONE))
+			continue;
+		all[count].entry = e;
+		for (unsigned i = 0; i < SORTED_WORDS; i++)
+			all[count].words[i] = kind->word(kind, e, i);
+		count++;
 	}
-	assert(count == t->count);
-	return all;
-}
-
-static int sort_by_end(const void *x, const void *y, void *context)
-{
-	const struct sorted *p = x, *q = y;
-
-	if (p->time != q->time)
-		return p->time < q->time ? -1 : 1;
-	return sort_by_id(x, y, context);
+	qsort_r(all, count, sizeof(*all), sort_in_order, kind);
+	return count;
 }
 
 /* In the views' own order, each behind those before. */
@@ -893,42 +817,42 @@ static void trees_append(struct table *t, uint32_t e, unsigned views)
 
 	for (int v = 0; v < VIEW_COUNT; v++)
 		if (views & 1u << v)
-			tree_append(&t->kinds[v], view_root(t, v, n->pair), e);
+			tree_append(view_kind(t, v), view_tree(t, v, n->pair), e);
 }
 
-static void append_ended(struct table *t, struct sorted *all)
+static void load_views(struct table *t, enum order order, unsigned views, struct sorted *all)
 {
-	size_t count = 0;
+	size_t count = sort_records(t, order, all);
 
-	for (size_t i = 0; i < t->count; i++) {
-		const struct entry *n = table_entry(t, all[i].entry);
-		if (n->end != STAMP_NONE)
-			all[count++] = (struct sorted){n->end, {n->id_starts[0], n->id_starts[1]}, all[i].entry};
+	for (size_t i = 0; i < count; i++) {
+		if (i + LOAD_AHEAD < count)
+			__builtin_prefetch(table_entry(t, all[i + LOAD_AHEAD].entry));
+		trees_append(t, all[i].entry, views);
 	}
-	qsort_r(all, count, sizeof(*all), sort_by_end, t);
-	for (size_t i = 0; i < count; i++)
-		trees_append(t, all[i].entry, VIEWS_OF_END);
+}
+
+static void load_postings(struct table *t)
+{
+	struct record_keys keys;
+
+	for (uint32_t e = 1; t->kind == TABLE_RUNS && e <= table_last(t); e++) {
+		const struct entry *n = table_entry(t, e);
+		if (n->record && record_keys(t->kind, n->record, &keys))
+			postings_add(t, e, keys.meta);
+	}
 }
 
 void table_load_end(struct table *t)
 {
-	struct sorted *all = records_to_sort(t);
+	struct sorted *all = mem_alloc(t->count * sizeof(*all));
 
 	assert(t->loading);
 	t->loading = false;
-	qsort_r(all, t->count, sizeof(*all), sort_by_time, t);
-	for (size_t i = 0; i < t->count; i++) {
-		struct record_keys keys;
-
-		trees_append(t, all[i].entry, VIEWS_OF_TIME);
-		if (t->kind == TABLE_RUNS && record_keys(t->kind, table_entry(t, all[i].entry)->record, &keys))
-			postings_add(t, all[i].entry, keys.meta);
-	}
-	qsort_r(all, t->count, sizeof(*all), sort_by_id, t);
-	for (size_t i = 0; i < t->count; i++)
-		trees_append(t, all[i].entry, VIEWS_OF_ID);
-	append_ended(t, all);
+	load_views(t, BY_TIME, VIEWS_OF_TIME, all);
+	load_views(t, BY_ID, VIEWS_OF_ID, all);
+	load_views(t, BY_END, VIEWS_OF_END, all);
 	free(all);
+	load_postings(t);
 }
 
 /* ---- selections */
@@ -939,7 +863,8 @@ enum { PICKS_MAX = SPEC_FILTER_MAX * SPEC_FILTER_MAX };
 struct picks {
 	const struct tree_kind *kind;
 	unsigned count;
-	uint32_t root[PICKS_MAX], from[PICKS_MAX], to[PICKS_MAX];
+	const struct tree *tree[PICKS_MAX];
+	uint32_t from[PICKS_MAX], to[PICKS_MAX];
 };
 
 /* The values of one filter that any record has. */
@@ -966,51 +891,46 @@ static struct choice choose(const struct values *v, const struct span *texts, un
 	return c;
 }
 
-/* A tree has as many elements as its value or pair has records. */
-static void pick_add(struct picks *p, uint32_t root, uint32_t size)
+static void pick_add(struct picks *p, const struct tree *tree)
 {
-	p->root[p->count] = root;
+	p->tree[p->count] = tree;
 	p->from[p->count] = 0;
-	p->to[p->count++] = size;
+	p->to[p->count++] = tree->count;
 }
 
 static void pick_pairs(struct picks *p, const struct table *t, enum order order, const struct choice *a,
                        const struct choice *b)
 {
-	p->kind = &t->kinds[order * VIEWS_PER_ORDER + VIEW_TIME_AB];
 	for (unsigned i = 0; i < a->count; i++)
 		for (unsigned j = 0; j < b->count; j++) {
 			uint32_t pair = pair_find(t, a->at[i], b->at[j]);
 
 			if (pair != 0)
-				pick_add(p, pair_at(t, pair)->root[order], pair_at(t, pair)->refs);
+				pick_add(p, &pair_at(t, pair)->tree[order]);
 		}
 }
 
 static void pick_values(struct picks *p, const struct table *t, enum order order, enum dimension d,
                         const struct choice *c)
 {
-	p->kind = &t->kinds[order * VIEWS_PER_ORDER + (d == DIMENSION_A ? VIEW_TIME_A : VIEW_TIME_B)];
 	for (unsigned i = 0; i < c->count; i++)
-		pick_add(p, value_at(&t->values[d], c->at[i])->root[order], value_at(&t->values[d], c->at[i])->refs);
+		pick_add(p, &value_at(&t->values[d], c->at[i])->tree[order]);
 }
 
 static void pick_trees(struct picks *p, const struct table *t, enum order order, const struct choice *a,
                        const struct choice *b)
 {
 	assert(!t->loading);
+	p->kind = &t->kinds[order];
 	p->count = 0;
-	if (!a->any && !b->any) {
+	if (!a->any && !b->any)
 		pick_pairs(p, t, order, a, b);
-	} else if (!a->any) {
+	else if (!a->any)
 		pick_values(p, t, order, DIMENSION_A, a);
-	} else if (!b->any) {
+	else if (!b->any)
 		pick_values(p, t, order, DIMENSION_B, b);
-	} else {
-		p->kind = &t->kinds[order * VIEWS_PER_ORDER + VIEW_TIME_ALL];
-		if (t->count > 0)
-			pick_add(p, t->all[order], (uint32_t)t->count);
-	}
+	else
+		pick_add(p, &t->all[order]);
 }
 
 /* A range of time is a range of places in each tree. */
@@ -1019,29 +939,30 @@ static void pick_times(struct picks *p, int64_t after, int64_t before)
 	if (after == STAMP_NONE && before == STAMP_NONE)
 		return;
 	/* a record without a time is in no range, so an open end stops short of STAMP_NONE */
-	struct bound first = {.time = before}, last = {.time = after == STAMP_NONE ? STAMP_NONE + 1 : after};
-	tree_before_each(p->kind, p->root, p->count, &last, p->to);
-	if (before != STAMP_NONE)
-		tree_before_each(p->kind, p->root, p->count, &first, p->from);
-	for (unsigned i = 0; i < p->count; i++)
+	int64_t last = after == STAMP_NONE ? STAMP_NONE + 1 : after;
+	struct tree_key begin = {{newest_first(before) + 1}}, end = {{newest_first(last) + 1}};
+	for (unsigned i = 0; i < p->count; i++) {
+		p->to[i] = tree_before(p->kind, p->tree[i], &end);
+		if (before != STAMP_NONE)
+			p->from[i] = tree_before(p->kind, p->tree[i], &begin);
 		if (p->from[i] > p->to[i])
 			p->from[i] = p->to[i];
+	}
 }
 
-static void pick_behind(struct picks *p, const struct position *behind)
+static void pick_behind(struct picks *p, enum order order, const struct position *behind)
 {
-	struct bound bound = {
-		.time = behind->time,
-		.id_starts = {start_of(behind->id, 0), start_of(behind->id, 8)},
-		.id = behind->id,
-	};
-	uint32_t from[PICKS_MAX];
+	struct tree_key key = {0};
 
 	assert(behind->id.at);
-	tree_before_each(p->kind, p->root, p->count, &bound, from);
-	for (unsigned i = 0; i < p->count; i++)
-		if (from[i] > p->from[i])
-			p->from[i] = from[i] < p->to[i] ? from[i] : p->to[i];
+	if (order == BY_TIME)
+		key.words[0] = newest_first(behind->time);
+	put_behind(&key, order == BY_TIME ? 1 : 0, behind->id);
+	for (unsigned i = 0; i < p->count; i++) {
+		uint32_t from = tree_before(p->kind, p->tree[i], &key);
+		if (from > p->from[i])
+			p->from[i] = from < p->to[i] ? from : p->to[i];
+	}
 }
 
 static void picks_of(struct picks *p, const struct table *t, const struct selection *s)
@@ -1071,12 +992,11 @@ uint64_t table_total(const struct table *t, const struct selection *s)
 	return picks_total(&picks);
 }
 
-/* ---- a heap of trees, each standing at one of its elements */
+/* ---- a heap of trees, each standing at one of its elements, the first of all on top */
 
 struct heap {
 	const struct tree_kind *kind;
 	const uint32_t *element; /* of each tree; not 0 for those in the heap */
-	int sign;                /* 1: the first element on top, -1: the last */
 	unsigned count;
 	uint16_t tree[PICKS_MAX];
 	uint16_t where[PICKS_MAX]; /* of each tree, its index in `tree` */
@@ -1084,7 +1004,7 @@ struct heap {
 
 static bool heap_above(const struct heap *h, unsigned x, unsigned y)
 {
-	return h->sign * h->kind->compare(h->kind, h->element[x], h->element[y]) < 0;
+	return tree_compare(h->kind, h->element[x], h->element[y]) < 0;
 }
 
 static void heap_put(struct heap *h, unsigned at, uint16_t tree)
@@ -1132,83 +1052,59 @@ static void heap_remove(struct heap *h, unsigned tree)
 
 /* ---- offsets in many trees at once */
 
-/* Going down all trees together. Of each, `at` is the root of what is undecided and `taken` counts what is
- * before the place looked for. */
-struct descent {
-	const struct tree_kind *kind;
-	uint64_t target; /* so many of the undecided are to be taken */
-	uint64_t near;   /* the sum of near_side over the undecided */
-	uint32_t at[PICKS_MAX], taken[PICKS_MAX];
-	struct heap first, last;
-};
+/* So few elements are skipped one by one. */
+enum { OFFSET_NEAR = 32 };
 
-/* The root and its left side. */
-static uint32_t near_side(const struct descent *d, unsigned i)
+/* By how much of it is undecided. A Weyl sequence draws as well as chance would here. */
+static unsigned draw_tree(const struct picks *p, const uint32_t end[], uint64_t undecided, unsigned round)
 {
-	return tree_node(d->kind, d->at[i])->rank;
+	uint64_t drawn = (round + 1) * UINT64_C(0x9e3779b97f4a7c15) % undecided;
+	unsigned i = 0;
+
+	/* what is undecided is the sum of these. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+	for (; drawn >= end[i] - p->from[i]; i++)
+		drawn -= end[i] - p->from[i];
+	return i;
 }
 
-static void descent_prefetch(const struct descent *d, uint32_t element)
+/* How far into that tree to look: as far as the offset is into all, since most trees are alike, and every other
+ * time the middle, for those that are not. */
+static uint32_t look_at(uint32_t width, uint64_t undecided, uint64_t offset, unsigned round)
 {
-	if (element != 0)
-		__builtin_prefetch(tree_node(d->kind, element));
+	if (round % 2)
+		return width / 2;
+	return offset < undecided ? (uint32_t)(width * offset / undecided) : width - 1;
 }
 
-static void descent_move(struct descent *d, unsigned i, bool take)
+/* Moves each pick's start so that `offset` elements in all, fewer than there are, are skipped but for a few;
+ * returns how many. A quickselect over all trees at once (Hoare's FIND): an element is drawn, each tree tells
+ * how many of its undecided ones are before it, and all on one side of it are decided. O(log n) rounds are
+ * expected, each of which costs O(log n) a tree. */
+static uint64_t pick_offset(struct picks *p, uint64_t offset)
 {
-	const struct tree_node *n = tree_node(d->kind, d->at[i]);
-	uint32_t side = near_side(d, i);
+	uint32_t end[PICKS_MAX], before[PICKS_MAX];
+	uint64_t undecided = picks_total(p);
 
-	d->near -= side;
-	if (take) {
-		d->taken[i] += side;
-		d->target -= side;
+	memcpy(end, p->to, p->count * sizeof(*end));
+	for (unsigned round = 0; offset > OFFSET_NEAR; round++) {
+		unsigned own = draw_tree(p, end, undecided, round);
+		uint32_t far = look_at(end[own] - p->from[own], undecided, offset, round);
+		uint32_t pivot = tree_at(p->tree[own], p->from[own] + far);
+		uint64_t sum = 0;
+		for (unsigned i = 0; i < p->count; i++) {
+			before[i] = p->from[i];
+			if (p->from[i] < end[i])
+				before[i] = tree_before_element(p->kind, p->tree[i], pivot);
+			before[i] = before[i] < p->from[i] ? p->from[i] : before[i] > end[i] ? end[i] : before[i];
+			sum += before[i] - p->from[i];
+		}
+		bool skipped = sum < offset; /* the pivot too */
+		memcpy(skipped ? p->from : end, before, p->count * sizeof(*before));
+		p->from[own] += skipped;
+		offset -= skipped ? sum + 1 : 0;
+		undecided = skipped ? undecided - sum - 1 : sum;
 	}
-	d->at[i] = take ? n->right : n->left;
-	if (d->at[i] != 0) {
-		n = tree_node(d->kind, d->at[i]);
-		d->near += n->rank;
-		descent_prefetch(d, n->left);
-		descent_prefetch(d, n->right);
-		heap_fix(&d->first, i);
-		heap_fix(&d->last, i);
-	} else {
-		heap_remove(&d->first, i);
-		heap_remove(&d->last, i);
-	}
-}
-
-/* Moves each pick's start so that `offset` elements, fewer than there are, are skipped in all. O(k log k
- * log n) for k trees: each step goes down one level in one tree.
- *
- * All near sides together hold everything before the last root at least. If they are more than the target,
- * that root has target elements before it, and it and what is behind it are out. Otherwise the first root,
- * which has less than the near sides before it, is in, with its left side.
- *
- * What the range of time or the cursor has cut off at the front is before everything else in all trees
- * alike, so it just adds to the target. */
-static void pick_offset(struct picks *p, uint64_t offset)
-{
-	struct descent d = {.kind = p->kind, .target = offset};
-
-	d.first.kind = d.last.kind = p->kind;
-	d.first.element = d.last.element = d.at;
-	d.first.sign = 1;
-	d.last.sign = -1;
-	for (unsigned i = 0; i < p->count; i++) {
-		d.target += p->from[i];
-		d.at[i] = p->root[i];
-		d.near += near_side(&d, i);
-		heap_add(&d.first, i);
-		heap_add(&d.last, i);
-	}
-	while (d.target > 0 && d.first.count > 0) {
-		bool take = d.near <= d.target;
-
-		descent_move(&d, take ? d.first.tree[0] : d.last.tree[0], take);
-	}
-	for (unsigned i = 0; i < p->count; i++)
-		p->from[i] = d.taken[i];
+	return offset;
 }
 
 /* ---- pages */
@@ -1231,42 +1127,16 @@ struct page {
 	struct source sources[];
 };
 
-static void pick_skip(struct picks *p, uint64_t offset)
+/* How many of the offset are still to be skipped. */
+static uint64_t pick_skip(struct picks *p, uint64_t offset)
 {
 	if (offset >= picks_total(p))
 		p->count = 0;
 	else if (p->count == 1)
 		p->from[0] += (uint32_t)offset;
-	else if (offset > 0)
-		pick_offset(p, offset);
-}
-
-struct page *page_open(const struct table *t, const struct selection *s, uint64_t offset,
-                       const struct position *behind)
-{
-	struct picks picks;
-
-	picks_of(&picks, t, s);
-	if (behind)
-		pick_behind(&picks, behind);
-	pick_skip(&picks, offset);
-
-	struct page *p = mem_alloc(sizeof(*p) + picks.count * sizeof(p->sources[0]));
-	p->table = t;
-	p->ahead_first = p->ahead_count = 0;
-	p->heap.kind = picks.kind;
-	p->heap.element = p->element;
-	p->heap.sign = 1;
-	p->heap.count = 0;
-	for (unsigned i = 0; i < picks.count; i++) {
-		if (picks.from[i] == picks.to[i])
-			continue;
-		tree_walk_from(&p->sources[i].walk, picks.kind, picks.root[i], picks.from[i]);
-		p->sources[i].left = picks.to[i] - picks.from[i] - 1;
-		p->element[i] = tree_walk_next(&p->sources[i].walk);
-		heap_add(&p->heap, i);
-	}
-	return p;
+	else
+		return pick_offset(p, offset);
+	return 0;
 }
 
 static uint32_t page_merge(struct page *p)
@@ -1284,6 +1154,35 @@ static uint32_t page_merge(struct page *p)
 		heap_fix(&p->heap, top);
 	}
 	return e;
+}
+
+struct page *page_open(const struct table *t, const struct selection *s, uint64_t offset,
+                       const struct position *behind)
+{
+	struct picks picks;
+
+	picks_of(&picks, t, s);
+	if (behind)
+		pick_behind(&picks, s->by_id ? BY_ID : BY_TIME, behind);
+	offset = pick_skip(&picks, offset);
+
+	struct page *p = mem_alloc(sizeof(*p) + picks.count * sizeof(p->sources[0]));
+	p->table = t;
+	p->ahead_first = p->ahead_count = 0;
+	p->heap.kind = picks.kind;
+	p->heap.element = p->element;
+	p->heap.count = 0;
+	for (unsigned i = 0; i < picks.count; i++) {
+		if (picks.from[i] == picks.to[i])
+			continue;
+		tree_walk_from(&p->sources[i].walk, picks.tree[i], picks.from[i]);
+		p->sources[i].left = picks.to[i] - picks.from[i] - 1;
+		p->element[i] = tree_walk_next(&p->sources[i].walk);
+		heap_add(&p->heap, i);
+	}
+	while (offset-- > 0)
+		page_merge(p);
+	return p;
 }
 
 uint32_t page_next(struct page *p)
@@ -1367,10 +1266,10 @@ void table_groups(const struct table *t, const struct selection *s, bool by_b,
 
 uint32_t table_ended_count(const struct table *t, int64_t before)
 {
-	return tree_before(&t->kinds[VIEW_END], t->ended, &before);
+	return tree_before(&t->kinds[BY_END], &t->ended, &(struct tree_key){{oldest_first(before)}});
 }
 
 uint32_t table_ended_at(const struct table *t, uint32_t place)
 {
-	return tree_at(&t->kinds[VIEW_END], t->ended, place);
+	return tree_at(&t->ended, place);
 }

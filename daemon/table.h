@@ -1,11 +1,10 @@
 /* table: the committed records of one kind and the index over them.
  *
- * Each record is an entry: a slab element with its text, its keys and nine tree nodes. Every list is
- * served by trees that hold exactly the records of one filter value: all, by a (status; artifacts:
- * run_id), by b (type or kind), and by the pair; each in two orders, by time (newest first, ties by id
- * ascending) and by id. So a filter of single values is one tree, a filter of lists at most 16 × 16,
- * merged. The ninth tree is of the terminal records by their end (cleanup). Runs have one more index: a
- * posting for each member of `meta`.
+ * Each record is an entry: a slab element with its text and its keys. Every list is served by trees that hold
+ * exactly the records of one filter value: all, by a (status; artifacts: run_id), by b (type or kind), and by the
+ * pair; each in two orders, by time (newest first, ties by id ascending) and by id. So a filter of single values
+ * is one tree, a filter of lists at most 16 × 16, merged. The ninth tree is of the terminal records by their end
+ * (cleanup). Runs have one more index: a posting for each member of `meta`.
  *
  * Cost: a list is O(log n + page) a tree, totals and offsets come from the trees' ranks. A new record costs
  * nine insertions, an update only those whose keys changed. Loop's thread only; only store.c changes
@@ -24,16 +23,12 @@ enum {
 	VIEW_COUNT
 };
 
-/* Three cache lines: one that the trees by time read, one that those by id read, and the rest. `time` is
- * first, so the slab's link of an entry that was given back leaves `record` NULL. */
+/* One cache line: what the trees compare first, and where the rest is. `time` is first, so the slab's link of an
+ * entry that was given back leaves `record` NULL. */
 struct entry {
 	int64_t time;
-	uint64_t id_start;       /* first 8 bytes of the id, big-endian: most comparisons end here */
-	struct tree_node by_time[VIEW_ID_ALL];
-
-	uint64_t id_starts[2];   /* first 16 bytes of the id: many begin with the same kind */
-	struct tree_node by_id[VIEW_END - VIEW_ID_ALL];
-
+	uint64_t id_start;       /* first 8 bytes of the id, big-endian */
+	int64_t end;
 	struct hash_link link;
 	struct record *record;   /* committed; NULL: only pending, nobody sees it */
 	struct change *pending;  /* the newest one that is not committed yet, NULL mostly (store.c's) */
@@ -41,10 +36,8 @@ struct entry {
 		struct live *live;       /* record set: its live progress, NULL mostly; freed with the entry */
 		char *claimed;           /* record NULL: the id, NUL-terminated */
 	};
-	int64_t end;
 	uint32_t pair;           /* of the interned values of a and b */
 	uint32_t postings;       /* runs: list of meta postings */
-	struct tree_node by_end;
 };
 
 struct table; /* opaque */
@@ -70,14 +63,6 @@ void table_fetch(const struct table *t, uint32_t hash, enum table_fetch what);
 uint32_t table_claim(struct table *t, struct span id);
 /* Takes the reference; the old record's is given back. */
 void table_set(struct table *t, uint32_t e, struct record *r, const struct record_keys *keys);
-/* Brings the nodes of the trees that these changes will touch into the cache, for all of them together: before
- * they are made, one after the other. */
-enum { TABLE_COMING_MAX = 4 };
-struct table_coming {
-	uint32_t entry;
-	const struct record_keys *keys; /* NULL: it is cleared */
-};
-void table_approach(struct table *t, const struct table_coming coming[], unsigned count);
 /* No record, no live progress any more; the entry stays (claimed again) until table_drop. */
 void table_clear(struct table *t, uint32_t e);
 void table_drop(struct table *t, uint32_t e);   /* gives the entry back: it has neither record nor pending */

@@ -1,297 +1,674 @@
 #include "daemon/tree.h"
+#include "proto/mem.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* The priority of an element is a bijection of its number, so no two are equal, none is stored, and the
- * same element has the same in each tree. Multiply-and-shift mixing with the constants of C. Wellons'
- * hash-prospector ("lowbias32", public domain). */
-static uint32_t priority(const struct tree_kind *k, uint32_t element)
-{
-	uint32_t x = element ^ k->seed;
+enum {
+	KEYS_MAX = 64,   /* of a node */
+	LEVELS_MAX = 12, /* a root is divided when it has 65 children, so this takes more than 2^60 insertions */
+	WORD = 64,
+	HINT = 32,
+	SLACK = 2,       /* bits that the common prefix is taken shorter: what comes next mostly differs sooner */
+	GAIN = 4,        /* for so many bits more, hints are made anew: each needs its element's key */
+};
 
-	x = (x ^ x >> 16) * 0x7feb352du;
-	x = (x ^ x >> 15) * 0x846ca68bu;
-	return x ^ x >> 16;
+/* Behind it: hints[room], elements[room]; in an inner node children[room + 1], sizes[room + 1] too.
+ *
+ * A leaf's elements are its keys. Element i of an inner node is the first one below its child i + 1: always one
+ * that is in the tree, so that its key can be read. */
+struct tree_node {
+	uint16_t count, room;
+	uint16_t skip;     /* so many leading bits all keys have in common, or fewer */
+	uint16_t level;    /* 0: a leaf */
+	uint64_t base[2];  /* of a key, the word in which the common bits end, and the one before: base[1], base[0] */
+};
+
+static size_t node_size(unsigned level, unsigned room)
+{
+	size_t bytes = sizeof(struct tree_node) + (size_t)2 * room * sizeof(uint32_t);
+
+	return level == 0 ? bytes : bytes + (room + 1) * (sizeof(struct tree_node *) + sizeof(uint32_t));
 }
 
-uint32_t tree_size(const struct tree_kind *k, uint32_t root)
+static uint32_t *hints(const struct tree_node *n) { return (uint32_t *)(n + 1); }
+static uint32_t *elements(const struct tree_node *n) { return hints(n) + n->room; }
+
+/* `room` is even, so what is behind the elements is aligned. */
+static struct tree_node **children(const struct tree_node *n)
 {
-	uint32_t size = 0;
+	assert(n->level > 0);
+	return (struct tree_node **)(elements(n) + n->room);
+}
 
-	while (root != 0) {
-		const struct tree_node *n = tree_node(k, root);
+static uint32_t *sizes(const struct tree_node *n)
+{
+	return (uint32_t *)(children(n) + n->room + 1);
+}
 
-		size += n->rank;
-		root = n->right;
+/* What a way down reads of a node comes from memory all at once. */
+static void fetch(const struct tree_node *n)
+{
+	for (size_t at = 0; at < sizeof(*n) + KEYS_MAX * sizeof(uint32_t); at += 64)
+		__builtin_prefetch((const char *)n + at);
+}
+
+static uint32_t node_total(const struct tree_node *n)
+{
+	uint32_t total = 0;
+
+	if (n->level == 0)
+		return n->count;
+	for (unsigned i = 0; i <= n->count; i++)
+		total += sizes(n)[i];
+	return total;
+}
+
+static struct tree_node *node_new(const struct tree_kind *k, unsigned level, unsigned room)
+{
+	struct tree_node *n = mem_alloc(node_size(level, room));
+
+	*n = (struct tree_node){.room = (uint16_t)room, .level = (uint16_t)level};
+	*k->bytes += node_size(level, room);
+	return n;
+}
+
+static void node_free(const struct tree_kind *k, struct tree_node *n)
+{
+	*k->bytes -= node_size(n->level, n->room);
+	free(n);
+}
+
+/* ---- keys */
+
+int tree_compare(const struct tree_kind *k, uint32_t a, uint32_t b)
+{
+	if (a == b)
+		return 0;
+	for (unsigned n = 0; n < k->words; n++) {
+		uint64_t x = k->word(k, a, n), y = k->word(k, b, n);
+		if (x != y)
+			return x < y ? -1 : 1;
 	}
-	return size;
+	assert(false && "two elements with one key");
+	return 0;
 }
 
-static uint32_t elements_before(const struct tree_kind *k, uint32_t root, uint32_t element)
+/* What is looked for: an element's key, or one that need not be any element's. Words are read once each, as far
+ * as they are needed. */
+struct sought {
+	const struct tree_kind *kind;
+	uint32_t element;
+	bool last; /* it is behind all that are there */
+	unsigned known;
+	struct tree_key key;
+};
+
+static uint64_t sought_word(struct sought *s, unsigned n)
 {
-	uint32_t count = 0;
+	while (s->known <= n) {
+		s->key.words[s->known] = s->kind->word(s->kind, s->element, s->known);
+		s->known++;
+	}
+	return s->key.words[n];
+}
 
-	while (root != 0) {
-		const struct tree_node *n = tree_node(k, root);
+static void sought_init(struct sought *s, const struct tree_kind *k, uint32_t element)
+{
+	s->kind = k;
+	s->element = element;
+	s->last = false;
+	s->known = 0;
+}
 
-		if (k->compare(k, element, root) > 0) {
-			count += n->rank;
-			root = n->right;
-		} else {
-			root = n->left;
+static int sought_to(struct sought *s, uint32_t element, unsigned from)
+{
+	for (unsigned n = from; n < s->kind->words; n++) {
+		uint64_t x = sought_word(s, n), y = s->kind->word(s->kind, element, n);
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
+/* HINT bits of two words from bit `at` of the first on. */
+static uint32_t bits_at(uint64_t word, uint64_t next, unsigned at)
+{
+	return (uint32_t)((at == 0 ? word : word << at | next >> (WORD - at)) >> (WORD - HINT));
+}
+
+static bool needs_next(unsigned at, unsigned word, unsigned words)
+{
+	return at > WORD - HINT && word + 1 < words;
+}
+
+static uint32_t hint_of(const struct tree_kind *k, uint32_t element, unsigned skip)
+{
+	unsigned word = skip / WORD, at = skip % WORD;
+	uint64_t next = needs_next(at, word, k->words) ? k->word(k, element, word + 1) : 0;
+
+	return bits_at(k->word(k, element, word), next, at);
+}
+
+static uint32_t sought_hint(struct sought *s, unsigned skip)
+{
+	unsigned word = skip / WORD, at = skip % WORD;
+	uint64_t next = needs_next(at, word, s->kind->words) ? sought_word(s, word + 1) : 0;
+
+	return bits_at(sought_word(s, word), next, at);
+}
+
+/* Does it begin as all keys of the node do, of which `any` is one? Else <0: it is before them all, >0: behind. */
+static int sought_to_base(struct sought *s, const struct tree_node *n, uint32_t any)
+{
+	unsigned word = n->skip / WORD, at = n->skip % WORD;
+
+	for (unsigned i = 0; i + 1 < word; i++) {
+		uint64_t x = sought_word(s, i), y = s->kind->word(s->kind, any, i);
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	if (word > 0 && sought_word(s, word - 1) != n->base[0])
+		return sought_word(s, word - 1) < n->base[0] ? -1 : 1;
+	if (at == 0)
+		return 0;
+	uint64_t x = sought_word(s, word) >> (WORD - at), y = n->base[1] >> (WORD - at);
+	return (x > y) - (x < y);
+}
+
+static unsigned hints_below(const struct tree_node *n, uint32_t hint)
+{
+	const uint32_t *all = hints(n);
+	unsigned below = 0;
+
+	for (unsigned i = 0; i < n->count; i++)
+		below += all[i] < hint;
+	return below;
+}
+
+/* How many of the node's keys are before it; with it those that it has itself. */
+static unsigned place_in(const struct tree_node *n, struct sought *s, bool with_equal)
+{
+	unsigned first = 0, end = 0;
+
+	if (n->count == 0 || s->last)
+		return n->count;
+	int beside = sought_to_base(s, n, elements(n)[0]);
+	if (beside != 0)
+		return beside < 0 ? 0 : n->count;
+	uint32_t mine = sought_hint(s, n->skip);
+	first = hints_below(n, mine);
+	end = first;
+	while (end < n->count && hints(n)[end] == mine)
+		end++;
+	while (first < end) {
+		unsigned middle = (first + end) / 2;
+		int order = sought_to(s, elements(n)[middle], n->skip / WORD);
+		if (order > 0 || (order == 0 && with_equal))
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+/* How many leading bits two keys have in common; a hint is left to stand behind them. */
+static unsigned common_bits(const struct tree_kind *k, uint32_t a, uint32_t b)
+{
+	for (unsigned n = 0; n < k->words; n++) {
+		uint64_t difference = k->word(k, a, n) ^ k->word(k, b, n);
+		if (difference != 0)
+			return n * WORD + (unsigned)__builtin_clzll(difference);
+	}
+	return 0;
+}
+
+static void set_skip(const struct tree_kind *k, struct tree_node *n, unsigned common)
+{
+	unsigned word;
+
+	n->skip = (uint16_t)(common > SLACK ? common - SLACK : 0);
+	word = n->skip / WORD;
+	n->base[0] = word > 0 ? k->word(k, elements(n)[0], word - 1) : 0;
+	n->base[1] = k->word(k, elements(n)[0], word);
+	for (unsigned i = 0; i < n->count; i++)
+		hints(n)[i] = hint_of(k, elements(n)[i], n->skip);
+}
+
+/* The keys may have more in common than they had once. */
+static void sharpen(const struct tree_kind *k, struct tree_node *n)
+{
+	if (n->count < 2)
+		return;
+	unsigned common = common_bits(k, elements(n)[0], elements(n)[n->count - 1]);
+	if (common >= (unsigned)(n->skip + SLACK + GAIN))
+		set_skip(k, n, common);
+}
+
+/* Key i has become this element's, the others are in order around it. */
+static void key_set(const struct tree_kind *k, struct tree_node *n, unsigned i, uint32_t element)
+{
+	struct sought s;
+
+	elements(n)[i] = element;
+	sought_init(&s, k, element);
+	if (n->count == 1) {
+		set_skip(k, n, 0);
+	} else if (sought_to_base(&s, n, elements(n)[i == 0 ? 1 : 0]) == 0) {
+		hints(n)[i] = sought_hint(&s, n->skip);
+	} else {
+		set_skip(k, n, common_bits(k, elements(n)[0], elements(n)[n->count - 1]));
+	}
+}
+
+/* ---- one node */
+
+/* The steps in which a node grows: most trees of rare values are small. */
+static unsigned room_for(unsigned keys)
+{
+	if (keys > KEYS_MAX)
+		return KEYS_MAX;
+	return keys <= 4 ? 4 : keys <= 8 ? 8 : (keys + 15) / 16 * 16;
+}
+
+/* Its content in a node of that room, in its place. */
+static struct tree_node *resize(const struct tree_kind *k, struct tree_node **slot, unsigned room)
+{
+	struct tree_node *old = *slot, *n = node_new(k, old->level, room);
+
+	n->count = old->count;
+	n->skip = old->skip;
+	memcpy(n->base, old->base, sizeof(n->base));
+	memcpy(elements(n), elements(old), old->count * sizeof(uint32_t));
+	memcpy(hints(n), hints(old), old->count * sizeof(uint32_t));
+	if (n->level > 0) {
+		memcpy(children(n), children(old), (old->count + 1u) * sizeof(struct tree_node *));
+		memcpy(sizes(n), sizes(old), (old->count + 1u) * sizeof(uint32_t));
+	}
+	node_free(k, old);
+	return *slot = n;
+}
+
+static struct tree_node *grow(const struct tree_kind *k, struct tree_node **slot)
+{
+	struct tree_node *n = *slot;
+
+	if (n->count < n->room)
+		return n;
+	n = resize(k, slot, room_for(n->count + 1u));
+	sharpen(k, n);
+	return n;
+}
+
+static void shrink(const struct tree_kind *k, struct tree_node **slot)
+{
+	struct tree_node *n = *slot;
+
+	if (n->room > 4 && n->count + n->count / 2 + 8u < n->room)
+		resize(k, slot, room_for(n->count + n->count / 4u));
+}
+
+static void key_insert(const struct tree_kind *k, struct tree_node *n, unsigned at, uint32_t element)
+{
+	memmove(elements(n) + at + 1, elements(n) + at, (n->count - at) * sizeof(uint32_t));
+	memmove(hints(n) + at + 1, hints(n) + at, (n->count - at) * sizeof(uint32_t));
+	n->count++;
+	key_set(k, n, at, element);
+}
+
+static void key_remove(struct tree_node *n, unsigned at)
+{
+	n->count--;
+	memmove(elements(n) + at, elements(n) + at + 1, (n->count - at) * sizeof(uint32_t));
+	memmove(hints(n) + at, hints(n) + at + 1, (n->count - at) * sizeof(uint32_t));
+}
+
+/* ---- insert */
+
+/* Children and sizes from `at` on move by one. `count` is that of the keys, without the one for the new child. */
+static void child_insert(struct tree_node *n, unsigned at, struct tree_node *child)
+{
+	unsigned behind = n->count + 1u - at;
+
+	memmove(children(n) + at + 1, children(n) + at, behind * sizeof(struct tree_node *));
+	memmove(sizes(n) + at + 1, sizes(n) + at, behind * sizeof(uint32_t));
+	children(n)[at] = child;
+	sizes(n)[at] = node_total(child);
+}
+
+/* The first `cut` keys (inner nodes: children) stay, the others come into a new node. Of an inner node the key
+ * between the two goes: it is *between. */
+static struct tree_node *cut_off(const struct tree_kind *k, struct tree_node *n, unsigned cut, uint32_t *between)
+{
+	unsigned count = n->count - cut;
+	struct tree_node *right = node_new(k, n->level, room_for(count + 1u));
+
+	if (n->level > 0)
+		*between = elements(n)[cut - 1];
+	else if (count > 0)
+		*between = elements(n)[cut];
+	right->count = (uint16_t)count;
+	right->skip = n->skip;
+	memcpy(right->base, n->base, sizeof(n->base));
+	memcpy(elements(right), elements(n) + cut, count * sizeof(uint32_t));
+	memcpy(hints(right), hints(n) + cut, count * sizeof(uint32_t));
+	if (n->level > 0) {
+		memcpy(children(right), children(n) + cut, (count + 1u) * sizeof(struct tree_node *));
+		memcpy(sizes(right), sizes(n) + cut, (count + 1u) * sizeof(uint32_t));
+	}
+	n->count = (uint16_t)(n->level > 0 ? cut - 1 : cut);
+	sharpen(k, n);
+	sharpen(k, right);
+	return right;
+}
+
+/* Where what is full is divided: in the middle, but at an end of the tree, where what comes is mostly followed by
+ * more, so that the nodes behind stay full. */
+static unsigned cut_of(const struct tree_node *n, unsigned at, bool leftmost, bool rightmost)
+{
+	if (rightmost && at == n->count)
+		return n->count;
+	if (leftmost && at == 0)
+		return n->level > 0 ? 1 : 0; /* an inner node has a child at least */
+	return (n->count + 1u) / 2;
+}
+
+/* Makes two of the full child `at` of the node, which has room. */
+static void divide(const struct tree_kind *k, struct tree_node *n, unsigned at, unsigned cut, uint32_t element)
+{
+	uint32_t between = element;
+	struct tree_node *left = children(n)[at], *right = cut_off(k, left, cut, &between);
+
+	if (room_for(left->count + 1u) < left->room)
+		left = resize(k, &children(n)[at], room_for(left->count + 1u));
+	sizes(n)[at] = node_total(left);
+	child_insert(n, at + 1, right);
+	key_insert(k, n, at, between);
+}
+
+static void raise_root(const struct tree_kind *k, struct tree *t)
+{
+	struct tree_node *top = node_new(k, t->root->level + 1u, 4);
+
+	assert(top->level < LEVELS_MAX);
+	children(top)[0] = t->root;
+	sizes(top)[0] = node_total(t->root);
+	t->root = top;
+}
+
+/* The leaf that the element belongs into, with room for it; every node on the way that was full is divided. */
+static struct tree_node **leaf_for(const struct tree_kind *k, struct tree *t, struct sought *s)
+{
+	struct tree_node **slot = &t->root;
+	bool leftmost = true, rightmost = true;
+
+	if (t->root->count == KEYS_MAX)
+		raise_root(k, t);
+	while ((*slot)->level > 0) {
+		struct tree_node *n = *slot;
+		unsigned at = place_in(n, s, true);
+		const struct tree_node *child = children(n)[at];
+		fetch(child);
+		if (child->count == KEYS_MAX) {
+			unsigned below = place_in(child, s, child->level > 0);
+			unsigned cut = cut_of(child, below, leftmost && at == 0, rightmost && at == n->count);
+			n = grow(k, slot);
+			divide(k, n, at, cut, s->element);
+			at = place_in(n, s, true);
 		}
+		leftmost &= at == 0;
+		rightmost &= at == n->count;
+		sizes(n)[at]++;
+		slot = &children(n)[at];
 	}
-	return count;
+	return slot;
 }
 
-/* Divides a tree by place: the first `before` elements go to *left. Knowing how many go there fixes the
- * ranks on the way down, so that no way back is needed. */
-static void split(const struct tree_kind *k, uint32_t root, uint32_t before, uint32_t *left, uint32_t *right)
+static void insert(const struct tree_kind *k, struct tree *t, uint32_t element, bool last)
 {
-	while (root != 0) {
-		struct tree_node *n = tree_node(k, root);
+	struct sought s;
 
-		if (n->rank <= before) {
-			*left = root;
-			left = &n->right;
-			before -= n->rank;
-			root = n->right;
-		} else {
-			*right = root;
-			right = &n->left;
-			n->rank -= before;
-			root = n->left;
+	if (t->count++ == 0) {
+		t->only = element;
+		return;
+	}
+	if (t->count == 2) {
+		struct tree_node *leaf = node_new(k, 0, room_for(2));
+		key_insert(k, leaf, 0, t->only);
+		t->root = leaf;
+	}
+	sought_init(&s, k, element);
+	s.last = last;
+	struct tree_node **slot = leaf_for(k, t, &s), *leaf = *slot;
+	unsigned at = place_in(leaf, &s, false);
+	assert(at == leaf->count || elements(leaf)[at] != element);
+	leaf = grow(k, slot);
+	key_insert(k, leaf, at, element);
+	if (leaf->count == 2)
+		sharpen(k, leaf);
+}
+
+void tree_insert(const struct tree_kind *k, struct tree *t, uint32_t element)
+{
+	insert(k, t, element, false);
+}
+
+void tree_append(const struct tree_kind *k, struct tree *t, uint32_t element)
+{
+	insert(k, t, element, true);
+}
+
+/* ---- remove */
+
+struct way {
+	struct tree_node **slot[LEVELS_MAX];
+	unsigned at[LEVELS_MAX];
+	unsigned depth; /* of the leaf */
+};
+
+static void go_down(struct tree *t, struct sought *s, struct way *w)
+{
+	struct tree_node **slot = &t->root;
+
+	w->depth = 0;
+	for (; (*slot)->level > 0; w->depth++) {
+		unsigned at = place_in(*slot, s, true);
+		w->slot[w->depth] = slot;
+		w->at[w->depth] = at;
+		sizes(*slot)[at]--;
+		slot = &children(*slot)[at];
+		fetch(*slot);
+	}
+	w->slot[w->depth] = slot;
+}
+
+/* By its hint and its number: other keys are not read. */
+static unsigned index_in(const struct tree_node *leaf, struct sought *s)
+{
+	unsigned i = hints_below(leaf, sought_hint(s, leaf->skip));
+
+	while (i < leaf->count && elements(leaf)[i] != s->element)
+		i++;
+	assert(i < leaf->count);
+	return i;
+}
+
+/* What is below step `depth` of the way begins with another element now. */
+static void first_changed(const struct tree_kind *k, const struct way *w, unsigned depth, uint32_t first)
+{
+	while (depth-- > 0) {
+		if (w->at[depth] == 0)
+			continue;
+		key_set(k, *w->slot[depth], w->at[depth] - 1, first);
+		return;
+	}
+}
+
+static void child_remove(struct tree_node *n, unsigned at)
+{
+	unsigned behind = n->count - at;
+
+	memmove(children(n) + at, children(n) + at + 1, behind * sizeof(struct tree_node *));
+	memmove(sizes(n) + at, sizes(n) + at + 1, behind * sizeof(uint32_t));
+}
+
+/* The node at the end of the way has become empty. */
+static void drop_empty(const struct tree_kind *k, struct way *w)
+{
+	unsigned depth = w->depth;
+
+	node_free(k, *w->slot[depth]);
+	while (depth-- > 0) {
+		struct tree_node *n = *w->slot[depth];
+		unsigned at = w->at[depth];
+		if (n->count == 0) {
+			node_free(k, n);
+			continue;
 		}
+		uint32_t first = elements(n)[0];
+		child_remove(n, at);
+		key_remove(n, at > 0 ? at - 1 : 0);
+		if (at == 0)
+			first_changed(k, w, depth, first);
+		shrink(k, w->slot[depth]);
+		return;
 	}
-	*left = *right = 0;
+	assert(false && "the last element is no node's");
 }
 
-/* Makes one tree of two, all of `left` (of that size) before all of `right`. */
-static void join(const struct tree_kind *k, uint32_t left, uint32_t left_size, uint32_t right, uint32_t *root)
+/* A root with one child is none; a tree of one element has no nodes. */
+static void lower_root(const struct tree_kind *k, struct tree *t)
 {
-	while (left != 0 && right != 0) {
-		if (priority(k, left) > priority(k, right)) {
-			struct tree_node *n = tree_node(k, left);
-
-			*root = left;
-			root = &n->right;
-			left_size -= n->rank;
-			left = n->right;
-		} else {
-			struct tree_node *n = tree_node(k, right);
-
-			*root = right;
-			root = &n->left;
-			n->rank += left_size;
-			right = n->left;
-		}
+	while (t->root->level > 0 && (t->root->count == 0 || t->count == 1)) {
+		struct tree_node *top = t->root;
+		t->root = children(top)[0];
+		node_free(k, top);
 	}
-	*root = left ? left : right;
-}
-
-void tree_insert(const struct tree_kind *k, uint32_t *root, uint32_t element)
-{
-	struct tree_node *fresh = tree_node(k, element);
-	uint32_t mine = priority(k, element);
-
-	while (*root != 0 && priority(k, *root) > mine) {
-		struct tree_node *n = tree_node(k, *root);
-
-		if (k->compare(k, element, *root) < 0) {
-			n->rank++;
-			root = &n->left;
-		} else {
-			root = &n->right;
-		}
-	}
-	assert(*root != element);
-	uint32_t below = *root, before = elements_before(k, below, element);
-	fresh->rank = before + 1;
-	split(k, below, before, &fresh->left, &fresh->right);
-	*root = element;
-}
-
-void tree_append(const struct tree_kind *k, uint32_t *root, uint32_t element)
-{
-	struct tree_node *fresh = tree_node(k, element);
-	uint32_t mine = priority(k, element);
-
-	while (*root != 0 && priority(k, *root) > mine)
-		root = &tree_node(k, *root)->right;
-	*fresh = (struct tree_node){.left = *root, .rank = tree_size(k, *root) + 1};
-	*root = element;
-}
-
-void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element)
-{
-	while (*root != element) {
-		assert(*root != 0);
-		struct tree_node *n = tree_node(k, *root);
-
-		if (k->compare(k, element, *root) < 0) {
-			n->rank--;
-			root = &n->left;
-		} else {
-			root = &n->right;
-		}
-	}
-	struct tree_node *gone = tree_node(k, element);
-	join(k, gone->left, gone->rank - 1, gone->right, root);
-	*gone = (struct tree_node){0};
-}
-
-bool tree_has(const struct tree_kind *k, uint32_t root, uint32_t element)
-{
-	while (root != 0 && root != element) {
-		const struct tree_node *n = tree_node(k, root);
-
-		root = k->compare(k, element, root) < 0 ? n->left : n->right;
-	}
-	return root != 0;
-}
-
-uint32_t tree_at(const struct tree_kind *k, uint32_t root, uint32_t place)
-{
-	for (;;) {
-		assert(root != 0);
-		const struct tree_node *n = tree_node(k, root);
-
-		if (place + 1 == n->rank)
-			return root;
-		if (place < n->rank) {
-			root = n->left;
-		} else {
-			place -= n->rank;
-			root = n->right;
-		}
+	if (t->count == 1) {
+		struct tree_node *leaf = t->root;
+		t->only = elements(leaf)[0];
+		node_free(k, leaf);
 	}
 }
 
-uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key)
+void tree_remove(const struct tree_kind *k, struct tree *t, uint32_t element)
 {
-	uint32_t count = 0;
+	struct sought s;
+	struct way w;
 
-	while (root != 0) {
-		const struct tree_node *n = tree_node(k, root);
-
-		if (k->compare_key(k, root, key) < 0) {
-			count += n->rank;
-			root = n->right;
-		} else {
-			root = n->left;
-		}
+	assert(t->count > 0);
+	if (--t->count == 0) {
+		assert(t->only == element);
+		*t = (struct tree){0};
+		return;
 	}
-	return count;
-}
-
-static void prefetch(const struct tree_kind *k, uint32_t element)
-{
-	if (element != 0)
-		__builtin_prefetch(tree_node(k, element));
-}
-
-static void before_together(const struct tree_kind *k, const uint32_t roots[], unsigned count,
-                            const void *key, uint32_t before[])
-{
-	uint32_t at[TREE_TOGETHER];
-	unsigned going = count;
-
-	memcpy(at, roots, count * sizeof(at[0]));
-	memset(before, 0, count * sizeof(before[0]));
-	while (going > 0) {
-		going = 0;
-		for (unsigned i = 0; i < count; i++) {
-			if (at[i] == 0)
-				continue;
-			const struct tree_node *n = tree_node(k, at[i]);
-			bool is_before = k->compare_key(k, at[i], key) < 0;
-			before[i] += is_before ? n->rank : 0;
-			at[i] = is_before ? n->right : n->left;
-			prefetch(k, at[i]);
-			going++;
-		}
+	sought_init(&s, k, element);
+	go_down(t, &s, &w);
+	struct tree_node *leaf = *w.slot[w.depth];
+	unsigned at = index_in(leaf, &s);
+	key_remove(leaf, at);
+	if (leaf->count == 0) {
+		drop_empty(k, &w);
+	} else {
+		if (at == 0)
+			first_changed(k, &w, w.depth, elements(leaf)[0]);
+		shrink(k, w.slot[w.depth]);
 	}
+	lower_root(k, t);
 }
 
-void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key,
-                      uint32_t before[])
+/* As deep as the tree is high. */ /* NOLINTNEXTLINE(misc-no-recursion) */
+static void free_below(const struct tree_kind *k, struct tree_node *n)
 {
-	for (unsigned done = 0; done < count; done += TREE_TOGETHER) {
-		unsigned left = count - done;
+	for (unsigned i = 0; n->level > 0 && i <= n->count; i++)
+		free_below(k, children(n)[i]);
+	node_free(k, n);
+}
 
-		before_together(k, roots + done, left < TREE_TOGETHER ? left : TREE_TOGETHER, key, before + done);
+void tree_done(const struct tree_kind *k, struct tree *t)
+{
+	if (t->count > 1)
+		free_below(k, t->root);
+	*t = (struct tree){0};
+}
+
+/* ---- places */
+
+static const struct tree_node *leaf_at(const struct tree *t, uint32_t *place)
+{
+	const struct tree_node *n = t->root;
+
+	while (n->level > 0) {
+		const uint32_t *size = sizes(n);
+		unsigned i = 0;
+		while (*place >= size[i])
+			*place -= size[i++];
+		n = children(n)[i];
 	}
+	return n;
 }
 
-void tree_approach(struct tree_way ways[], unsigned count)
+uint32_t tree_at(const struct tree *t, uint32_t place)
 {
-	while (count > 0) {
-		unsigned going = 0;
-		for (unsigned i = 0; i < count; i++) {
-			struct tree_way way = ways[i];
-			if (way.root == 0 || way.root == way.element)
-				continue;
-			const struct tree_node *n = tree_node(way.kind, way.root);
-			way.root = way.kind->compare(way.kind, way.element, way.root) < 0 ? n->left : n->right;
-			prefetch(way.kind, way.root);
-			ways[going++] = way;
-		}
-		count = going;
+	assert(place < t->count);
+	if (t->count == 1)
+		return t->only;
+	const struct tree_node *leaf = leaf_at(t, &place);
+	return elements(leaf)[place];
+}
+
+static uint32_t count_before(const struct tree *t, struct sought *s)
+{
+	uint32_t before = 0;
+
+	if (t->count < 2)
+		return t->count == 1 && sought_to(s, t->only, 0) > 0;
+	const struct tree_node *n = t->root;
+	while (n->level > 0) {
+		unsigned at = place_in(n, s, false);
+		for (unsigned i = 0; i < at; i++)
+			before += sizes(n)[i];
+		n = children(n)[at];
+		fetch(n);
 	}
+	return before + place_in(n, s, false);
 }
 
-/* On the stack are the elements that are still to come and whose left side has been dealt with. What comes
- * right after one of them is fetched early. */
-static void push(struct tree_walk *w, uint32_t element)
+uint32_t tree_before(const struct tree_kind *k, const struct tree *t, const struct tree_key *key)
 {
-	w->stack[w->top++ % TREE_WALK_DEPTH] = element;
-	if (w->held < TREE_WALK_DEPTH)
-		w->held++;
-	else
-		w->forgot = true;
-	prefetch(w->kind, tree_node(w->kind, element)->right);
+	struct sought s = {.kind = k, .known = k->words, .key = *key};
+
+	return count_before(t, &s);
 }
 
-static void seek(struct tree_walk *w)
+uint32_t tree_before_element(const struct tree_kind *k, const struct tree *t, uint32_t element)
 {
-	uint32_t at = w->root, place = w->place;
+	struct sought s;
 
-	w->forgot = false;
-	while (at != 0) {
-		const struct tree_node *n = tree_node(w->kind, at);
-
-		if (place < n->rank)
-			push(w, at);
-		if (place + 1 == n->rank)
-			return;
-		if (place < n->rank) {
-			at = n->left;
-		} else {
-			place -= n->rank;
-			at = n->right;
-		}
-	}
+	sought_init(&s, k, element);
+	return count_before(t, &s);
 }
 
-void tree_walk_from(struct tree_walk *w, const struct tree_kind *k, uint32_t root, uint32_t place)
+void tree_walk_from(struct tree_walk *w, const struct tree *t, uint32_t place)
 {
-	w->kind = k;
-	w->root = root;
-	w->place = place;
-	w->top = w->held = 0;
-	seek(w);
+	*w = (struct tree_walk){.tree = t, .place = place};
 }
 
 uint32_t tree_walk_next(struct tree_walk *w)
 {
-	if (w->held == 0 && w->forgot)
-		seek(w);
-	if (w->held == 0)
-		return 0;
-	uint32_t element = w->stack[--w->top % TREE_WALK_DEPTH];
-	w->held--;
+	if (w->next == w->end) {
+		if (w->place >= w->tree->count)
+			return 0;
+		if (w->tree->count == 1) {
+			w->next = &w->tree->only;
+			w->end = w->next + 1;
+		} else {
+			uint32_t place = w->place;
+			const struct tree_node *leaf = leaf_at(w->tree, &place);
+			w->next = elements(leaf) + place;
+			w->end = elements(leaf) + leaf->count;
+		}
+	}
 	w->place++;
-	for (uint32_t at = tree_node(w->kind, element)->right; at != 0; at = tree_node(w->kind, at)->left)
-		push(w, at);
-	return element;
+	return *w->next++;
 }

@@ -1,74 +1,68 @@
-/* tree: an ordered set of slab elements that can count: a treap whose priorities are a hash of the
- * element's number (Seidel and Aragon, "Randomized search trees", 1996). Each node knows its rank in its
- * own subtree, which is what makes places and ranks cost one way down. An element embeds one struct
- * tree_node for each tree that it can be in: 12 bytes, no allocation. Insert, remove, rank and select are
- * O(log n) and touch only the nodes on the way. Loop's thread only. */
+/* tree: an ordered set of numbered elements that can count: a B+tree (Bayer and McCreight 1972, Comer 1979)
+ * whose nodes know how many elements are below each child, which is what makes places and ranks cost one way
+ * down.
+ *
+ * An element is ordered by its sort key, a row of 64-bit words, which stays with the element: a node has the
+ * elements' numbers and 32 bits of each key, those behind what all keys in the node have in common (the
+ * prefix-compressed heads of Graefe and Larson, "B-tree indexes and CPU caches", 2001). So a way down reads
+ * a few cache lines of nodes, and of the elements nearly none. 8 bytes an element in full nodes, which is what
+ * adding at either end leaves behind; nodes are freed when empty, which costs less than merging them earlier
+ * (Johnson and Shasha, "B-trees with inserts and deletes: why free-at-empty is better than merge-at-half", 1993).
+ * Insert, remove, rank and select are O(log n). Loop's thread only. */
 #pragma once
-#include "daemon/slab.h"
 #include <stdbool.h>
+#include <stdint.h>
 
-struct tree_node {
-	uint32_t left, right;
-	uint32_t rank; /* 1 + the size of the left subtree */
+struct tree_node; /* opaque */
+
+/* All zero: empty. */
+struct tree {
+	union {
+		struct tree_node *root;
+		uint32_t only;       /* count 1: no node is needed */
+	};
+	uint32_t count;
 };
 
-/* What all trees of one order over one slab share. */
+/* What all trees of one order share. */
 struct tree_kind {
-	const struct slab *slab;
-	size_t node_at;
-	uint32_t seed; /* of the priorities. Random in the daemon: nobody outside can aim for a deep tree */
-	/* <0: a before b. Never 0 for two elements. */
-	int (*compare)(const struct tree_kind *kind, uint32_t a, uint32_t b);
-	/* where the element stands to a key: <0 the element is before it */
-	int (*compare_key)(const struct tree_kind *kind, uint32_t element, const void *key);
+	/* Word n of the element's key, 0 behind its end. Keys are compared word by word as numbers; no two elements of
+	 * one tree have the same. It must not change while the element is in a tree. */
+	uint64_t (*word)(const struct tree_kind *k, uint32_t element, unsigned n);
+	const void *context; /* for `word` */
+	unsigned words;      /* of the longest key, at most TREE_KEY_WORDS */
+	uint64_t *bytes;     /* memory of all nodes, kept here */
 };
 
-static inline struct tree_node *tree_node(const struct tree_kind *k, uint32_t element)
-{
-	return (struct tree_node *)((char *)slab_at(k->slab, element) + k->node_at);
-}
+enum { TREE_KEY_WORDS = 25 };
 
-/* A tree is its root: uint32_t, 0 when empty. */
-void tree_insert(const struct tree_kind *k, uint32_t *root, uint32_t element);
-/* The element comes behind all that are in the tree: compares nothing, and goes down the right edge only, which
- * is short and stays in the cache. */
-void tree_append(const struct tree_kind *k, uint32_t *root, uint32_t element);
-/* It must be in the tree, its key unchanged since. */
-void tree_remove(const struct tree_kind *k, uint32_t *root, uint32_t element);
-/* The element has the key that it was, or would be, inserted with. */
-bool tree_has(const struct tree_kind *k, uint32_t root, uint32_t element);
-/* O(log n) too: the right edge is added up. */
-uint32_t tree_size(const struct tree_kind *k, uint32_t root);
-uint32_t tree_at(const struct tree_kind *k, uint32_t root, uint32_t place); /* 0-based */
+/* A place in the order: before all elements whose key is not smaller. */
+struct tree_key {
+	uint64_t words[TREE_KEY_WORDS];
+};
+
+/* <0: a before b; 0 only of the same element. */
+int tree_compare(const struct tree_kind *k, uint32_t a, uint32_t b);
+
+void tree_insert(const struct tree_kind *k, struct tree *t, uint32_t element);
+/* The element comes behind all that are in the tree: compares nothing. */
+void tree_append(const struct tree_kind *k, struct tree *t, uint32_t element);
+/* It must be in the tree. */
+void tree_remove(const struct tree_kind *k, struct tree *t, uint32_t element);
+/* Frees the nodes; the elements need not be there any more. */
+void tree_done(const struct tree_kind *k, struct tree *t);
+
+uint32_t tree_at(const struct tree *t, uint32_t place); /* 0-based */
 /* How many elements are before the key. */
-uint32_t tree_before(const struct tree_kind *k, uint32_t root, const void *key);
+uint32_t tree_before(const struct tree_kind *k, const struct tree *t, const struct tree_key *key);
+/* How many are before this one, which may be in another tree of the kind. */
+uint32_t tree_before_element(const struct tree_kind *k, const struct tree *t, uint32_t element);
 
-/* Memory, not comparing, is what a large tree costs: each step down waits for one cache line. So where
- * several ways lead down, these go them all together, a level at a time, and the waits overlap. */
-
-/* tree_before in many trees of one kind. */
-enum { TREE_TOGETHER = 16 };
-void tree_before_each(const struct tree_kind *k, const uint32_t roots[], unsigned count, const void *key,
-                      uint32_t before[]);
-
-/* Goes elements' ways down several trees; nothing comes of it but that the nodes are in the cache. Worth it
- * before elements are inserted into or removed from many large trees. */
-struct tree_way {
-	const struct tree_kind *kind;
-	uint32_t root, element; /* root is used up */
-};
-void tree_approach(struct tree_way ways[], unsigned count);
-
-/* Walking forwards from a place: O(log n) to start, O(1) amortised a step. The stack is a ring: a tree
- * whose left turns are deeper (none of 2^32 elements is, in practice) makes the walk forget the oldest and
- * find them again from the place. */
-enum { TREE_WALK_DEPTH = 32 };
+/* Walking forwards from a place: O(log n) each 64 elements. The tree must not change meanwhile. */
 struct tree_walk {
-	const struct tree_kind *kind;
-	uint32_t root, place;
-	uint32_t top, held; /* next slot (mod TREE_WALK_DEPTH), slots in use */
-	bool forgot;
-	uint32_t stack[TREE_WALK_DEPTH];
+	const struct tree *tree;
+	uint32_t place;       /* of what comes next */
+	const uint32_t *next, *end;
 };
-void tree_walk_from(struct tree_walk *w, const struct tree_kind *k, uint32_t root, uint32_t place);
+void tree_walk_from(struct tree_walk *w, const struct tree *t, uint32_t place);
 uint32_t tree_walk_next(struct tree_walk *w); /* 0: the end */

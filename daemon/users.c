@@ -2,6 +2,7 @@
 #include "proto/mem.h"
 #include <stdlib.h>
 #define uthash_malloc(size) mem_alloc(size)
+#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash)
 #include <uthash.h>
 
 struct users_entry {

@@ -92,6 +92,21 @@ uint64_t window_sum(struct window *w)
 	return XXH3_64bits_digest(w->hash);
 }
 
+void window_hash(struct window *w, XXH3_state_t *hash)
+{
+	hash_to_here(w);
+	XXH3_copyState(hash, w->hash);
+}
+
+void window_go_on(struct window *w, uint64_t at, const XXH3_state_t *hash, int error)
+{
+	XXH3_copyState(w->hash, hash);
+	w->hashed = w->base = at;
+	w->here = w->len = 0;
+	w->error = error;
+	w->end = error != 0;
+}
+
 static void read_from_start(struct window *w, uint64_t bytes,
                             void (*each)(void *argument, const char *at, size_t len), void *argument)
 {

@@ -39,6 +39,12 @@ int window_peek(struct window *w);      /* the next byte, -1 at the end */
 int window_peek_text(struct window *w); /* the same after white space */
 uint64_t window_sum(struct window *w);  /* XXH3 of everything before here; never go back behind it */
 
+/* For who reads the file himself from here on: *hash gets the state of XXH3 here. And back: the window
+ * stands at the offset `at`, with the hash of everything before it; error: errno of a read that failed
+ * there, as if the window had read. */
+void window_hash(struct window *w, XXH3_state_t *hash);
+void window_go_on(struct window *w, uint64_t at, const XXH3_state_t *hash, int error);
+
 /* Reads the file again from its start, on its own: the line (from 1) that the byte at offset `at` stands in;
  * the XXH3 of the first `bytes`. */
 uint64_t window_line(struct window *w, uint64_t at);

@@ -41,7 +41,7 @@ static inline struct block_bits block_bits(const char at[BLOCK_BYTES])
 {
 	__m128i part[4], folded[4];
 	for (int i = 0; i < 4; i++) {
-		part[i] = _mm_loadu_si128((const __m128i *)(const void *)(at + 16 * i));
+		part[i] = _mm_loadu_si128((const __m128i *)(const void *)(at + (size_t)16 * i));
 		folded[i] = _mm_or_si128(part[i], _mm_set1_epi8(0x20)); /* [ ] and { } differ in this bit */
 	}
 	return (struct block_bits){block_equal(part, '"'), block_equal(part, '\\'), block_equal(folded, '{'),

@@ -175,7 +175,7 @@ const char *fault_did_you_mean(struct span typed, const char *const *names)
 		if (name.len > NAME_MAX_LEN)
 			continue;
 		unsigned d = distance(typed, name);
-		if (d < nearest_distance && d * 2 < typed.len) {
+		if (d < nearest_distance && (size_t)d * 2 < typed.len) {
 			nearest_distance = d;
 			nearest = *names;
 		}

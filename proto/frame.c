@@ -155,7 +155,7 @@ static enum frame_next more(struct frame *f)
 		drop_everything(f);
 		if (!f->lent)
 			buf_trim(&f->in, FRAME_KEEP);
-	} else if (!f->lent && f->in.cap > 8 * FRAME_KEEP && f->in.cap / 8 > pending) {
+	} else if (!f->lent && f->in.cap > (size_t)8 * FRAME_KEEP && f->in.cap / 8 > pending) {
 		compact(f);
 		set_capacity(f, pending * 2 > FRAME_KEEP ? pending * 2 : FRAME_KEEP);
 	}

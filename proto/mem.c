@@ -1,7 +1,9 @@
 #include "proto/mem.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -31,6 +33,19 @@ void *mem_aligned(size_t alignment, size_t bytes)
 	if (!at)
 		give_up();
 	return at;
+}
+
+/* Where it fails, the pages come one by one, as ever. */
+void mem_will_fill(void *at, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = ((uintptr_t)at + page - 1) & ~(page - 1), end = ((uintptr_t)at + bytes) & ~(page - 1);
+	if (start < end)
+		madvise((char *)at + (start - (uintptr_t)at), end - start, MADV_POPULATE_WRITE);
+#else
+	(void)at, (void)bytes;
+#endif
 }
 
 void *mem_zero(size_t bytes)

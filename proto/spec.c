@@ -406,7 +406,7 @@ static const struct spec_rule job_delete_rules[] = {
 	 "created_at": "2026-11-22T16:50:02.000300+00:00", "size_bytes": 23}
 #define EXPANDED(...) JSON(__VA_ARGS__)
 
-#define ROW(list) .params = list, .param_count = COUNT(list)
+#define ROW(list) .params = (list), .param_count = COUNT(list)
 #define E(code) (1u << FAULT_##code)
 #define E_WRITE (E(NOT_DURABLE) | E(OUTCOME_UNKNOWN))
 

@@ -19,13 +19,13 @@ LAYERS = [
     {"journal"},
     {"budget", "chain", "fold", "merge", "payload", "repair"},
     {"check"},
-    {"load", "finding", "segment_read", "snapshot_read", "window"},
+    {"load", "finding", "segment_read", "snapshot_read", "lines", "window"},
     {"table", "job", "run", "artifact"},
     {"record", "members"},
-    {"state_dir", "segment", "snapshot"},
+    {"state_dir", "segment", "snapshot", "mark"},
     {"flush", "spares"},
     {"disk"},
-    {"tree", "hash", "slab", "shelf", "log", "conf_file", "notify", "users", "roles", "retention"},
+    {"tree", "hash", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},
 ]
 
 

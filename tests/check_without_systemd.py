@@ -1,4 +1,4 @@
-"""Built without libsystemd, the daemon starts, serves and stops as ever, and no unit is installed."""
+"""Built without libsystemd and libseccomp, the daemon starts, serves and stops as ever, and no unit is installed."""
 import os
 import subprocess
 import sys
@@ -13,7 +13,7 @@ SOURCE = sys.argv.pop(1)
 class WithoutSystemd(unittest.TestCase):
     def test_everything_else_works(self):
         with tempfile.TemporaryDirectory() as home:
-            subprocess.run(["meson", "setup", f"{home}/build", SOURCE, "-Dsystemd=disabled", "-Dtests=false", "--prefix=/usr",
+            subprocess.run(["meson", "setup", f"{home}/build", SOURCE, "-Dsystemd=disabled", "-Dseccomp=disabled", "-Dtests=false", "--prefix=/usr",
                             "--sysconfdir=/etc"], check=True, capture_output=True)
             subprocess.run(["ninja", "-C", f"{home}/build"], check=True, capture_output=True)
             daemon = f"{home}/build/daemon/persistd"

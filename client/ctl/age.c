@@ -19,12 +19,12 @@ static struct tm broken_down(const struct screen *s, int64_t micros)
 {
 	/* rounded down, before 1970 too */
 	time_t seconds = micros / SECOND - (micros % SECOND < 0);
-	struct tm tm = {0};
+	struct tm tm = {0}; /* years of 64-bit microseconds fit: nothing can fail */
 
 	if (s->utc)
-		gmtime_r(&seconds, &tm);
+		(void)gmtime_r(&seconds, &tm);
 	else
-		localtime_r(&seconds, &tm);
+		(void)localtime_r(&seconds, &tm);
 	return tm;
 }
 

@@ -19,7 +19,7 @@ static void put(const char *before, struct span text)
 	buf_text(&line, before);
 	screen_fit(&line, text, utf8());
 	buf_char(&line, '\n');
-	fwrite(line.at, 1, line.len, stderr);
+	(void)fwrite(line.at, 1, line.len, stderr);
 }
 
 static void say(const char *format, va_list args)

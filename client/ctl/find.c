@@ -48,7 +48,7 @@ static enum exit_status params_of(struct invocation *i, struct buf *out)
 {
 	static const char *const mine[] = {"key", "value", NULL};
 	OWNED_BUF key = {0}, value = {0};
-	struct span key_text, value_text;
+	struct span key_text = {0}, value_text = {0};
 	char command[64];
 	enum exit_status status;
 

@@ -66,7 +66,7 @@ static void add_name(struct walk *w, struct span raw)
 static void step(struct walk *w)
 {
 	struct level *l = &w->levels[w->depth - 1];
-	struct span name, value;
+	struct span name = {0}, value;
 	bool more = l->array ? scan_next_element(&l->it, &value) : scan_next_member(&l->it, &name, &value);
 
 	w->path.len = l->path_len;

@@ -329,7 +329,7 @@ static void say_how_many(const struct listing *l)
 		records = spec_record_name(l->table_id);
 	buf_printf(&line, " %s; --all or --limit N for more\n", records);
 	print_flush();
-	fwrite(line.at, 1, line.len, stderr);
+	(void)fwrite(line.at, 1, line.len, stderr);
 }
 
 static enum exit_status put_end(struct listing *l)

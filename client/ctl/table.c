@@ -226,11 +226,10 @@ static enum exit_status print_titles(const struct table *t)
 	unsigned last = last_column(t);
 
 	for (unsigned i = 0; i < t->count; i++) {
-		unsigned width = screen_width(span_of(t->columns[i].title));
 		__attribute__((cleanup(buf_free))) struct buf title = {0};
 		if (t->widths[i] == 0)
 			continue;
-		width = screen_cut(&title, span_of(t->columns[i].title), t->widths[i], t->screen->utf8);
+		unsigned width = screen_cut(&title, span_of(t->columns[i].title), t->widths[i], t->screen->utf8);
 		if (t->columns[i].right)
 			screen_pad(&line, t->widths[i] - width);
 		paint_text(&line, t->screen, PAINT_TITLE, buf_as_span(&title));

@@ -14,7 +14,8 @@ static void watched(unsigned short columns, void (*body)(void))
 {
 	struct winsize size = {.ws_row = 50, .ws_col = columns};
 	int ends[2], saved = dup(STDERR_FILENO);
-	ssize_t len;
+	size_t len = 0;
+	ssize_t n;
 
 	if (columns > 0)
 		ck_assert_int_eq(openpty(&ends[0], &ends[1], NULL, NULL, &size), 0);
@@ -24,8 +25,9 @@ static void watched(unsigned short columns, void (*body)(void))
 	body();
 	fprintf(stderr, "!");
 	dup2(saved, STDERR_FILENO);
-	len = read(ends[0], seen, sizeof seen - 1);
-	seen[len > 0 ? len : 0] = '\0';
+	/* a terminal hands over what was written piece by piece */
+	for (seen[0] = '\0'; len == 0 || seen[len - 1] != '!'; seen[len += n] = '\0')
+		ck_assert_int_gt(n = read(ends[0], seen + len, sizeof seen - 1 - len), 0);
 	close(ends[0]);
 	close(ends[1]);
 	close(saved);

@@ -527,6 +527,13 @@ static int ram_unlinkat(void *context, int dir, const char *name)
 	return number ? fail(number) : 0;
 }
 
+/* only what somebody else has written gets a second name, and here is nobody else */
+static int ram_linkat(void *context, int dir, const char *name, const char *second)
+{
+	(void)context, (void)dir, (void)name, (void)second;
+	return fail(ENOSYS);
+}
+
 static int ram_mkdirat(void *context, int dir, const char *name, mode_t mode)
 {
 	struct ram_disk *d = context;
@@ -609,6 +616,7 @@ static const struct disk_ops ram_ops = {
 	.fdatasync = ram_fsync,
 	.renameat = ram_renameat,
 	.unlinkat = ram_unlinkat,
+	.linkat = ram_linkat,
 	.mkdirat = ram_mkdirat,
 	.fchmod = ram_fchmod,
 	.fstat = ram_fstat,

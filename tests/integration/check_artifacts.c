@@ -209,6 +209,28 @@ START_TEST(a_payload_that_is_no_JSON_can_be_read_raw)
 }
 END_TEST
 
+/* A reply has to be UTF-8: what is not cannot stand in it, not even as a string. */
+START_TEST(a_payload_that_is_no_text_is_refused_by_name_instead_of_sent_as_a_line_that_nobody_can_read)
+{
+	file_write(daemon_path(d, "artifacts/bytes.json"), "\"a\n\xff\"", 5);
+	json_t *error = client_refused(c, INVALID_PARAMS, "artifact.read", JSON({"id":"bytes","raw":true}));
+	expect_fault(error, "invalid_params", "raw", "artifacts/bytes.json");
+	ck_assert_msg(strstr(text_at(error, "message"), "UTF-8 at byte 3"), "%s", text_at(error, "message"));
+}
+END_TEST
+
+START_TEST(a_payload_nested_too_deep_for_a_reply_can_be_read_raw)
+{
+	char text[4096] = "";
+	memset(text, '[', 2048);
+	memset(text + 2048, ']', 2048);
+	file_write(daemon_path(d, "artifacts/deep.json"), text, 4096);
+	expect_fault(client_refused(c, INVALID_PARAMS, "artifact.read", JSON({"id":"deep"})), "invalid_params", "raw", "raw");
+	json_t *back = client_call(c, "artifact.read", JSON({"id":"deep","raw":true}));
+	ck_assert_uint_eq(strlen(text_at(back, "payload")), 4096);
+}
+END_TEST
+
 START_TEST(a_payload_that_somebody_removed_is_said_to_be_missing)
 {
 	json_t *artifact = save(JSON({"run_id":"run-1","payload":1}));
@@ -238,6 +260,31 @@ START_TEST(reads_see_artifacts_saved_before_them_on_the_connection)
 END_TEST
 
 /* ---- listing, deleting, restarting */
+
+/* Who is gone before its change is on the disk: the read behind it is begun when nobody waits for it any more. */
+START_TEST(readers_that_hang_up_leave_nothing_behind_that_counts_against_the_others)
+{
+	static const char lines[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.ping\"}\n"
+	                            "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"job.save\",\"params\":{\"job\":{\"id\":\"a\"}}}\n"
+	                            "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"artifact.read\",\"params\":{\"id\":\"a\"}}\n";
+
+	for (int i = 0; i < 200; i++) {
+		struct client *gone = client_open(d);
+		ck_assert_uint_eq(client_push(gone, lines, sizeof lines - 1, 1000), sizeof lines - 1);
+		client_close(gone);
+	}
+	json_t *stats = client_call(c, "server.stats", NULL);
+	for (long long until = clock_ms() + DEADLINE_MS;
+	     whole_at(stats, "connections.accepted") < 201 || whole_at(stats, "connections.open") > 1;
+	     stats = client_call(c, "server.stats", NULL))
+		ck_assert_int_lt(clock_ms(), until);
+	client_call(c, "server.flush", NULL);
+	stats = client_call(c, "server.stats", NULL);
+	ck_assert_int_gt(whole_at(json_object_get(value_at(stats, "methods"), "job.save"), "calls"), 0);
+	ck_assert_int_eq(whole_at(stats, "backpressure.calls_in_flight"), 0);
+	ck_assert_int_eq(whole_at(stats, "backpressure.bytes_in_flight"), 0);
+}
+END_TEST
 
 START_TEST(artifacts_are_listed_newest_first_by_run_and_kind)
 {
@@ -332,8 +379,11 @@ int main(void)
 	tcase_add_test(reading, a_link_planted_among_the_artifacts_is_not_followed);
 	tcase_add_test(reading, a_payload_that_has_no_record_can_be_read_by_its_id);
 	tcase_add_test(reading, a_payload_that_is_no_JSON_can_be_read_raw);
+	tcase_add_test(reading, a_payload_that_is_no_text_is_refused_by_name_instead_of_sent_as_a_line_that_nobody_can_read);
+	tcase_add_test(reading, a_payload_nested_too_deep_for_a_reply_can_be_read_raw);
 	tcase_add_test(reading, a_payload_that_somebody_removed_is_said_to_be_missing);
 	tcase_add_test(reading, reads_see_artifacts_saved_before_them_on_the_connection);
+	tcase_add_test(reading, readers_that_hang_up_leave_nothing_behind_that_counts_against_the_others);
 
 	TCase *keeping = integration_case(suite, "keeping", setup, teardown);
 	tcase_add_test(keeping, artifacts_are_listed_newest_first_by_run_and_kind);

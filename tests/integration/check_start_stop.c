@@ -135,6 +135,31 @@ START_TEST(a_state_directory_that_is_a_file_is_refused)
 }
 END_TEST
 
+static bool status_has(pid_t pid, const char *line)
+{
+	char path[64], text[8192];
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	FILE *file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	size_t len = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	return strstr(text, line) != NULL;
+}
+
+START_TEST(what_the_daemon_does_not_need_it_gives_up_unless_it_is_told_not_to)
+{
+	unsetenv("PERSISTD_SANDBOX"); /* coverage is measured without */
+	daemon_start(d, NULL);
+	ck_assert(status_has(d->pid, "\nNoNewPrivs:\t1\n"));
+	ck_assert(status_has(d->pid, "\nSeccomp:\t2\n"));
+	daemon_restart(d, ARGS("--sandbox", "off"));
+	ck_assert(status_has(d->pid, "\nNoNewPrivs:\t0\n"));
+	ck_assert_ptr_nonnull(strstr(daemon_errors(d), "not confined: --sandbox says so"));
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(the_state_directory_is_made_and_is_the_owner_s_alone)
 {
 	struct stat status;
@@ -192,6 +217,58 @@ START_TEST(a_directory_that_is_there_keeps_its_mode_unless_another_is_said)
 	file_write(d->errors, "", 0);
 	daemon_restart(d, ARGS("--state-dir-mode", "0700"));
 	ck_assert_ptr_null(strstr(daemon_errors(d), "the mode becomes"));
+}
+END_TEST
+
+START_TEST(a_file_that_somebody_edits_meanwhile_is_kept_and_told_of)
+{
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"a"}}));
+	client_close(c);
+	daemon_restart(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"b"}}));
+	client_close(c);
+	file_write(daemon_path(d, "jobs.json"), "by hand", 7);
+	ck_assert_int_eq(unlink(daemon_path(d, "runs.json")), 0);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 0);
+	char *said = strstr(daemon_errors(d), "jobs.json was changed by somebody else while the daemon ran; what they wrote is kept as ");
+	ck_assert_msg(said, "%s", daemon_errors(d));
+	char *name = strstr(said, " as ") + 4;
+	name[strcspn(name, ",")] = '\0';
+	ck_assert_str_eq(daemon_file(d, name), "by hand");
+	ck_assert_ptr_nonnull(strstr(daemon_file(d, "jobs.json"), "{\"id\":\"b\""));
+}
+END_TEST
+
+START_TEST(without_its_lock_it_writes_nothing_more_and_ends)
+{
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"a"}}));
+	ck_assert_int_eq(unlink(daemon_path(d, "persistd.lock")), 0);
+	client_say(c, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"job.save\",\"params\":{\"job\":{\"id\":\"b\"}}}\n");
+	ck_assert_ptr_null(client_line_within(c, 5000));
+	client_close(c);
+	ck_assert_int_eq(daemon_wait(d), 75);
+	ck_assert_ptr_nonnull(strstr(daemon_errors(d), "somebody removed"));
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.get", JSON({"id":"a"}));
+	client_refused(c, -32001, "job.get", JSON({"id":"b"}));
+}
+END_TEST
+
+START_TEST(without_its_lock_it_folds_nothing)
+{
+	daemon_start(d, NULL);
+	c = client_open(d);
+	client_call(c, "job.save", JSON({"job":{"id":"a"}}));
+	ck_assert_int_eq(unlink(daemon_path(d, "persistd.lock")), 0);
+	ck_assert_int_eq(daemon_signal(d, SIGTERM), 75);
+	ck_assert_uint_eq(dir_count(daemon_path(d, "journal"), ".json"), 1);
+	ck_assert_ptr_null(strstr(daemon_file(d, "jobs.json"), "\"id\""));
 }
 END_TEST
 
@@ -643,6 +720,10 @@ int main(void)
 	tcase_add_test(files, a_socket_that_answers_is_not_taken_over_though_its_lock_is_free);
 	tcase_add_test(files, what_is_no_socket_is_left_alone);
 	tcase_add_test(files, a_state_directory_that_is_a_file_is_refused);
+	tcase_add_test(files, a_file_that_somebody_edits_meanwhile_is_kept_and_told_of);
+	tcase_add_test(files, without_its_lock_it_writes_nothing_more_and_ends);
+	tcase_add_test(files, without_its_lock_it_folds_nothing);
+	tcase_add_test(files, what_the_daemon_does_not_need_it_gives_up_unless_it_is_told_not_to);
 	tcase_add_test(files, the_state_directory_is_made_and_is_the_owner_s_alone);
 	tcase_add_test(files, a_directory_that_is_there_keeps_its_mode_unless_another_is_said);
 	tcase_add_test(files, members_of_the_group_may_read_what_state_dir_mode_shares);

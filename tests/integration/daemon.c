@@ -201,7 +201,8 @@ struct daemon *daemon_new(void)
 
 void daemon_spawn(struct daemon *d, const char *const *flags)
 {
-	const char *argv[FLAGS_MAX + 6] = {PERSISTD, "--state-dir", d->state, "--socket", d->socket};
+	const char *other = getenv("PERSISTD"); /* the same, built in another way */
+	const char *argv[FLAGS_MAX + 6] = {other ? other : PERSISTD, "--state-dir", d->state, "--socket", d->socket};
 	for (int i = 0; flags && flags[i]; i++) {
 		ck_assert_int_lt(i, FLAGS_MAX);
 		argv[5 + i] = flags[i];

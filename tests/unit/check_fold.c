@@ -11,6 +11,7 @@ static struct disk_dir state;
 static struct flush flush;
 static struct flush_job *job;
 static struct fold fold;
+static struct mark mark;
 static size_t records, handed_out, slices;
 static bool paced, thawed, done;
 
@@ -65,7 +66,8 @@ static void setup(void)
 	paced = thawed = done = false;
 	job = NULL;
 	ck_assert(disk_dir_open(&faulty.disk, &state, AT_FDCWD, scratch.path, "state", false, 0));
-	fold = (struct fold){.flush = &flush, .disk = &faulty.disk, .state = &state, .table = TABLE_RUNS,
+	mark = mark_of(&faulty.disk, &state, "runs.json");
+	fold = (struct fold){.flush = &flush, .disk = &faulty.disk, .state = &state, .table = TABLE_RUNS, .mark = &mark,
 	                     .slice = slice, .thaw = thaw, .paced = is_paced,
 	                     .done = on_done, .head = {.store = "01234567-89ab-4cde-8f01-23456789abcd",
 	                                               .revision = 7}};
@@ -116,21 +118,80 @@ START_TEST(a_fold_is_not_whole)
 }
 END_TEST
 
+static char *other_name(void)
+{
+	static char name[300];
+	snprintf(name, sizeof name, "%s/%s", scratch.path, fold.kept);
+	return name;
+}
+
+static void write_by_hand(const char *text)
+{
+	char path[300];
+	snprintf(path, sizeof path, "%s/runs.json", scratch.path);
+	FILE *file = fopen(path, "w");
+	fputs(text, file);
+	fclose(file);
+}
+
+START_TEST(what_somebody_wrote_into_a_snapshot_is_written_over)
+{
+	char text[32] = "";
+	run(3);
+	ck_assert_int_eq(fold.found, MARK_SAME);
+	write_by_hand("edited");
+	handed_out = 0;
+	thawed = done = false;
+	fold.head.updated_at = 1763878800000123;
+	run(2);
+	ck_assert_int_eq(fold.result, DISK_OK);
+	ck_assert_int_eq(fold.found, MARK_CHANGED);
+	ck_assert_str_eq(fold.kept, "runs.json.edited-20251123T062000.000123");
+	FILE *kept = fopen(other_name(), "r");
+	ck_assert_ptr_nonnull(kept);
+	ck_assert_ptr_nonnull(fgets(text, sizeof text, kept));
+	fclose(kept);
+	ck_assert_str_eq(text, "edited");
+	handed_out = 0;
+	thawed = done = false;
+	run(2);
+	ck_assert_int_eq(fold.found, MARK_SAME);
+}
+END_TEST
+
+START_TEST(a_snapshot_that_somebody_removed_is_not_noticed)
+{
+	char path[300];
+	run(3);
+	snprintf(path, sizeof path, "%s/runs.json", scratch.path);
+	ck_assert_int_eq(unlink(path), 0);
+	handed_out = 0;
+	thawed = done = false;
+	run(3);
+	ck_assert_int_eq(fold.found, MARK_REMOVED);
+	ck_assert_int_eq(fold.result, DISK_OK);
+}
+END_TEST
+
 START_TEST(a_fold_that_fails_leaves_a_file_or_a_frozen_table_behind)
 {
-	static const enum faulty_call calls[] = {FAULTY_OPENAT, FAULTY_WRITEV, FAULTY_FSYNC, FAULTY_RENAMEAT};
-	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-		for (unsigned nth = 1; nth < 3; nth++) {
-			handed_out = 0;
-			done = thawed = false;
-			faulty_disk_fail(&faulty, (struct faulty_plan){.call = calls[i], .nth = nth, .number = ENOSPC});
-			run(2 * FOLD_ROWS);
-			if (!faulty_disk_fired(&faulty))
-				continue;
-			ck_assert_int_ne(fold.result, DISK_OK);
+	/* the second file that is opened is the old one, to see whether somebody has changed it: not vital */
+	static const struct { enum faulty_call call; unsigned nth; bool vital; } faults[] = {
+		{FAULTY_OPENAT, 1, true}, {FAULTY_OPENAT, 2, false}, {FAULTY_OPENAT, 3, true}, {FAULTY_WRITEV, 1, true},
+		{FAULTY_WRITEV, 2, true}, {FAULTY_FSYNC, 1, true}, {FAULTY_FSYNC, 2, true}, {FAULTY_RENAMEAT, 1, true},
+	};
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		handed_out = 0;
+		done = thawed = false;
+		faulty_disk_fail(&faulty, (struct faulty_plan){.call = faults[i].call, .nth = faults[i].nth, .number = ENOSPC});
+		run(2 * FOLD_ROWS);
+		ck_assert(faulty_disk_fired(&faulty));
+		ck_assert_int_eq(fold.found, MARK_SAME);
+		ck_assert_int_eq(fold.result != DISK_OK, faults[i].vital);
+		if (faults[i].vital)
 			ck_assert_int_eq(fold.error.number, ENOSPC);
-			ck_assert_uint_eq(scratch_count(&scratch, ".", disk_is_tmp), 0);
-		}
+		ck_assert_uint_eq(scratch_count(&scratch, ".", disk_is_tmp), 0);
+	}
 }
 END_TEST
 
@@ -176,6 +237,8 @@ static Suite *suite(void)
 	TCase *c = tcase_create("fold");
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, a_fold_is_not_whole);
+	tcase_add_test(c, what_somebody_wrote_into_a_snapshot_is_written_over);
+	tcase_add_test(c, a_snapshot_that_somebody_removed_is_not_noticed);
 	tcase_add_test(c, a_fold_that_fails_leaves_a_file_or_a_frozen_table_behind);
 	tcase_add_test(c, a_fold_leaves_commits_no_room_or_rests_for_ever);
 	suite_add_tcase(s, c);

@@ -71,6 +71,28 @@ START_TEST(everything_is_found_at_every_size_while_buckets_split)
 }
 END_TEST
 
+START_TEST(a_load_that_said_how_much_comes_divides_no_bucket)
+{
+	static const unsigned said[] = {0, 1, 1023, 1024, 1025, 3000, 4095, 4096, 4097, 20000};
+
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+		close_hash();
+		open_hash();
+		hash_reserve(&hash, said[i]);
+		uint32_t buckets = hash.buckets;
+		ck_assert_uint_ge(buckets, said[i]);
+		for (unsigned n = 0; n < said[i]; n++)
+			add_number(n);
+		ck_assert_uint_eq(hash.buckets, buckets);
+		for (unsigned n = said[i]; n < said[i] + 5000; n++)
+			add_number(n); /* and it grows on from there */
+		ck_assert_uint_ge(hash.buckets, said[i] + 5000);
+		for (unsigned n = 0; n < said[i] + 5000; n++)
+			ck_assert_uint_eq(find_number(n), n + 1);
+	}
+}
+END_TEST
+
 START_TEST(what_is_removed_is_gone_and_the_rest_stays)
 {
 	enum { MANY = 5000 };
@@ -143,6 +165,7 @@ int main(void)
 
 	tcase_add_checked_fixture(c, open_hash, close_hash);
 	tcase_add_test(c, everything_is_found_at_every_size_while_buckets_split);
+	tcase_add_test(c, a_load_that_said_how_much_comes_divides_no_bucket);
 	tcase_add_test(c, what_is_removed_is_gone_and_the_rest_stays);
 	tcase_add_test(c, elements_of_one_hash_value_are_all_found);
 	tcase_add_test(c, two_tables_hash_differently_so_nobody_can_aim);

@@ -44,6 +44,60 @@ START_TEST(no_two_things_share_a_byte_whatever_comes_and_goes)
 }
 END_TEST
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+START_TEST(what_is_left_of_a_piece_is_used_again)
+{
+	struct shelf_piece none = {0}, p = none;
+	char *first = shelf_cut(&p, 600);
+	shelf_join(p);
+	p = shelf_lend();
+	ck_assert_ptr_eq(shelf_cut(&p, 600), first + 608);
+	shelf_join(p);
+	ck_assert_ptr_eq(shelf_lend().at, first + 2 * 608);
+	ck_assert_ptr_null(shelf_lend().at);
+}
+END_TEST
+#endif
+
+/* As a load does, here with one thread and several pieces. */
+START_TEST(what_other_threads_made_is_the_shelfs_from_then_on)
+{
+	enum { PIECES = 3 };
+	static unsigned char *at[THINGS];
+	static size_t bytes[THINGS];
+	struct shelf_piece pieces[PIECES];
+
+	srand(2);
+	for (unsigned i = 0; i < PIECES; i++)
+		pieces[i] = shelf_lend();
+	for (unsigned i = 0; i < THINGS; i++) {
+		struct shelf_piece *p = &pieces[rand() % PIECES];
+		bytes[i] = (size_t)rand() % (rand() % 9 ? 900 : LARGEST);
+		if (rand() % 4 == 0) {
+			unsigned char *none = shelf_cut(p, bytes[i]);
+			fill(none, bytes[i], 250);
+			shelf_uncut(p, none, bytes[i]);
+		}
+		at[i] = shelf_cut(p, bytes[i]);
+		ck_assert_uint_eq((uintptr_t)at[i] % 16, 0);
+		fill(at[i], bytes[i], i);
+	}
+	for (unsigned i = 0; i < PIECES; i++)
+		shelf_join(pieces[i]);
+	for (unsigned i = 0; i < THINGS; i += 2) {
+		ck_assert(is_whole(at[i], bytes[i], i));
+		shelf_give(at[i], bytes[i]);
+		bytes[i] = (size_t)rand() % LARGEST;
+		at[i] = shelf_take(bytes[i]);
+		fill(at[i], bytes[i], i);
+	}
+	for (unsigned i = 0; i < THINGS; i++) {
+		ck_assert(is_whole(at[i], bytes[i], i));
+		shelf_give(at[i], bytes[i]);
+	}
+}
+END_TEST
+
 START_TEST(what_was_given_back_is_what_the_next_of_its_size_gets)
 {
 	void *first = shelf_take(600), *second = shelf_take(600);
@@ -66,6 +120,10 @@ int main(void)
 	Suite *suite = suite_create("shelf");
 	TCase *tests = tcase_create("shelf");
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	tcase_add_test(tests, what_is_left_of_a_piece_is_used_again);
+#endif
+	tcase_add_test(tests, what_other_threads_made_is_the_shelfs_from_then_on);
 	tcase_add_test(tests, no_two_things_share_a_byte_whatever_comes_and_goes);
 	tcase_add_test(tests, what_was_given_back_is_what_the_next_of_its_size_gets);
 	suite_add_tcase(suite, tests);

@@ -72,6 +72,33 @@ START_TEST(a_time_cut_anywhere_or_with_a_nul_is_refused)
 }
 END_TEST
 
+/* The form that we write is read by itself; with one more digit it is not. */
+START_TEST(our_own_form_is_read_as_any_other)
+{
+	static const char *const texts[] = {"2026-11-22T16:50:00.123456+00:00", "0001-01-01T00:00:00.000000+00:00",
+	                                    "2024-02-29T23:59:59.999999+00:00", "9999-12-31T19:09:59.900000+00:00",
+	                                    "1900-02-28T00:00:00.000001+00:00"};
+	unsigned good = 0;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		for (size_t at = 0; at < STAMP_LEN; at++)
+			for (int c = 0; c < 256; c++) {
+				char own[STAMP_LEN + 1], other[STAMP_LEN + 2];
+				int64_t read = 0, expected = 0;
+				memcpy(own, texts[i], sizeof(own));
+				own[at] = (char)c;
+				memcpy(other, own, 26);
+				other[26] = '0';
+				memcpy(other + 27, own + 26, sizeof(own) - 26);
+				bool is_time = stamp_parse((struct span){own, STAMP_LEN}, &read);
+				ck_assert_msg(is_time == stamp_parse((struct span){other, STAMP_LEN + 1}, &expected) && read == expected,
+				              "%s: %lld, not %lld", own, (long long)read, (long long)expected);
+				good += is_time;
+			}
+	ck_assert_uint_gt(good, 500);
+}
+END_TEST
+
 START_TEST(known_moments_have_their_unix_time)
 {
 	int64_t micros;
@@ -138,6 +165,7 @@ int main(void)
 	tcase_add_loop_test(tests, what_is_no_time_is_refused_and_not_guessed, 0,
 	                    sizeof(refused) / sizeof(refused[0]));
 	tcase_add_test(tests, a_time_cut_anywhere_or_with_a_nul_is_refused);
+	tcase_add_test(tests, our_own_form_is_read_as_any_other);
 	tcase_add_test(tests, known_moments_have_their_unix_time);
 	tcase_add_test(tests, every_day_of_ten_thousand_years_comes_back_and_follows_the_one_before);
 	tcase_add_test(tests, a_moment_beyond_four_digits_of_years_is_clamped_not_garbled);

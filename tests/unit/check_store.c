@@ -50,6 +50,13 @@ static void commit(void *context, struct journal_batch *b)
 	in_flight = b;
 }
 
+/* 0: whatever is pending may be flushed early; else nothing is. */
+static uint64_t takes(void *context)
+{
+	(void)context;
+	return rand() % 2 ? 0 : UINT64_MAX;
+}
+
 static const char *id_name(int id)
 {
 	static char name[16];
@@ -257,7 +264,7 @@ static void begin(unsigned seed)
 {
 	srand(seed);
 	store = store_new(wall);
-	store_set_committer(store, (struct committer){.ready = ready, .commit = commit});
+	store_set_committer(store, (struct committer){.ready = ready, .commit = commit, .takes = takes});
 	memset(&committed, 0, sizeof committed);
 	memset(&latest, 0, sizeof latest);
 	memset(&fold, 0, sizeof fold);
@@ -298,7 +305,7 @@ START_TEST(anyone_sees_exactly_what_was_acknowledged)
 				refuse_on_pending();
 				break;
 			case 5:
-				store_flush(store);
+				rand() % 2 ? store_flush(store) : store_flush_early(store);
 				break;
 			case 6:
 				complete(rand() % 6 >= failing ? DISK_OK : rand() % 2 ? DISK_FAILED : DISK_UNKNOWN);

@@ -162,6 +162,13 @@ static int faulty_unlinkat(void *context, int dir, const char *name)
 	FAULTY(context, FAULTY_UNLINKAT, name, NULL, disk_system.unlinkat(NULL, dir, name));
 }
 
+/* only what somebody else has written gets a second name */
+static int faulty_linkat(void *context, int dir, const char *name, const char *second)
+{
+	(void)context;
+	return disk_system.linkat(NULL, dir, name, second);
+}
+
 static int faulty_mkdirat(void *context, int dir, const char *name, mode_t mode)
 {
 	FAULTY(context, FAULTY_MKDIRAT, name, NULL, disk_system.mkdirat(NULL, dir, name, mode));
@@ -206,6 +213,7 @@ static const struct disk_ops faulty_ops = {
 	.fdatasync = faulty_fdatasync,
 	.renameat = faulty_renameat,
 	.unlinkat = faulty_unlinkat,
+	.linkat = faulty_linkat,
 	.mkdirat = faulty_mkdirat,
 	.fchmod = faulty_fchmod,
 	.fstat = faulty_fstat,

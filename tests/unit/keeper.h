@@ -10,6 +10,7 @@
 #include "tests/unit/unit.h"
 #include <errno.h>
 #include <inttypes.h>
+#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash)
 #include <uthash.h>
 #include <uv.h>
 
