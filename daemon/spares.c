@@ -1,4 +1,5 @@
 #include "daemon/spares.h"
+#include "proto/ident.h"
 #include "proto/mem.h"
 #include <assert.h>
 #include <errno.h>
@@ -6,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEP = 512, STEPS_MIN = 8 };
+enum { STEP = 512, STEPS_MIN = 8, RANDOM_DIGITS = 15 };
 
+/* Numbers begin anywhere: a daemon whose lock somebody removed must not take the files of the one that was started
+ * beside it for its own. */
 void spares_init(struct spares *s, struct disk *d)
 {
-	*s = (struct spares){.disk = d};
+	char random[RANDOM_DIGITS + 1];
+	ident_hex(random, RANDOM_DIGITS);
+	*s = (struct spares){.disk = d, .named = strtoull(random, NULL, 16)};
 	pthread_mutex_init(&s->lock, NULL);
 }
 

@@ -16,7 +16,7 @@ enum {
 };
 
 struct spare {
-	uint64_t number; /* in its name */
+	uint64_t number; /* in its name; not 0 */
 	uint64_t size;
 };
 

@@ -183,6 +183,29 @@ START_TEST(files_that_no_commit_would_take_are_kept)
 }
 END_TEST
 
+/* Somebody removed the lock of the one, and started the other. */
+START_TEST(a_daemon_takes_the_spare_files_of_another_one)
+{
+	struct spares *other = malloc(sizeof *other);
+	char name[SPARE_NAME_LEN + 1], path[384];
+	struct disk_error e;
+	spares_init(other, &faulty.disk);
+	make("2.json", 512);
+	ck_assert(spares_give(other, &dir, "2.json", 512, &e));
+	give("1.json", 512);
+	ck_assert_uint_eq(scratch_count(&scratch, ".", disk_is_tmp), 2);
+	spares_settle(spares, spares_mark(spares));
+	ck_assert(take(512));
+	spares_settle(other, spares_mark(other));
+	ck_assert(spares_take(other, 512, name));
+	scratch_path(&scratch, name, path, sizeof path);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_uint_eq(scratch_count(&scratch, ".", disk_is_tmp), 1);
+	spares_done(other);
+	free(other);
+}
+END_TEST
+
 START_TEST(a_segment_stays_because_it_cannot_be_renamed)
 {
 	struct disk_error e;
@@ -217,6 +240,7 @@ static Suite *suite(void)
 	tcase_add_test(c, what_is_renamed_while_an_fsync_fails_is_written_over);
 	tcase_add_test(c, spares_fill_the_disk);
 	tcase_add_test(c, files_that_no_commit_would_take_are_kept);
+	tcase_add_test(c, a_daemon_takes_the_spare_files_of_another_one);
 	tcase_add_test(c, a_segment_stays_because_it_cannot_be_renamed);
 	suite_add_tcase(s, c);
 	return s;
