@@ -104,6 +104,7 @@ struct journal {
 	struct chain chain;
 	struct budget budget;
 	struct buf late;               /* payloads of deleted artifacts that could not be unlinked yet */
+	uint64_t doubtful_low, doubtful_high; /* numbers of a merge that may have happened; 0: none */
 	struct buf strays;             /* uint64_t: merged segments that could not be removed yet */
 	struct spares spares;
 	bool release;                  /* a fold had no room: spares are let go of */
@@ -640,8 +641,13 @@ static void merge_done(struct flush_job *job)
 	j->background = BACKGROUND_NONE;
 	j->stats.bytes_written += m->merge.bytes;
 	merge_charge(j);
+	if (m->result == DISK_UNKNOWN) {
+		j->doubtful_low = m->sources[0].seq;
+		j->doubtful_high = m->merge.head.seq;
+	}
 	if (m->result == DISK_OK) {
 		j->stats.merges++;
+		j->doubtful_high = 0;
 		merge_replace(j);
 		background_worked(j);
 	} else {
@@ -674,8 +680,22 @@ static void merge_begin(struct journal *j, struct chain_run run)
 	submit(j, &m->job, merge_work, merge_done);
 }
 
+/* Its file may go on from before the lowest one already, which must be there until the file is known to be on the disk:
+ * no other merge may come first that begins lower. Where a sweep has taken the lowest ones there is nothing lower. */
+static bool is_to_be_repeated(struct journal *j, struct chain_run *run)
+{
+	if (j->doubtful_high == 0)
+		return false;
+	bool any = chain_run_of(&j->chain, j->doubtful_low, j->doubtful_high, run);
+	if (!any)
+		j->doubtful_high = 0;
+	return any;
+}
+
 static bool merge_due(struct journal *j, struct chain_run *run)
 {
+	if (is_to_be_repeated(j, run))
+		return true;
 	if (j->chain.count < j->look_at)
 		return false;
 	if (chain_merge_due(&j->chain, j->settled, run))

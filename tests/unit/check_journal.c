@@ -612,6 +612,40 @@ static void cannot_remove(const char *name, bool sticky)
 	                                                  .number = EIO});
 }
 
+/* Merged are segments 2 to 9, beside a large one; then, because a fold makes that one small, 1 to 8: if the first
+ * merge has happened all the same, 9 goes on from 1, which must not be gone. */
+START_TEST(a_merge_that_may_have_happened_makes_a_start_impossible)
+{
+	k->options.fold_floor = 8 << 20;
+	keeper_restart(k);
+	keeper_put(k, TABLE_RUNS, "r", 1, 5 << 20);
+	keeper_put(k, TABLE_JOBS, "a", 1, 0);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	for (uint64_t i = 2; i < 10; i++)
+		keeper_save(k, TABLE_JOBS, "a", i);
+	ck_assert_uint_eq(keeper_stats(k).merges, 0);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "journal", .nth = 2,
+	                                                  .number = EIO});
+	keeper_save(k, TABLE_JOBS, "a", 10);
+	ck_assert(faulty_disk_fired(&k->faulty));
+	ck_assert(!journal_degraded(k->journal, NULL));
+	ck_assert_uint_eq(read_head(9).prev, 1);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_OPENAT, .name = "jobs.json", .nth = 1,
+	                                                  .sticky = true, .number = EIO});
+	keeper_put(k, TABLE_RUNS, "r", 2, 5 << 20);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	while (keeper_stats(k).merges == 0) {
+		keeper_clock += 1100;
+		keeper_save(k, TABLE_JOBS, "b", 2);
+		keeper_verify(k);
+	}
+	ck_assert_uint_eq(keeper_stats(k).folds, 1); /* of the runs */
+	heal();
+	keeper_restart(k);
+	keeper_verify(k);
+}
+END_TEST
+
 START_TEST(segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever)
 {
 	save_many(3, 3);
@@ -983,6 +1017,7 @@ static Suite *suite(void)
 	tcase_add_test(c, small_segments_become_many_or_lose_something_when_merged);
 	tcase_add_test(c, a_merge_touches_the_highest_segment);
 	tcase_add_test(c, what_a_merge_leaves_out_is_not_stated);
+	tcase_add_test(c, a_merge_that_may_have_happened_makes_a_start_impossible);
 	tcase_add_test(c, segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever);
 	tcase_add_test(c, strays_of_a_merge_confuse_a_start);
 	tcase_add_test(c, a_new_directory_has_no_files_to_start_from_next_time);
