@@ -25,7 +25,7 @@ LAYERS = [
     {"remake", "gap"},
     {"record", "members"},
     {"state_dir", "segment", "snapshot", "mark"},
-    {"flush"},
+    {"flush", "spares"},
     {"disk"},
     {"loss"},
     {"newest", "pieces"},
