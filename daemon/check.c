@@ -252,13 +252,13 @@ static void note_tmps(struct check *c, const struct disk_dir *dir, const char *p
 
 /* ---- the whole */
 
-static void begin(struct check *c, FILE *out)
+static void begin(struct check *c, const struct disk *disk, FILE *out)
 {
 	struct timespec now;
 	ident_init();
 	clock_gettime(CLOCK_REALTIME, &now);
 	*c = (struct check){.out = out,
-	                    .disk = {.ops = &disk_system},
+	                    .disk = {.ops = disk->ops, .context = disk->context},
 	                    .now = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000};
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		slab_init(&c->slab[t], sizeof(struct known));
@@ -304,9 +304,14 @@ static void summarise(struct check *c)
 
 int check_run(const char *state_dir, FILE *out)
 {
+	return check_disk(&(struct disk){.ops = &disk_system}, state_dir, out);
+}
+
+int check_disk(const struct disk *disk, const char *state_dir, FILE *out)
+{
 	struct check c;
 	char why[PATH_MAX + 512];
-	begin(&c, out);
+	begin(&c, disk, out);
 	if (!state_dir_open(&c.dirs, &c.disk, state_dir, false, why, sizeof why)) {
 		fprintf(out, "%s\n", why);
 		c.findings++;

@@ -7,3 +7,5 @@
 /* Prints each finding as file:line:byte: text to `out`. 0: sound (notes are possible), 1:
  * findings or unreadable. */
 int check_run(const char *state_dir, FILE *out);
+/* The same over any disk (tests). */
+int check_disk(const struct disk *disk, const char *state_dir, FILE *out);

@@ -42,12 +42,12 @@ static void finish_work(struct flush_job *job)
 	snapshot_file_name(f->table, name);
 	if (mark_keep(f->mark, f->disk, f->state, name, f->head.updated_at, &f->found, f->kept, &f->error)) {
 		f->result = snapshot_finish(&f->writer, &f->error);
+		*f->mark = f->result == DISK_OK ? mark_of(f->disk, f->state, name) : (struct mark){0};
 	} else {
 		f->result = DISK_FAILED;
 		snapshot_abort(&f->writer);
 	}
 	f->bytes = f->writer.file.size;
-	*f->mark = f->result == DISK_OK ? mark_of(f->disk, f->state, name) : (struct mark){0};
 }
 
 static void finish_done(struct flush_job *job)

@@ -344,10 +344,20 @@ static uint64_t top_of(const struct load *l)
 	return r->segment_count > 0 ? r->segments[r->segment_count - 1].head.last : 0;
 }
 
+/* So far only the beginnings of segments have been read: a damaged one is the better explanation. */
+static bool refuse_snapshot_behind(struct load *l, const struct load_segment *s, int t, uint64_t needed, const char *who)
+{
+	if (s && !read_segment(l, s->head.seq))
+		return false;
+	return refuse_old_snapshot(l, t, needed, who);
+}
+
 /* No snapshot may know of a change to a table which neither the table's own snapshot nor the chain has. */
 static bool check_top(struct load *l)
 {
 	uint64_t top = top_of(l);
+	const struct load_result *r = l->result;
+	const struct load_segment *highest = r->segment_count > 0 ? &r->segments[r->segment_count - 1] : NULL;
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		const struct snapshot_read *own = &l->snapshots[t];
 		for (int u = 0; u < TABLE_COUNT; u++) {
@@ -356,7 +366,7 @@ static bool check_top(struct load *l)
 			if (needed <= own->revision || needed <= top)
 				continue;
 			snprintf(who, sizeof who, "%s.json knows of", spec_table_name((enum table_id)u));
-			return refuse_old_snapshot(l, t, needed, who);
+			return refuse_snapshot_behind(l, highest, t, needed, who);
 		}
 	}
 	return true;
@@ -367,12 +377,13 @@ static bool check_without(struct load *l)
 {
 	for (size_t i = 0; i < l->result->segment_count; i++)
 		for (int t = 0; t < TABLE_COUNT; t++) {
-			const struct segment_head *head = &l->result->segments[i].head;
+			const struct load_segment *s = &l->result->segments[i];
+			const struct segment_head *head = &s->head;
 			char who[128], file[96];
 			if (head->without[t] <= l->snapshots[t].revision)
 				continue;
 			snprintf(who, sizeof who, "%s leaves out", segment_file(head->seq, file));
-			return refuse_old_snapshot(l, t, head->without[t], who);
+			return refuse_snapshot_behind(l, s, t, head->without[t], who);
 		}
 	return true;
 }

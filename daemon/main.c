@@ -1,6 +1,7 @@
 /* persistd: where to start reading. main reads the settings; server.c runs the daemon's life;
  * docs/architecture.md is the tour from here. */
 #include "daemon/check.h"
+#include "daemon/salvage.h"
 #include "daemon/server.h"
 #include "daemon/settings.h"
 
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
 	switch (command) {
 	case SETTINGS_RUN: status = server_run(&settings); break;
 	case SETTINGS_CHECK: status = check_run(settings.state_dir, stdout); break;
+	case SETTINGS_SALVAGE: status = salvage_run(settings.state_dir, settings.salvage, stdout); break;
 	case SETTINGS_PRINT: settings_print(&settings, stdout); break;
 	case SETTINGS_EXIT: return status;
 	}

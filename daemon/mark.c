@@ -41,9 +41,9 @@ bool mark_keep(const struct mark *m, struct disk *d, const struct disk_dir *dir,
 	*found = MARK_SAME;
 	if (!m->known || !is.known || is_same(m, &is))
 		return true;
-	*found = is.there ? MARK_CHANGED : MARK_REMOVED;
-	if (!is.there)
-		return true;
+	*found = is.inode ? MARK_CHANGED : MARK_REMOVED;
+	if (!is.inode)
+		return true; /* nothing, or a link, whose file stays where it is */
 	time_t seconds = now / 1000000;
 	struct tm tm;
 	char stamp[32];
@@ -52,6 +52,7 @@ bool mark_keep(const struct mark *m, struct disk *d, const struct disk_dir *dir,
 	/* not a rename: at no moment may the name be missing */
 	if (d->ops->linkat(d->context, dir->fd, name, kept) == 0)
 		return true;
+	*found = MARK_SAME;
 	e->number = errno;
 	snprintf(e->what, sizeof e->what, "keep %s as %s", name, kept);
 	return false;

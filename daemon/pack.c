@@ -3,27 +3,32 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { PIECES_MAX = 256, PIECE_MAX = 127, LONG = 255 /* in the place of a length: it follows, in four bytes */ };
+enum {
+	PHRASES_MAX = 256,
+	PHRASE_MAX = 127,
+	LONG = 255 /* in the place of a length: it follows, in four bytes */
+};
 
-/* Text from where a value ends, or the rest of it is always the same, to where the next one begins. Piece 0 has none. */
-struct piece {
-	char text[PIECE_MAX];
+/* Text from where a value ends, or the rest of it is always the same, to where the next one begins, or what begins
+ * it always. Phrase 0 has none. */
+struct phrase {
+	char text[PHRASE_MAX];
 	uint8_t len;
 };
 
-static_assert(sizeof(struct piece) % PACK_SLACK == 0, "a piece is copied in parts of that size");
+static_assert(sizeof(struct phrase) % PACK_SLACK == 0, "a phrase is copied in parts of that size");
 
-/* How a piece goes on: its children are longer by some text each, and begin alike. */
+/* How a phrase goes on: its children are longer by some text each, and begin alike. */
 struct node {
 	uint8_t own;            /* the text that its parent does not have begins here */
 	uint8_t child, sibling; /* 0: none */
 	const struct spec_field *field; /* it ends where the value of this one begins */
 };
 
-static struct piece pieces[PIECES_MAX];
-static struct node nodes[PIECES_MAX];
-static unsigned piece_count = 1;
-/* The pieces that are a field's name alone, and that with the end of a time before it (0: there is none). */
+static struct phrase phrases[PHRASES_MAX];
+static struct node nodes[PHRASES_MAX];
+static unsigned phrase_count = 1;
+/* The phrases that are a field's name alone, and that with the end of a time before it (0: there is none). */
 static uint8_t names[TABLE_COUNT][SPEC_FIELDS_MAX], names_after_time[TABLE_COUNT][SPEC_FIELDS_MAX];
 
 /* What stands before it is left as it is: records are found by it. */
@@ -31,23 +36,23 @@ static const int first_packed[TABLE_COUNT] = {JOB_RESULT, RUN_CREATED_AT, ARTIFA
 
 static const char time_begins[] = "\"20", time_ends[] = "+00:00\"";
 
-/* ---- the pieces, made of the spec */
+/* ---- the phrases, made of the spec */
 
 /* `parent` (0: none) with a value, then the field's name (NULL: none). */
 static uint8_t learn(unsigned parent, const char *value, const struct spec_field *name)
 {
-	unsigned n = piece_count++;
-	assert(n < PIECES_MAX);
-	struct piece *p = &pieces[n];
-	*p = pieces[parent];
+	unsigned n = phrase_count++;
+	assert(n < PHRASES_MAX);
+	struct phrase *p = &phrases[n];
+	*p = phrases[parent];
 	const char *const more[] = {value, name ? ",\"" : "", name ? name->name : "", name ? "\":" : ""};
 	for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
 		size_t len = strlen(more[i]);
-		assert(p->len + len <= PIECE_MAX);
+		assert(p->len + len <= PHRASE_MAX);
 		memcpy(p->text + p->len, more[i], len);
 		p->len = (uint8_t)(p->len + len);
 	}
-	nodes[n] = (struct node){.own = pieces[parent].len, .field = name};
+	nodes[n] = (struct node){.own = phrases[parent].len, .field = name};
 	if (parent) {
 		nodes[n].sibling = nodes[parent].child;
 		nodes[parent].child = (uint8_t)n;
@@ -63,13 +68,13 @@ static bool may_be_null(const struct spec_field *f)
 static void learn_fields(enum table_id t)
 {
 	const struct spec_field *fields = spec_fields(t);
-	unsigned from = piece_count;
+	unsigned from = phrase_count;
 	for (int f = first_packed[t]; fields[f].name; f++) {
 		names[t][f] = learn(0, "", &fields[f]);
 		if (fields[f - 1].type == SPEC_TIME)
 			names_after_time[t][f] = learn(0, time_ends, &fields[f]);
 	}
-	for (unsigned n = from; n < piece_count; n++) {
+	for (unsigned n = from; n < phrase_count; n++) {
 		const struct spec_field *f = nodes[n].field;
 		if (f && f->type == SPEC_TIME)
 			learn(n, time_begins, NULL);
@@ -86,34 +91,34 @@ static void learn_all(void)
 
 /* ---- packing */
 
-/* The piece of the name that stands before a value, but not before `from`. 0: none. */
+/* The phrase of the name that stands before a value, but not before `from`. 0: none. */
 static unsigned root(enum table_id t, int field, const char *from, const char *value)
 {
 	enum { ENDS = sizeof time_ends - 1 };
 	unsigned name = names[t][field], after_time = names_after_time[t][field];
-	size_t len = pieces[name].len;
-	if (value - from < (ptrdiff_t)len || memcmp(value - len, pieces[name].text, len) != 0)
+	size_t len = phrases[name].len;
+	if (value - from < (ptrdiff_t)len || memcmp(value - len, phrases[name].text, len) != 0)
 		return 0;
 	value -= len;
 	bool ends_time = after_time && value - from >= ENDS && memcmp(value - ENDS, time_ends, ENDS) == 0;
 	return ends_time ? after_time : name;
 }
 
-/* The longest piece that goes on like the text. */
-static unsigned longest(unsigned piece, const char *at, const char *end)
+/* The longest phrase that goes on like the text. */
+static unsigned longest(unsigned phrase, const char *at, const char *end)
 {
-	for (unsigned n = nodes[piece].child; n;) {
-		const char *own = pieces[n].text + nodes[n].own;
-		size_t len = pieces[n].len - nodes[n].own;
+	for (unsigned n = nodes[phrase].child; n;) {
+		const char *own = phrases[n].text + nodes[n].own;
+		size_t len = phrases[n].len - nodes[n].own;
 		if ((size_t)(end - at) >= len && *at == *own && memcmp(at, own, len) == 0) {
 			at += len;
-			piece = n;
+			phrase = n;
 			n = nodes[n].child;
 		} else {
 			n = nodes[n].sibling;
 		}
 	}
-	return piece;
+	return phrase;
 }
 
 static size_t length_bytes(size_t len) { return len < LONG ? 1 : 1 + sizeof(uint32_t); }
@@ -122,16 +127,16 @@ static void step_end(struct pack *p, const char *end)
 {
 	struct pack_step *s = &p->steps[p->count - 1];
 	s->bytes.len = (size_t)(end - s->bytes.at);
-	if (s->piece == 0 && s->bytes.len == 0)
+	if (s->phrase == 0 && s->bytes.len == 0)
 		p->count--;
 	else
 		p->bytes += 1 + length_bytes(s->bytes.len) + s->bytes.len;
 }
 
-static void step_begin(struct pack *p, unsigned piece, const char *at)
+static void step_begin(struct pack *p, unsigned phrase, const char *at)
 {
 	assert(p->count < sizeof p->steps / sizeof p->steps[0]);
-	p->steps[p->count++] = (struct pack_step){.piece = (uint8_t)piece, .bytes.at = at};
+	p->steps[p->count++] = (struct pack_step){.phrase = (uint8_t)phrase, .bytes.at = at};
 }
 
 void pack_plan(enum table_id t, struct span text, const char *from, const struct members *m, struct pack *p)
@@ -151,10 +156,10 @@ void pack_plan(enum table_id t, struct span text, const char *from, const struct
 		unsigned begun = value ? root(t, f, from, value) : 0;
 		if (!begun)
 			continue;
-		unsigned piece = longest(begun, value, end);
-		step_end(p, value - pieces[begun].len);
-		from = value - pieces[begun].len + pieces[piece].len;
-		step_begin(p, piece, from);
+		unsigned phrase = longest(begun, value, end);
+		step_end(p, value - phrases[begun].len);
+		from = value - phrases[begun].len + phrases[phrase].len;
+		step_begin(p, phrase, from);
 	}
 	step_end(p, end);
 }
@@ -164,7 +169,7 @@ void pack_write(const struct pack *p, char *to)
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct pack_step *s = &p->steps[i];
 		uint32_t len = (uint32_t)s->bytes.len;
-		*to++ = (char)s->piece;
+		*to++ = (char)s->phrase;
 		*to++ = (char)(len < LONG ? len : LONG);
 		if (len >= LONG) {
 			memcpy(to, &len, sizeof len);
@@ -196,7 +201,7 @@ char *pack_text(const char *packed, size_t bytes, char *out)
 {
 	const char *at = packed, *end = packed + bytes;
 	while (at < end) {
-		const struct piece *p = &pieces[(unsigned char)*at++];
+		const struct phrase *p = &phrases[(unsigned char)*at++];
 		copy_some(out, p->text);
 		for (size_t i = PACK_SLACK; i < p->len; i += PACK_SLACK)
 			copy_some(out + i, p->text + i);

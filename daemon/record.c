@@ -99,7 +99,7 @@ static bool read_keys(enum table_id t, struct span text, const struct members *m
 
 static uint8_t whole_percentage(struct span progress);
 
-/* The field that ends the head. */
+/* The field that ends the head: what finds a record is in it. */
 static const int head_field[TABLE_COUNT] = {JOB_PROGRESS, RUN_STATUS, ARTIFACT_KIND};
 
 static size_t plan(enum table_id t, struct span text, const struct members *m, struct pack *p)
@@ -536,8 +536,8 @@ static bool check_field(enum table_id t, int field, struct span value, struct fa
 	}
 	if (f->type == SPEC_TIME && !read_time(value, &micros))
 		return refuse(fault, f->name, "an RFC 3339 time or null");
-	if (field == k->revision && !read_revision(value, &revision))
-		return refuse(fault, f->name, "a positive integer");
+	if (field == k->revision && (!read_revision(value, &revision) || revision > REVISION_STATED_MAX))
+		return refuse(fault, f->name, "a positive integer of at most 2^53");
 	return true;
 }
 

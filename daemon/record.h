@@ -9,8 +9,8 @@
  * progress is not in it, an artifact's `path` never is, `percentage` only where a file had it: the reply's is
  * computed all the same.
  *
- * Memory has the text up to its head's end as it is (jobs: the head ends with the value of progress; runs: of status;
- * artifacts: of kind) and the rest packed, see pack.h. */
+ * Memory has the text up to its head's end as it is (jobs: the head ends with the value of progress; runs: of
+ * status; artifacts: of kind) and the rest packed, see pack.h. */
 #pragma once
 #include "daemon/members.h"
 #include "proto/spec.h"
@@ -32,6 +32,10 @@ struct record {
 
 enum { PERCENTAGE_READ = 255 };
 
+/* The highest revision that a text of another's making may state. Numbers go on from there, for which there has to be room,
+ * and every reader of JSON holds integers up to here. */
+#define REVISION_STATED_MAX ((int64_t)1 << 53)
+
 /* What a record takes; never less than the struct, which is written as a whole. */
 static inline size_t record_bytes(const struct record *r)
 {
@@ -41,8 +45,8 @@ static inline size_t record_bytes(const struct record *r)
 
 enum { RECORD_ID_AT = 7 }; /* strlen("{\"id\":\"") */
 
-/* What a record is found by: read off its text once, when it is made. The spans point into what the record keeps
- * (no field that is indexed ever needs an escape; one that does in a file is refused, see record_read). */
+/* What a record is found by: read off its text once, when it is made. The spans point into what the record
+ * keeps (no field that is indexed ever needs an escape; one that does in a file is refused, see record_read). */
 struct record_keys {
 	struct span id;
 	struct span a;   /* jobs, runs: status. Artifacts: run_id */
@@ -72,7 +76,7 @@ static inline struct span record_id(const struct record *r)
 	return (struct span){r->kept + RECORD_ID_AT, r->id_len};
 }
 void record_text(struct buf *out, const struct record *r); /* appends it */
-/* Its fields, in a text that is there until the next call of this or record_keys. */
+/* Its fields, in a text that is there until the next call of this or record_keys. Both: loop's thread. */
 void record_open(enum table_id t, const struct record *r, struct members *m);
 void record_keys(enum table_id t, const struct record *r, struct record_keys *keys);
 
@@ -109,7 +113,8 @@ void record_with_live(struct buf *out, const struct record *r, const struct live
  * unknown statuses kept), times kept as they are given, the field `revision` of the file kept, or `revision`
  * where it has none (0 < revision) or where `renumber`. Refused: no object, an id outside the allowlist, a
  * status or type or kind that is no string or has characters that need an escape or is longer than 200 bytes,
- * a time that is none (null is fine), a number that cannot be held, a revision that is no positive integer.
+ * a time that is none (null is fine), a number that cannot be held, a revision that is no positive integer up to
+ * REVISION_STATED_MAX.
  * *at: offset of the offending byte in object. */
 bool record_read(struct buf *out, enum table_id t, struct span object, uint64_t revision, bool renumber,
                  int64_t now, struct fault *fault, size_t *at);

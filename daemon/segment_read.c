@@ -303,6 +303,8 @@ static bool judge_head(struct place *p, uint64_t seq, unsigned seen, const char 
 		                "belongs to another store (%s, not %s): it was copied here from elsewhere. "
 		                "Remove it, or restore the whole directory from one backup",
 		                head->store, store);
+	if (!p->s->trusted && (head->last > REVISION_STATED_MAX || head->seq > REVISION_STATED_MAX))
+		return wrong_at(p, start, "the segment's \"last\" and \"seq\" have to be at most 2^53, so that numbers can go on");
 	if (head->prev >= head->seq || head->first < 1 || head->last + 1 < head->first)
 		return wrong_at(p, start,
 		                "the numbers of the segment do not fit together: prev has to be below seq, first at "

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,7 +40,9 @@ struct server {
 	unsigned accepted;      /* in this turn */
 	bool accept_waits;      /* a connection that is for the next one */
 	uv_timer_t tick;
-	uv_signal_t signals[3];
+	uv_signal_t signals[2];
+	uv_poll_t hangup;       /* a signalfd: see server_hold_hangup */
+	int hangup_fd;
 	enum phase phase;
 	uint64_t finish_until;  /* monotonic microseconds: slow readers are waited for no longer */
 	bool folded;
@@ -267,9 +270,9 @@ static void close_everything(struct server *s)
 	uv_close((uv_handle_t *)&s->turn, NULL);
 	uv_close((uv_handle_t *)&s->tick, NULL);
 	uv_close((uv_handle_t *)&s->watchdog, NULL);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		uv_close((uv_handle_t *)&s->signals[i], NULL);
-	signal(SIGHUP, SIG_IGN); /* what libuv has put back would end the process before it has stopped */
+	uv_close((uv_handle_t *)&s->hangup, NULL);
 }
 
 static void on_folded(void *context, bool folded)
@@ -382,10 +385,16 @@ static void reload(struct server *s)
 
 static void on_signal(uv_signal_t *handle, int signal)
 {
+	stop_begin(handle->data, signal);
+}
+
+static void on_hangup(uv_poll_t *handle, int status, int events)
+{
 	struct server *s = handle->data;
-	if (signal != SIGHUP)
-		stop_begin(s, signal);
-	else if (s->phase == SERVING)
+	struct signalfd_siginfo ignored;
+	(void)status;
+	(void)events;
+	if (read(s->hangup_fd, &ignored, sizeof ignored) > 0 && s->phase == SERVING)
 		reload(s);
 }
 
@@ -412,6 +421,20 @@ static void watch_signal(struct server *s, int place, int signal)
 	uv_signal_start(&s->signals[place], on_signal, signal);
 }
 
+/* It stays blocked in all threads: libuv's handlers come late and go early, and without one a hangup ends the process. */
+static void watch_hangup(struct server *s)
+{
+	sigset_t hangup;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	s->hangup_fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->hangup_fd < 0)
+		abort(); /* no descriptor is left, as where uv_loop_init ends the process */
+	uv_poll_init(&s->loop, &s->hangup, s->hangup_fd);
+	s->hangup.data = s;
+	uv_poll_start(&s->hangup, UV_READABLE, on_hangup);
+}
+
 /* As long as the loop turns the service manager hears of it. */
 static void on_watchdog(uv_timer_t *timer)
 {
@@ -433,8 +456,7 @@ static void handles_open(struct server *s)
 	signal(SIGPIPE, SIG_IGN);
 	watch_signal(s, 0, SIGTERM);
 	watch_signal(s, 1, SIGINT);
-	watch_signal(s, 2, SIGHUP);
-	server_hold_hangup(false);
+	watch_hangup(s);
 	uv_prepare_init(&s->loop, &s->turn);
 	s->turn.data = s;
 	uv_prepare_start(&s->turn, on_turn);
@@ -592,6 +614,7 @@ static void close_all(struct server *s)
 	store_free(s->service.store);
 	flush_uv_free(s->service.flush);
 	uv_loop_close(&s->loop);
+	close(s->hangup_fd);
 	listener_close(&s->listener);
 	state_dir_close(&s->dirs, &s->disk);
 }

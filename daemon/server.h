@@ -10,6 +10,6 @@
  * wrong, stay so until somebody mends it, and the units do not try again. */
 int server_run(struct settings *settings);
 
-/* A SIGHUP waits from here on until the loop runs, and is a reload then: first thing in the process, as it would end it
+/* A SIGHUP is blocked from here on, and a reload when the loop runs: first thing in the process, as it would end it
  * otherwise. False: it is what it was. */
 void server_hold_hangup(bool hold);

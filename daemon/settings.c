@@ -315,6 +315,7 @@ void settings_free(struct settings *s)
 	for (int i = 0; i < setting_count; i++)
 		free(s->from[i]);
 	free(s->file);
+	free(s->salvage);
 	if (s->flags)
 		layer_free(s->flags);
 	free(s->flags);
@@ -385,7 +386,7 @@ bool settings_reload(struct settings *s, char *why, size_t why_size, struct buf 
 
 /* ---- the command line */
 
-enum { KEY_CONFIG = 256, KEY_CHECK, KEY_PRINT, KEY_HELP, KEY_VERSION, KEY_ROWS };
+enum { KEY_CONFIG = 256, KEY_CHECK, KEY_SALVAGE, KEY_PRINT, KEY_HELP, KEY_VERSION, KEY_ROWS };
 
 static void print_help(void)
 {
@@ -398,6 +399,8 @@ static void print_help(void)
 	       "                       (~/.config where that is unset), or %s for the machine's daemon\n"
 	       "  --print-config       print what is in force and where each value comes from, and exit\n"
 	       "  --check              validate the files of the state directory and exit: 0 sound, 1 findings\n"
+	       "  --salvage NEW_DIR    write what can be read of the state directory into a new one, list what cannot, and exit:\n"
+	       "                       0 all is saved, 1 something is lost, 2 nothing was written\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "Each of the following is also a key of the configuration file (max_line) and an environment variable\n"
@@ -421,7 +424,8 @@ static void print_help(void)
 	       "SIGTERM and SIGINT finish what is in flight, fold and exit 0. SIGHUP reads the configuration file again.\n"
 	       "Exit status: 0 stopped; 64 wrong usage. The start was refused, and the last line on stderr says why:\n"
 	       "65 a file of the state directory cannot be read; 75 the state directory or the socket cannot be had, and\n"
-	       "that may mend itself; 78 a setting is wrong. 71 out of memory. --check: 0 sound, 1 findings.\n");
+	       "that may mend itself; 78 a setting is wrong. 71 out of memory. --check: 0 sound, 1 findings.\n"
+	       "--salvage: 0 all is saved, 1 something is lost or not certain, 2 nothing was written.\n");
 }
 
 static enum settings_command usage(int *status)
@@ -431,18 +435,20 @@ static enum settings_command usage(int *status)
 	return SETTINGS_EXIT;
 }
 
-static enum settings_command read_flags(struct layer *flags, int argc, char **argv, int *status)
+static enum settings_command read_flags(struct layer *flags, char **salvage, int argc, char **argv, int *status)
 {
 	static char names[SETTINGS_MAX][SETTING_NAME];
-	struct option longs[SETTINGS_MAX + 6] = {
+	enum { FIXED = 6 };
+	struct option longs[SETTINGS_MAX + FIXED + 1] = {
 		{"config", required_argument, NULL, KEY_CONFIG}, {"check", no_argument, NULL, KEY_CHECK},
+		{"salvage", required_argument, NULL, KEY_SALVAGE},
 		{"print-config", no_argument, NULL, KEY_PRINT}, {"help", no_argument, NULL, KEY_HELP},
 		{"version", no_argument, NULL, KEY_VERSION},
 	};
 	enum settings_command command = SETTINGS_RUN;
 	for (int i = 0; i < setting_count; i++) {
 		setting_flag(&settings_table[i], names[i]);
-		longs[5 + i] = (struct option){names[i] + 2, required_argument, NULL, KEY_ROWS + i};
+		longs[FIXED + i] = (struct option){names[i] + 2, required_argument, NULL, KEY_ROWS + i};
 	}
 	for (int key; (key = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
 		if (key == '?')
@@ -457,6 +463,10 @@ static enum settings_command read_flags(struct layer *flags, int argc, char **ar
 		}
 		if (key == KEY_CHECK || key == KEY_PRINT) {
 			command = key == KEY_CHECK ? SETTINGS_CHECK : SETTINGS_PRINT;
+		} else if (key == KEY_SALVAGE) {
+			free(*salvage);
+			*salvage = copy(optarg);
+			command = SETTINGS_SALVAGE;
 		} else if (key == KEY_CONFIG) {
 			free(flags->config);
 			flags->config = copy(optarg);
@@ -477,13 +487,15 @@ enum settings_command settings_read(struct settings *s, int argc, char **argv, i
 	struct layer *flags = mem_zero(sizeof *flags);
 	*s = (struct settings){0};
 	*status = 0;
-	enum settings_command command = read_flags(flags, argc, argv, status);
+	char *salvage = NULL;
+	enum settings_command command = read_flags(flags, &salvage, argc, argv, status);
 	if (command != SETTINGS_EXIT && !gather(s, flags, NULL, why, sizeof why)) {
 		log_error("wrong setting: %s", why);
 		command = usage(status);
 		*status = EX_CONFIG;
 	}
 	s->flags = flags;
+	s->salvage = salvage;
 	if (command == SETTINGS_EXIT)
 		settings_free(s);
 	else

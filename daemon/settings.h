@@ -28,10 +28,11 @@ struct settings {
 	char *from[SETTINGS_MAX]; /* for each row of the table: "default", "STATE_DIRECTORY", "--max-line", "FILE:12", … */
 	bool said[SETTINGS_MAX];  /* false: the first two of these */
 	char *file;            /* that was read; NULL: none */
+	char *salvage;         /* --salvage's directory; NULL: not asked for */
 	struct layer *flags;   /* what the command line said */
 };
 
-enum settings_command { SETTINGS_RUN, SETTINGS_CHECK, SETTINGS_PRINT, SETTINGS_EXIT };
+enum settings_command { SETTINGS_RUN, SETTINGS_CHECK, SETTINGS_SALVAGE, SETTINGS_PRINT, SETTINGS_EXIT };
 
 /* The command line, the environment and the file that they name or that is there. SETTINGS_EXIT: help, version
  * or a complaint has been printed; leave with *status: 0, EX_USAGE or EX_CONFIG (sysexits.h). `settings` is filled

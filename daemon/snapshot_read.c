@@ -560,6 +560,8 @@ static bool judge_header(struct reader *d)
 		return wrong_at(d, d->sum_at, FINDING_SUM);
 	}
 	r->headed = seen(d, MEMBER_REVISION);
+	if (!d->has_sum && (r->revision > REVISION_STATED_MAX || r->seq > REVISION_STATED_MAX))
+		return wrong_at(d, 0, "the header's \"revision\" and \"seq\" have to be at most 2^53, so that numbers can go on");
 	if (!r->headed && (seen(d, MEMBER_CHANGED) || seen(d, MEMBER_SEQ)))
 		return wrong_at(d, 0, "the header states \"changed\" or \"seq\" without \"revision\"");
 	for (int t = 0; t < TABLE_COUNT; t++)

@@ -19,10 +19,19 @@ struct opening {
 	struct state_dir *s;
 	struct disk *disk;
 	bool make;
+	void (*report)(void *context, const char *name, const char *what); /* set: goes on without what is damaged */
+	void *context;
 	char path[PATH_MAX];
 	char *why;
 	size_t why_size;
 };
+
+static bool go_on_without(struct opening *o, const char *name, const char *what)
+{
+	if (o->report)
+		o->report(o->context, name, what);
+	return o->report != NULL;
+}
 
 /* Returns false for the caller to return. */
 __attribute__((format(printf, 2, 3))) static bool refuse(struct opening *o, const char *format, ...)
@@ -95,22 +104,29 @@ static bool resolve(struct opening *o, const char *path)
 	       refuse(o, "%s: the path is too long: at most %d bytes", path, (int)PATH_LIMIT - 1);
 }
 
-/* Whoever can write to the directory can replace the files in it. */
-static bool check_access(struct opening *o)
+/* Whoever can write to a directory can replace the files in it. */
+static bool check_writers(struct opening *o, const struct disk_dir *dir, const char *path)
 {
 	struct stat st;
-	if (o->disk->ops->fstat(o->disk->context, o->s->state.fd, &st) < 0)
-		return refuse(o, "%s: %s", o->path, strerror(errno));
+	if (o->disk->ops->fstat(o->disk->context, dir->fd, &st) < 0)
+		return refuse(o, "%s: %s", path, strerror(errno));
 	if (st.st_mode & S_IWOTH)
 		return refuse(o,
 		              "%s: anybody may write to it, and could replace what is stored: chmod o-w it, or "
 		              "choose another directory",
-		              o->path);
+		              path);
 	if (st.st_uid != geteuid() && st.st_mode & S_IWGRP)
 		return refuse(o,
 		              "%s: belongs to user %u, and its group may write to it: chown it to user %u, or choose "
 		              "another directory",
-		              o->path, (unsigned)st.st_uid, (unsigned)geteuid());
+		              path, (unsigned)st.st_uid, (unsigned)geteuid());
+	return true;
+}
+
+static bool check_access(struct opening *o)
+{
+	if (!check_writers(o, &o->s->state, o->path))
+		return false;
 	if (faccessat(AT_FDCWD, o->path, R_OK | X_OK | (o->make ? W_OK : 0), AT_EACCESS) < 0)
 		return refuse(o, "%s: user %u may not %s it: %s", o->path, (unsigned)geteuid(),
 		              o->make ? "write to" : "read", strerror(errno));
@@ -185,11 +201,12 @@ static bool take_lock(struct opening *o)
 	if (s->lock < 0) {
 		if (errno == ENOENT && !o->make)
 			return true;
-		return refuse(o, "%s/%s: cannot be opened: %s", o->path, LOCK_NAME,
-		              errno == ELOOP ? "it is a symbolic link" : strerror(errno));
+		const char *what = errno == ELOOP ? "it is a symbolic link" : strerror(errno);
+		return go_on_without(o, LOCK_NAME, what) ||
+		       refuse(o, "%s/%s: cannot be opened: %s", o->path, LOCK_NAME, what);
 	}
 	if (o->disk->ops->fstat(o->disk->context, s->lock, &st) < 0 || !S_ISREG(st.st_mode))
-		return refuse(o, "%s/%s: is no regular file", o->path, LOCK_NAME);
+		return go_on_without(o, LOCK_NAME, "it is no regular file") || refuse(o, "%s/%s: is no regular file", o->path, LOCK_NAME);
 	int got;
 	do
 		got = flock(s->lock, (o->make ? LOCK_EX : LOCK_SH) | LOCK_NB);
@@ -212,13 +229,12 @@ static bool open_below(struct opening *o, struct disk_dir *dir, const char *name
 	if (disk_dir_open(o->disk, dir, o->s->state.fd, name, path, o->make, 0700) &&
 	    o->disk->ops->fstat(o->disk->context, dir->fd, &st) == 0) {
 		dir->files = least | (st.st_mode & 0044); /* it is made 0700: if it is wider that is meant to be */
-		return true;
+		return check_writers(o, dir, path);
 	}
 	if (errno == ENOENT && !o->make)
 		return true; /* no daemon has opened it yet */
-	return refuse(o, "%s: %s", path,
-	              errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)"
-	                                                 : strerror(errno));
+	const char *what = errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)" : strerror(errno);
+	return go_on_without(o, name, what) || refuse(o, "%s: %s", path, what);
 }
 
 static void add_tmp(void *argument, const char *name)
@@ -253,15 +269,28 @@ static bool open_all(struct opening *o, const char *path)
 	       (remove_tmps(o, &s->state) && remove_tmps(o, &s->journal) && remove_tmps(o, &s->artifacts));
 }
 
+static bool open_or_close(struct opening *o, const char *path)
+{
+	*o->s = (struct state_dir){.state.fd = -1, .journal.fd = -1, .artifacts.fd = -1, .lock = -1};
+	if (open_all(o, path))
+		return true;
+	state_dir_close(o->s, o->disk);
+	return false;
+}
+
 bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why,
                     size_t why_size)
 {
 	struct opening o = {.s = s, .disk = d, .make = make, .why = why, .why_size = why_size};
-	*s = (struct state_dir){.state.fd = -1, .journal.fd = -1, .artifacts.fd = -1, .lock = -1};
-	if (open_all(&o, path))
-		return true;
-	state_dir_close(s, d);
-	return false;
+	return open_or_close(&o, path);
+}
+
+bool state_dir_open_remains(struct state_dir *s, struct disk *d, const char *path,
+                            void (*report)(void *context, const char *name, const char *what), void *context,
+                            char *why, size_t why_size)
+{
+	struct opening o = {.s = s, .disk = d, .report = report, .context = context, .why = why, .why_size = why_size};
+	return open_or_close(&o, path);
 }
 
 static void add_json(void *argument, const char *name)
@@ -279,7 +308,8 @@ static void set_file_mode(struct disk *d, const struct disk_dir *dir, const char
 		return; /* no file of ours */
 	bool known = fd >= 0 && d->ops->fstat(d->context, fd, &st) == 0;
 	bool differs = known && (st.st_mode & 07777) != dir->files;
-	if (!known || (differs && d->ops->fchmod(d->context, fd, dir->files) < 0))
+	/* with two names it is somebody else's file as well: a backup's, or one whose mode is no business of ours */
+	if (!known || (differs && st.st_nlink > 1) || (differs && d->ops->fchmod(d->context, fd, dir->files) < 0))
 		change->left++;
 	else
 		change->files += differs;

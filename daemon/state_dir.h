@@ -14,6 +14,11 @@ struct state_dir {
 bool state_dir_open(struct state_dir *s, struct disk *d, const char *path, bool make, char *why,
                     size_t why_size);
 
+/* For --salvage: as with `make` false, and what is no directory, or no lock, is told to `report` and done without. */
+bool state_dir_open_remains(struct state_dir *s, struct disk *d, const char *path,
+                            void (*report)(void *context, const char *name, const char *what), void *context,
+                            char *why, size_t why_size);
+
 /* What a new mode has changed. */
 struct state_dir_change {
 	unsigned dirs;

@@ -58,8 +58,10 @@ static void commit(void *context, struct journal_batch *b)
 static void report(void *context, const struct load_finding *f)
 {
 	struct process *p = context;
-	if (f->fatal && !p->why[0])
-		snprintf(p->why, sizeof p->why, "the start is refused: %s: %s", f->file, f->message);
+	if (!f->fatal || p->why[0])
+		return;
+	snprintf(p->why, sizeof p->why, "the start is refused: %s: %s", f->file, f->message);
+	p->refusal = *f;
 }
 
 static void state_changed(void *context)
@@ -90,6 +92,7 @@ bool process_start(struct process *p, struct disk *disk, const char *path)
 	p->disk = disk;
 	p->stopped = p->folded = false;
 	p->why[0] = '\0';
+	p->refusal = (struct load_finding){0};
 	if (!state_dir_open(&p->dirs, disk, path, true, p->why, sizeof p->why))
 		return false;
 	p->store = store_new(now);

@@ -23,6 +23,7 @@ struct process {
 	struct journal *journal;
 	bool stopped, folded;
 	char why[1200];     /* a start that was refused */
+	struct load_finding refusal; /* by this finding; no `file`: the directory itself */
 
 	/* set before process_start */
 	size_t merge_count;

@@ -312,6 +312,8 @@ static int open_dir(struct ram_disk *d, enum ram_place above, const char *name)
 	const struct ram_name *n = name_find(d, above, name);
 	if (!n || !n->visible)
 		return fail(ENOENT);
+	if (!n->visible->is_dir)
+		return fail(ENOTDIR);
 	return fd_new(d, (struct ram_fd){.kind = RAM_DIR, .place = place});
 }
 
@@ -505,7 +507,7 @@ static int ram_fstat(void *context, int fd, struct stat *to)
 	if (d->dead)
 		return fail(EIO);
 	*to = (struct stat){.st_mode = S_IFREG | 0600, .st_uid = d->owner};
-	if (f && f->kind == RAM_DIR)
+	if (f && (f->kind == RAM_DIR || (f->node && f->node->is_dir)))
 		to->st_mode = S_IFDIR | 0700;
 	else if (f)
 		to->st_size = (off_t)f->node->bytes.len;
@@ -597,10 +599,44 @@ void ram_disk_place(struct ram_disk *d, const char *path, struct span text)
 	put_durable(d, RAM_STATE, path, node);
 }
 
+void ram_disk_put(struct ram_disk *d, enum ram_place place, const char *name, struct span text)
+{
+	struct ram_node *node = text.at ? node_new() : NULL;
+	if (node) {
+		buf_span(&node->bytes, text);
+		node->synced = text.len;
+	}
+	put_durable(d, place, name, node);
+}
+
+void ram_disk_put_dir(struct ram_disk *d, enum ram_place place, const char *name)
+{
+	struct ram_node *node = node_new();
+	node->is_dir = true;
+	put_durable(d, place, name, node);
+}
+
+void ram_disk_copy(struct ram_disk *to, const struct ram_disk *d)
+{
+	struct ram_name *n, *next;
+	HASH_ITER(hh, d->names, n, next)
+		if (n->visible)
+			put_durable(to, n->place, n->name, node_ref(n->visible));
+}
+
 const struct buf *ram_disk_read(const struct ram_disk *d, enum ram_place place, const char *name)
 {
 	const struct ram_name *n = name_find(d, place, name);
 	return n && n->visible ? &n->visible->bytes : NULL;
+}
+
+void ram_disk_each(const struct ram_disk *d, enum ram_place place, void (*each)(void *context, const char *name),
+                   void *context)
+{
+	struct ram_name *n, *next;
+	HASH_ITER(hh, d->names, n, next)
+		if (n->visible && n->place == place)
+			each(context, n->name);
 }
 
 bool ram_disk_save(const struct ram_disk *d, const char *to)
@@ -631,6 +667,16 @@ uint64_t ram_disk_names(const struct ram_disk *d)
 	HASH_ITER(hh, d->names, n, next)
 		if (n->visible)
 			hash += XXH3_64bits(n->path, strlen(n->path));
+	return hash;
+}
+
+uint64_t ram_disk_hash(const struct ram_disk *d)
+{
+	uint64_t hash = 0;
+	struct ram_name *n, *next;
+	HASH_ITER(hh, d->names, n, next)
+		if (n->visible)
+			hash += dice_mix(XXH3_64bits(n->path, strlen(n->path)) ^ node_hash(n->visible));
 	return hash;
 }
 

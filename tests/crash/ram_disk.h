@@ -97,12 +97,21 @@ void ram_disk_init(struct ram_disk *d, const char *path);
 void ram_disk_done(struct ram_disk *d);
 /* a durable file: "jobs.json" */
 void ram_disk_place(struct ram_disk *d, const char *path, struct span text);
+/* A durable file (`text` absent: no file any more), or a directory in its place. */
+void ram_disk_put(struct ram_disk *d, enum ram_place place, const char *name, struct span text);
+void ram_disk_put_dir(struct ram_disk *d, enum ram_place place, const char *name);
+/* A disk of its own with the same files, all of them durable; `to` is initialised. */
+void ram_disk_copy(struct ram_disk *to, const struct ram_disk *d);
 void ram_disk_close_all(struct ram_disk *d); /* as the end of the process does */
 /* NULL: none */
 const struct buf *ram_disk_read(const struct ram_disk *d, enum ram_place place, const char *name);
+/* the names in it, tmp files and directories included */
+void ram_disk_each(const struct ram_disk *d, enum ram_place place, void (*each)(void *context, const char *name),
+                   void *context);
 /* as real files below the directory `to`, which must be empty */
 bool ram_disk_save(const struct ram_disk *d, const char *to);
 uint64_t ram_disk_names(const struct ram_disk *d); /* a hash of which names are there */
+uint64_t ram_disk_hash(const struct ram_disk *d);  /* ... and of what the files hold */
 bool ram_disk_has_tmp(const struct ram_disk *d);
 
 /* What a power cut now could leave, by number. */

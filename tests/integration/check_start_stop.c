@@ -657,7 +657,7 @@ START_TEST(help_and_version_are_what_one_expects)
 	ck_assert_int_eq(help.status, 0);
 	ck_assert_str_eq(help.err, "");
 	for (const char *const *flag =
-	         ARGS("Usage:", "--socket", "--state-dir", "--log-level", "--check", "--version",
+	         ARGS("Usage:", "--socket", "--state-dir", "--log-level", "--check", "--salvage", "--version",
 	              "--max-connections", "--max-line", "--max-reply", "--max-calls", "--max-queued");
 	     *flag; flag++)
 		ck_assert_msg(strstr(help.out, *flag), "%s is not in the help", *flag);

@@ -159,6 +159,31 @@ START_TEST(what_somebody_wrote_into_a_snapshot_is_written_over)
 }
 END_TEST
 
+START_TEST(what_cannot_be_kept_is_written_over_by_the_next_fold)
+{
+	char text[32] = "", path[300];
+	run(3);
+	write_by_hand("edited");
+	/* no room for a second name: there is one of it already */
+	snprintf(path, sizeof path, "%s/runs.json.edited-20251123T062000.000123", scratch.path);
+	fclose(fopen(path, "w"));
+	fold.head.updated_at = 1763878800000123;
+	for (int i = 0; i < 2; i++) {
+		handed_out = 0;
+		thawed = done = false;
+		run(2);
+		ck_assert_int_eq(fold.result, DISK_FAILED);
+		ck_assert_int_eq(fold.error.number, EEXIST);
+		ck_assert_int_eq(fold.found, MARK_SAME);
+	}
+	snprintf(path, sizeof path, "%s/runs.json", scratch.path);
+	FILE *file = fopen(path, "r");
+	ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
+	fclose(file);
+	ck_assert_str_eq(text, "edited");
+}
+END_TEST
+
 START_TEST(a_snapshot_that_somebody_removed_is_not_noticed)
 {
 	char path[300];
@@ -238,6 +263,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, a_fold_is_not_whole);
 	tcase_add_test(c, what_somebody_wrote_into_a_snapshot_is_written_over);
+	tcase_add_test(c, what_cannot_be_kept_is_written_over_by_the_next_fold);
 	tcase_add_test(c, a_snapshot_that_somebody_removed_is_not_noticed);
 	tcase_add_test(c, a_fold_that_fails_leaves_a_file_or_a_frozen_table_behind);
 	tcase_add_test(c, a_fold_leaves_commits_no_room_or_rests_for_ever);

@@ -64,9 +64,9 @@ START_TEST(a_run_of_a_file_keeps_every_value_and_gets_what_it_lacks)
 	        "{\"id\":\"r\",\"kind\":\"run\",\"status\":\"queued\",\"created_at\":null,\"updated_at\":\"2026-01-02T03:04:05.500000+00:00\","
 	        "\"started_at\":\"2026-01-02T03:04:05.5\",\"finished_at\":null,\"request\":{},\"meta\":{},\"artifact_id\":null,\"error\":null,"
 	        "\"revision\":7}");
-	read_is(TABLE_RUNS, "{\"id\":\"r\",\"kind\":\"Odd Kind\",\"updated_at\":null,\"meta\":3,\"error\":\"text\",\"revision\":9223372036854775807}",
+	read_is(TABLE_RUNS, "{\"id\":\"r\",\"kind\":\"Odd Kind\",\"updated_at\":null,\"meta\":3,\"error\":\"text\",\"revision\":9007199254740992}",
 	        "{\"id\":\"r\",\"kind\":\"Odd Kind\",\"status\":\"queued\",\"created_at\":null,\"updated_at\":null,\"started_at\":null,"
-	        "\"finished_at\":null,\"request\":{},\"meta\":3,\"artifact_id\":null,\"error\":\"text\",\"revision\":9223372036854775807}");
+	        "\"finished_at\":null,\"request\":{},\"meta\":3,\"artifact_id\":null,\"error\":\"text\",\"revision\":9007199254740992}");
 }
 END_TEST
 
@@ -120,6 +120,7 @@ START_TEST(a_refused_record_of_a_file_is_found_by_field_and_byte)
 	refused(TABLE_RUNS, "{\"id\":\"a\",\"updated_at\": false}", "updated_at", "false");
 	refused(TABLE_JOBS, "{\"id\":\"a\",\"revision\": 0}", "revision", "0");
 	refused(TABLE_JOBS, "{\"id\":\"a\",\"revision\": 1.0}", "revision", "1.0");
+	refused(TABLE_JOBS, "{\"id\":\"a\",\"revision\": 9007199254740993}", "revision", "9007199254740993");
 	refused(TABLE_JOBS, "{\"id\":\"a\",\"revision\": \"1\"}", "revision", "\"1\"");
 	refused(TABLE_JOBS, "{\"id\":\"a\",\"payload\": {\"legs\": [1, 1e999]}}", "payload.legs[1]", "1e999");
 	refused(TABLE_JOBS, "{\"id\":\"a\",\"x\": 123456789012345678901}", "x", "123456");

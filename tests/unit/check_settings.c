@@ -118,6 +118,8 @@ START_TEST(paths_come_from_the_flags_then_from_xdg_then_from_home)
 	unsetenv("XDG_STATE_HOME");
 	setenv("HOME", "/home/x", 1);
 	ck_assert_int_eq(parse(ARGUMENTS("--check")), SETTINGS_CHECK);
+	ck_assert_int_eq(parse(ARGUMENTS("--salvage", "/srv/saved")), SETTINGS_SALVAGE);
+	ck_assert_str_eq(settings.salvage, "/srv/saved");
 	ck_assert_str_eq(settings.state_dir, "/home/x/.local/state/persistd");
 }
 END_TEST

@@ -258,6 +258,38 @@ START_TEST(a_path_that_is_no_directory_of_ours_is_refused)
 }
 END_TEST
 
+START_TEST(directories_below_that_others_may_write_to_are_refused)
+{
+	char path[256];
+	const char *below[] = {"open/journal", "open/artifacts"};
+	ck_assert_msg(open_named("open", true), "%s", why);
+	state_dir_close(&dirs, &faulty.disk);
+	for (int i = 0; i < 2; i++) {
+		scratch_path(&scratch, below[i], path, sizeof path);
+		ck_assert_int_eq(chmod(path, 0777), 0);
+		refuses("open", true, below[i] + 5);
+		refuses("open", true, "anybody may write to it");
+		ck_assert_int_eq(chmod(path, 0700), 0);
+	}
+}
+END_TEST
+
+START_TEST(a_file_with_a_second_name_keeps_its_mode)
+{
+	char path[256], other[256];
+	struct state_dir_change change;
+	ck_assert_msg(open_named("state", true), "%s", why);
+	write_files("00000000000000000001.json", "a.json");
+	scratch_path(&scratch, "state/artifacts/a.json", path, sizeof path);
+	scratch_path(&scratch, "elsewhere", other, sizeof other);
+	ck_assert_int_eq(link(path, other), 0);
+	mode_t before = mode_of("elsewhere");
+	ck_assert(state_dir_set_mode(&dirs, &faulty.disk, 0755, &change));
+	ck_assert_uint_eq(change.left, 1);
+	ck_assert_uint_eq(mode_of("elsewhere"), before);
+}
+END_TEST
+
 START_TEST(links_inside_the_directory_are_refused)
 {
 	char path[256];
@@ -321,6 +353,8 @@ int main(void)
 	tcase_add_test(all, leftover_tmp_files_go_and_nothing_else);
 	tcase_add_test(all, a_check_makes_nothing);
 	tcase_add_test(all, a_path_that_is_no_directory_of_ours_is_refused);
+	tcase_add_test(all, directories_below_that_others_may_write_to_are_refused);
+	tcase_add_test(all, a_file_with_a_second_name_keeps_its_mode);
 	tcase_add_test(all, links_inside_the_directory_are_refused);
 	tcase_add_test(all, the_directory_itself_may_be_reached_through_a_link);
 	tcase_add_test(all, a_failing_disk_is_said_and_leaks_nothing);
