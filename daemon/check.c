@@ -81,11 +81,12 @@ static bool is_record(struct check *c, enum table_id t, struct span text, bool t
 
 static uint64_t size_of(const struct record *r)
 {
-	struct span value;
+	struct members m;
 	int64_t whole = 0;
 	double real;
-	if (!record_field(TABLE_ARTIFACTS, r, ARTIFACT_SIZE_BYTES, &value) ||
-	    scan_number(value, &whole, &real) != SCAN_INT || whole < 0)
+	record_open(TABLE_ARTIFACTS, r, &m);
+	struct span value = m.value[ARTIFACT_SIZE_BYTES];
+	if (!value.at || scan_number(value, &whole, &real) != SCAN_INT || whole < 0)
 		return 0;
 	return (uint64_t)whole;
 }

@@ -234,8 +234,7 @@ bool job_merge(struct buf *out, const struct record *old, const struct live *liv
 	bool read = members_read(TABLE_JOBS, object, outline, &m.sent);
 	assert(read);
 	if (old) {
-		read = members_read(TABLE_JOBS, record_text(old), NULL, &m.stored);
-		assert(read);
+		record_open(TABLE_JOBS, old, &m.stored);
 	}
 	if (live)
 		m.stored.value[JOB_PROGRESS] = (struct span){live->text, live->len};

@@ -30,9 +30,10 @@ static struct span artifact_kind(const struct params *p, const struct record *ru
 	struct record_keys keys;
 	if (p->at[ARTIFACT_SAVE_KIND].present)
 		return p->at[ARTIFACT_SAVE_KIND].string;
-	if (run && record_keys(TABLE_RUNS, run, &keys))
-		return keys.b;
-	return SPAN("run");
+	if (!run)
+		return SPAN("run");
+	record_keys(TABLE_RUNS, run, &keys);
+	return keys.b;
 }
 
 static void put_artifact(struct call *c, struct span id, struct span run_id, struct span kind,

@@ -91,7 +91,9 @@ enum outcome list_records(struct call *c, const struct params *p, const struct l
 		return OUTCOME_FAILED;
 
 	size_t from = result->len;
-	buf_printf(result, "{\"%s\":[", spec_table_name(at->table));
+	buf_text(result, "{\"");
+	buf_text(result, spec_table_name(at->table));
+	buf_text(result, "\":[");
 	struct page *page = page_open(table, &s, offset->present ? (uint64_t)offset->whole : 0,
 	                              cursor->present ? &behind : NULL);
 	int64_t wanted = limit->present ? limit->whole : 100;
@@ -112,7 +114,9 @@ enum outcome list_records(struct call *c, const struct params *p, const struct l
 		last = entry;
 	}
 	page_close(page);
-	buf_printf(result, "],\"total\":%" PRIu64 ",\"next_cursor\":", table_total(table, &s));
+	buf_text(result, "],\"total\":");
+	buf_uint(result, table_total(table, &s));
+	buf_text(result, ",\"next_cursor\":");
 	if (e && last)
 		cursor_write(result, &s, last->time, record_id(last->record));
 	else

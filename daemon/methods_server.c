@@ -236,9 +236,10 @@ static void write_store(struct buf *out, const struct service *s)
 {
 	struct store_stats st;
 	store_stats(s->store, &st);
-	uint64_t text = 0, overhead = 0;
+	uint64_t text = 0, kept = 0, overhead = 0;
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		text += table_bytes(store_table(s->store, (enum table_id)t));
+		kept += table_kept(store_table(s->store, (enum table_id)t));
 		overhead += table_overhead(store_table(s->store, (enum table_id)t));
 	}
 	buf_text(out, ",\"store\":{");
@@ -250,6 +251,7 @@ static void write_store(struct buf *out, const struct service *s)
 	member(out, "largest_batch", st.largest_batch);
 	member(out, "live_progress", st.live_progress);
 	member(out, "text_bytes", text);
+	member(out, "record_bytes", kept);
 	member(out, "index_bytes", overhead);
 	close_object(out);
 }

@@ -1,6 +1,6 @@
 #include "daemon/record.h"
 
-#include "daemon/members.h"
+#include "daemon/pack.h"
 #include "daemon/shelf.h"
 #include "proto/mem.h"
 #include "proto/quick.h"
@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_TEXT_MAX = 200, NO_FIELD = -1 };
+enum { KEY_TEXT_MAX = 200, NO_FIELD = -1, OPENED_KEEP = 64 << 10 };
+
+static_assert((int)SHELF_SLACK >= (int)PACK_SLACK, "records are unpacked where they lie");
 
 /* The fields that a record is found by, see struct record_keys. */
 static const struct keyed {
@@ -86,7 +88,7 @@ static bool read_keys(enum table_id t, struct span text, const struct members *m
 		return false;
 	if (!plain_string(m->value[k->b], &keys->b) || !read_time(m->value[k->time], &keys->time))
 		return false;
-	if (t == TABLE_RUNS)
+	if (t == TABLE_RUNS && m->value[RUN_META].at && scan_kind(m->value[RUN_META]) == SCAN_OBJECT)
 		keys->meta = m->value[RUN_META];
 	if (t == TABLE_ARTIFACTS || !spec_status_is_terminal(t, keys->a))
 		return true;
@@ -97,31 +99,55 @@ static bool read_keys(enum table_id t, struct span text, const struct members *m
 
 static uint8_t whole_percentage(struct span progress);
 
+/* The field that ends the head: what finds a record is in it. */
+static const int head_field[TABLE_COUNT] = {JOB_PROGRESS, RUN_STATUS, ARTIFACT_KIND};
+
+static size_t plan(enum table_id t, struct span text, const struct members *m, struct pack *p)
+{
+	const char *behind = m->value[head_field[t]].at + m->value[head_field[t]].len;
+	pack_plan(t, text, behind, m, p);
+	return (size_t)(behind - text.at);
+}
+
+static struct span kept_at(const struct record *r, struct span text, const struct pack *p, struct span part)
+{
+	if (!part.at)
+		return part;
+	size_t at = (size_t)(part.at - text.at);
+	return (struct span){r->kept + (at < r->head_len ? at : r->head_len + pack_place(p, part.at)), part.len};
+}
+
+/* From spans of the text to the same bytes in what is kept of it. */
+static void keep_keys(const struct record *r, struct span text, const struct pack *p, struct record_keys *keys)
+{
+	keys->id = record_id(r);
+	keys->a = kept_at(r, text, p, keys->a);
+	keys->b = kept_at(r, text, p, keys->b);
+	keys->meta = kept_at(r, text, p, keys->meta);
+}
+
 static struct record *make(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
                            struct members *m)
 {
-	if (text.len > UINT32_MAX)
+	struct record made = {.refs = 1, .len = (uint32_t)text.len};
+	struct pack p;
+	if (text.len > UINT32_MAX || !members_read(t, text, NULL, m) || !read_keys(t, text, m, keys) ||
+	    !read_revision(m->value[keyed[t].revision], &made.revision) ||
+	    (t == TABLE_JOBS && !m->value[JOB_PROGRESS].at))
 		return NULL;
-	size_t bytes = record_bytes(text.len);
-	struct record *r = piece ? shelf_cut(piece, bytes) : shelf_take(bytes);
-	*r = (struct record){.refs = 1, .len = (uint32_t)text.len};
-	if (text.len)
-		memcpy(r->text, text.at, text.len);
-	if (!members_read(t, record_text(r), NULL, m) || !read_keys(t, record_text(r), m, keys) ||
-	    !read_revision(m->value[keyed[t].revision], &r->revision) ||
-	    (t == TABLE_JOBS && !m->value[JOB_PROGRESS].at)) {
-		if (piece)
-			shelf_uncut(piece, r, bytes);
-		else
-			shelf_give(r, bytes);
-		return NULL;
-	}
-	r->id_len = (uint8_t)keys->id.len;
+	made.id_len = (uint8_t)keys->id.len;
+	made.head_len = (uint32_t)plan(t, text, m, &p);
+	made.packed_len = (uint32_t)p.bytes;
 	if (t == TABLE_JOBS) {
-		r->progress_at = (uint32_t)(m->value[JOB_PROGRESS].at - r->text);
-		r->progress_len = (uint32_t)m->value[JOB_PROGRESS].len;
-		r->percentage = whole_percentage(m->value[JOB_PROGRESS]);
+		made.progress_at = (uint32_t)(m->value[JOB_PROGRESS].at - text.at);
+		made.percentage = whole_percentage(m->value[JOB_PROGRESS]);
 	}
+	size_t bytes = record_bytes(&made);
+	struct record *r = piece ? shelf_cut(piece, bytes) : shelf_take(bytes);
+	*r = made;
+	memcpy(r->kept, text.at, r->head_len);
+	pack_write(&p, r->kept + r->head_len);
+	keep_keys(r, text, &p, keys);
 	return r;
 }
 
@@ -157,28 +183,51 @@ void record_unref(struct record *r)
 		return;
 	assert(r->refs > 0);
 	if (--r->refs == 0)
-		shelf_give(r, record_bytes(r->len));
+		shelf_give(r, record_bytes(r));
 }
 
-bool record_keys(enum table_id t, const struct record *r, struct record_keys *keys)
+/* `at` is in the room of `out`: that is filled up to there. */
+static void set_end(struct buf *out, const char *at) { out->len = (size_t)(at - out->at); }
+
+static char *put(char *at, const char *from, size_t len) { return (char *)memcpy(at, from, len) + len; }
+
+static char *put_behind_head(char *at, const struct record *r)
+{
+	return pack_text(r->kept + r->head_len, r->packed_len, at);
+}
+
+void record_text(struct buf *out, const struct record *r)
+{
+	char *at = buf_room(out, r->len + PACK_SLACK);
+	at = put(at, r->kept, r->head_len);
+	set_end(out, put_behind_head(at, r));
+}
+
+static struct span read_again(enum table_id t, const struct record *r, struct members *m)
+{
+	static struct buf opened;
+	opened.len = 0;
+	buf_trim(&opened, OPENED_KEEP);
+	record_text(&opened, r);
+	bool read = members_read(t, buf_as_span(&opened), NULL, m);
+	assert(read); /* it was when it was made */
+	return buf_as_span(&opened);
+}
+
+void record_open(enum table_id t, const struct record *r, struct members *m)
+{
+	read_again(t, r, m);
+}
+
+void record_keys(enum table_id t, const struct record *r, struct record_keys *keys)
 {
 	struct members m;
-	return members_read(t, record_text(r), NULL, &m) && read_keys(t, record_text(r), &m, keys);
-}
-
-bool record_field(enum table_id t, const struct record *r, int field, struct span *value)
-{
-	const struct spec_field *fields = spec_fields(t);
-	struct scan_iter it = scan_members(record_text(r));
-	struct span name;
-	for (int guess = 0; scan_next_member(&it, &name, value);) {
-		int found = members_field(fields, name, guess);
-		if (found == field)
-			return true;
-		if (found >= 0)
-			guess = found + 1;
-	}
-	return false;
+	struct pack p;
+	struct span text = read_again(t, r, &m);
+	bool read = read_keys(t, text, &m, keys);
+	assert(read); /* likewise */
+	plan(t, text, &m, &p);
+	keep_keys(r, text, &p, keys);
 }
 
 double progress_percentage(double current, double total)
@@ -336,6 +385,20 @@ static void send_progress(struct buf *out, struct span stored, const struct live
 	buf_char(out, '}');
 }
 
+enum { PERCENTAGE_ROOM = 32 };
+
+/* With the brace that ends progress. */
+static char *put_percentage(char *at, unsigned percentage)
+{
+	at = put(at, ",\"percentage\":", 14);
+	if (percentage == 100)
+		*at++ = '1';
+	if (percentage >= 10)
+		*at++ = (char)('0' + percentage / 10 % 10);
+	*at++ = (char)('0' + percentage % 10);
+	return put(at, ".0}", 3);
+}
+
 static void put_path(struct buf *out, struct span id, const char *artifacts_dir)
 {
 	buf_string(out, span_of(artifacts_dir));
@@ -351,8 +414,7 @@ static void send_fields(struct buf *out, enum table_id t, const struct record *r
 	const struct spec_field *spec = spec_fields(t);
 	size_t start = out->len;
 	struct members m;
-	bool read = members_read(t, record_text(r), NULL, &m);
-	assert(read); /* record_new has read it, too */
+	record_open(t, r, &m);
 	for (int i = 0; spec[i].name; i++) {
 		if (fields != RECORD_ALL && !(fields & UINT32_C(1) << i))
 			continue;
@@ -380,34 +442,33 @@ void record_send(struct buf *out, enum table_id t, const struct record *r, const
 		send_fields(out, t, r, live, fields, artifacts_dir);
 		return;
 	}
-	struct span progress = {r->text + r->progress_at, r->progress_len};
+	struct span progress = {r->kept + r->progress_at, r->head_len - r->progress_at};
 	if (t != TABLE_JOBS || (!live && progress.at[0] != '{')) {
-		buf_span(out, record_text(r));
+		record_text(out, r);
 		return;
 	}
-	buf_room(out, r->len + (live ? live->len : 0) + 64);
 	if (!live && r->percentage != PERCENTAGE_READ) {
-		buf_add(out, r->text, r->progress_at + progress.len - 1);
-		buf_text(out, ",\"percentage\":");
-		buf_uint(out, r->percentage);
-		buf_text(out, ".0}");
-	} else {
-		buf_add(out, r->text, r->progress_at);
-		send_progress(out, progress, live);
+		char *at = buf_room(out, r->len + PERCENTAGE_ROOM + PACK_SLACK);
+		at = put(at, r->kept, r->head_len - 1);
+		at = put_percentage(at, r->percentage);
+		set_end(out, put_behind_head(at, r));
+		return;
 	}
-	buf_add(out, progress.at + progress.len, r->len - r->progress_at - r->progress_len);
+	buf_add(out, r->kept, r->progress_at);
+	send_progress(out, progress, live);
+	set_end(out, put_behind_head(buf_room(out, r->len - r->head_len + PACK_SLACK), r));
 }
 
 void record_with_live(struct buf *out, const struct record *r, const struct live *live)
 {
 	if (!live) {
-		buf_span(out, record_text(r));
+		record_text(out, r);
 		return;
 	}
-	size_t behind = (size_t)r->progress_at + r->progress_len;
-	buf_add(out, r->text, r->progress_at);
-	buf_add(out, live->text, live->len);
-	buf_add(out, r->text + behind, r->len - behind);
+	char *at = buf_room(out, r->len + live->len + PACK_SLACK);
+	at = put(at, r->kept, r->progress_at);
+	at = put(at, live->text, live->len);
+	set_end(out, put_behind_head(at, r));
 }
 
 static bool refuse(struct fault *fault, const char *field, const char *expected)

@@ -1,29 +1,33 @@
-/* record: one stored version of a job, run or artifact, as the text that goes to the disk and to clients.
+/* record: one stored version of a job, run or artifact: the text that goes to the disk and to clients.
  *
  * Immutable and counted: the table holds one reference, a change that is being committed one, a fold that has
  * frozen it one. The counter is not atomic: references are taken and given back on the loop's thread only;
- * worker threads read the text of records that the loop holds for them.
+ * its text is read there only, too.
  *
  * The text is canonical (scan.h), its known fields stand in the order of the spec's list, all of them
  * present, unknown fields of files after them; `id` is first, so a stored text begins with {"id":"…". Live
  * progress is not in it, an artifact's `path` never is, `percentage` only where a file had it: the reply's is
- * computed all the same. */
+ * computed all the same.
+ *
+ * Memory has the text up to its head's end as it is (jobs: the head ends with the value of progress; runs: of
+ * status; artifacts: of kind) and the rest packed, see pack.h. */
 #pragma once
-#include "proto/scan.h"
+#include "daemon/members.h"
 #include "proto/spec.h"
 #include "proto/stamp.h"
 
 struct record {
 	uint32_t refs;
-	uint32_t len;          /* of text */
+	uint32_t len;          /* of the text */
 	uint64_t revision;
-	uint32_t progress_at;  /* jobs: offset and length of the value of "progress" in text */
-	uint32_t progress_len;
+	uint32_t head_len;
+	uint32_t packed_len;
+	uint32_t progress_at;  /* jobs: offset of the value of "progress", which ends the head */
 	uint8_t id_len;
 	/* jobs: of the stored progress, where it is a whole number up to 100, as it mostly is: lists need not read
 	 * the progress then. Else PERCENTAGE_READ. */
 	uint8_t percentage;
-	char text[];           /* the id is at text + RECORD_ID_AT */
+	char kept[];           /* the head, what is packed; the id is at kept + RECORD_ID_AT */
 };
 
 enum { PERCENTAGE_READ = 255 };
@@ -32,17 +36,17 @@ enum { PERCENTAGE_READ = 255 };
  * and every reader of JSON holds integers up to here. */
 #define REVISION_STATED_MAX ((int64_t)1 << 53)
 
-/* What a record of so much text takes; never less than the struct, which is written as a whole. */
-static inline size_t record_bytes(size_t len)
+/* What a record takes; never less than the struct, which is written as a whole. */
+static inline size_t record_bytes(const struct record *r)
 {
-	size_t bytes = offsetof(struct record, text) + len;
+	size_t bytes = offsetof(struct record, kept) + r->head_len + r->packed_len;
 	return bytes > sizeof(struct record) ? bytes : sizeof(struct record);
 }
 
 enum { RECORD_ID_AT = 7 }; /* strlen("{\"id\":\"") */
 
-/* What a record is found by: read off its text once, when it is made. The spans point into the record's text
- * (no field that is indexed ever needs an escape; one that does in a file is refused, see record_read). */
+/* What a record is found by: read off its text once, when it is made. The spans point into what the record
+ * keeps (no field that is indexed ever needs an escape; one that does in a file is refused, see record_read). */
 struct record_keys {
 	struct span id;
 	struct span a;   /* jobs, runs: status. Artifacts: run_id */
@@ -52,7 +56,7 @@ struct record_keys {
 	/* jobs: completed_at, else updated_at; runs: finished_at, else updated_at;
 	 * of terminal records only, else STAMP_NONE */
 	int64_t end;
-	struct span meta; /* runs: the object that find_by_meta looks into */
+	struct span meta; /* runs: the object that find_by_meta looks into; absent: it is none */
 };
 
 /* Copies canonical text into a new record with one reference. The text has passed through this module before
@@ -69,12 +73,12 @@ void record_unref(struct record *r); /* NULL is fine */
 
 static inline struct span record_id(const struct record *r)
 {
-	return (struct span){r->text + RECORD_ID_AT, r->id_len};
+	return (struct span){r->kept + RECORD_ID_AT, r->id_len};
 }
-static inline struct span record_text(const struct record *r) { return (struct span){r->text, r->len}; }
-bool record_keys(enum table_id t, const struct record *r, struct record_keys *keys);
-/* field: JOB_STATUS, RUN_META, … */
-bool record_field(enum table_id t, const struct record *r, int field, struct span *value);
+void record_text(struct buf *out, const struct record *r); /* appends it */
+/* Its fields, in a text that is there until the next call of this or record_keys. Both: loop's thread. */
+void record_open(enum table_id t, const struct record *r, struct members *m);
+void record_keys(enum table_id t, const struct record *r, struct record_keys *keys);
 
 /* Live progress: the last update_progress of a job, in memory only. */
 struct live {

@@ -100,8 +100,7 @@ bool run_merge(struct buf *out, const struct record *old, struct span id, const 
 	const struct param *sent = params->at;
 	size_t start = out->len;
 	if (old) {
-		bool read = members_read(TABLE_RUNS, record_text(old), NULL, &m.stored);
-		assert(read);
+		record_open(TABLE_RUNS, old, &m.stored);
 	}
 	put_id_and_kind(&m, id, &sent[RUN_SAVE_KIND]);
 	put_status_and_times(&m, &sent[RUN_SAVE_STATUS], !old);
@@ -121,8 +120,7 @@ void run_link(struct buf *out, const struct record *old, struct span artifact_id
 {
 	size_t start = out->len;
 	struct members stored;
-	bool read = members_read(TABLE_RUNS, record_text(old), NULL, &stored);
-	assert(read);
+	record_open(TABLE_RUNS, old, &stored);
 	for (int i = 0; spec_run_fields[i].name; i++) {
 		if (i == RUN_ARTIFACT_ID) {
 			put_string(out, RUN_ARTIFACT_ID, artifact_id);

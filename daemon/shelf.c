@@ -1,8 +1,11 @@
 #include "daemon/shelf.h"
 #include "proto/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 
 enum { STEP = 16, LARGEST = 4096, PIECE = 1 << 20 };
+
+static_assert(SHELF_SLACK % STEP == 0, "a piece ends where a thing may");
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const size_t largest = 0;
@@ -66,14 +69,14 @@ static void open_piece(struct shelf_piece *p)
 {
 	p->at = mem_aligned(STEP, PIECE);
 	mem_will_fill(p->at, PIECE);
-	p->end = p->at + PIECE;
+	p->end = p->at + PIECE - SHELF_SLACK;
 }
 
 void *shelf_take(size_t bytes)
 {
 	size_t size = rounded(bytes);
 	if (size > largest)
-		return mem_alloc(bytes);
+		return mem_alloc(bytes + SHELF_SLACK);
 	struct free_one *one = free_ones[size / STEP];
 	if (one) {
 		free_ones[size / STEP] = one->next;
@@ -94,21 +97,12 @@ void *shelf_cut(struct shelf_piece *p, size_t bytes)
 {
 	size_t size = rounded(bytes);
 	if (size > largest)
-		return mem_alloc(bytes);
+		return mem_alloc(bytes + SHELF_SLACK);
 	if (left(p) < size)
 		open_piece(p); /* the free ones are not this thread's: the end of the piece before is lost */
 	void *at = p->at;
 	p->at += size;
 	return at;
-}
-
-void shelf_uncut(struct shelf_piece *p, void *at, size_t bytes)
-{
-	size_t size = rounded(bytes);
-	if (size > largest)
-		free(at);
-	else
-		p->at -= size;
 }
 
 void shelf_give(void *at, size_t bytes)
@@ -125,5 +119,7 @@ void shelf_give(void *at, size_t bytes)
 
 size_t shelf_size(size_t bytes)
 {
-	return rounded(bytes) > largest ? (bytes + sizeof(size_t) + STEP - 1) & ~(size_t)(STEP - 1) : rounded(bytes);
+	if (rounded(bytes) <= largest)
+		return rounded(bytes);
+	return (bytes + SHELF_SLACK + sizeof(size_t) + STEP - 1) & ~(size_t)(STEP - 1);
 }

@@ -9,6 +9,9 @@
 #pragma once
 #include <stddef.h>
 
+/* So many bytes behind what was taken may be read, whatever is in them: who copies need not stop to the byte. */
+enum { SHELF_SLACK = 32 };
+
 void *shelf_take(size_t bytes);            /* not cleared; never NULL */
 void shelf_give(void *at, size_t bytes);   /* the same bytes; NULL is fine */
 size_t shelf_size(size_t bytes);           /* that it takes in memory */
@@ -20,5 +23,4 @@ struct shelf_piece {
 struct shelf_piece shelf_lend(void); /* what is left over of such pieces, or none; the shelf's thread */
 /* As shelf_take, to be given back with shelf_give. Any thread, a piece each. */
 void *shelf_cut(struct shelf_piece *p, size_t bytes);
-void shelf_uncut(struct shelf_piece *p, void *at, size_t bytes); /* the last that was cut, by its thread */
 void shelf_join(struct shelf_piece p); /* the shelf gets what is left of it; the shelf's thread */

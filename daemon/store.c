@@ -60,7 +60,8 @@ struct batch {
 	struct chunk *chunks;
 	size_t changes, payload_count;
 	uint64_t bytes;
-	uint64_t opened; /* micros() */
+	struct buf texts; /* of its records, while it is in flight */
+	uint64_t opened;  /* micros() */
 	bool in_flight;
 };
 
@@ -71,9 +72,7 @@ struct frozen {
 	enum table_id table;
 	uint32_t cursor, end;
 	struct record **kept;  /* by entry: its version at the freeze where it has changed since */
-	struct record **held;  /* handed out by the last slice */
-	size_t held_count, held_capacity;
-	struct buf spliced;
+	struct buf texts;      /* handed out by the last slice */
 };
 
 struct store {
@@ -122,8 +121,7 @@ void store_free(struct store *s)
 		next = c->next;
 		free(c);
 	}
-	free(s->frozen.held);
-	buf_free(&s->frozen.spliced);
+	buf_free(&s->frozen.texts);
 	buf_free(&s->scratch);
 	free(s);
 }
@@ -517,7 +515,10 @@ static bool take_id(struct store *s, struct span id, struct span run_id, struct 
 {
 	const struct record *r = store_latest(s, TABLE_ARTIFACTS, id, NULL);
 	struct record_keys keys;
-	if (!r || !record_keys(TABLE_ARTIFACTS, r, &keys) || !span_is(keys.a, run_id))
+	if (!r)
+		return false;
+	record_keys(TABLE_ARTIFACTS, r, &keys);
+	if (!span_is(keys.a, run_id))
 		return false;
 	buf_span(ids, id);
 	buf_char(ids, '\0');
@@ -606,6 +607,7 @@ static void batch_free(struct batch *b)
 		free(p);
 	}
 	chunks_give(b);
+	buf_free(&b->texts);
 	free(b->journal.changes);
 	free(b->journal.payloads);
 	free(b);
@@ -616,13 +618,25 @@ static void batch_freeze(struct batch *b)
 {
 	struct journal_batch *j = &b->journal;
 	j->changes = mem_alloc((b->changes + 1) * sizeof *j->changes);
+	buf_room(&b->texts, b->bytes);
 	for (struct batch_item *i = b->first_item; i; i = i->next) {
 		const struct change *c = (const struct change *)i;
 		if (i->kind != ITEM_CHANGE || c->superseded)
 			continue;
 		struct span id = {c->id, (unsigned char)c->id_len};
-		struct span text = c->record ? record_text(c->record) : (struct span){0};
+		size_t from = b->texts.len;
+		if (c->record)
+			record_text(&b->texts, c->record);
+		struct span text = {NULL, b->texts.len - from};
 		j->changes[j->change_count++] = (struct segment_change){.table = c->table, .id = id, .text = text};
+	}
+	/* where they are is known only now that the buffer has stopped growing */
+	size_t at = 0;
+	for (size_t i = 0; i < j->change_count; i++) {
+		struct span *text = &j->changes[i].text;
+		if (text->len)
+			text->at = b->texts.at + at;
+		at += text->len;
 	}
 	j->payloads = mem_alloc((b->payload_count + 1) * sizeof *j->payloads);
 	for (const struct payload *p = b->payloads; p; p = p->next)
@@ -810,25 +824,17 @@ void store_flush_early(struct store *s)
 
 /* ---- folds */
 
-static void frozen_unhold(struct frozen *f)
-{
-	for (size_t i = 0; i < f->held_count; i++)
-		record_unref(f->held[i]);
-	f->held_count = 0;
-	f->spliced.len = 0;
-}
-
 static void frozen_release(struct store *s)
 {
 	struct frozen *f = &s->frozen;
-	frozen_unhold(f);
 	for (uint32_t e = f->cursor; e <= f->end; e++)
 		if (f->kept[e] && f->kept[e] != &absent)
 			record_unref(f->kept[e]);
 	free(f->kept);
 	f->kept = NULL;
 	f->active = false;
-	buf_trim(&f->spliced, 1 << 16);
+	f->texts.len = 0;
+	buf_trim(&f->texts, 1 << 16);
 }
 
 static void source_freeze(void *context, enum table_id t, uint64_t *count, uint64_t *bytes)
@@ -864,42 +870,27 @@ static struct record *frozen_take(struct store *s, uint32_t e, const struct live
 	return record_ref(entry->record);
 }
 
-static void frozen_hold(struct frozen *f, struct record *r)
-{
-	if (f->held_count == f->held_capacity) {
-		f->held_capacity = f->held_capacity ? f->held_capacity * 2 : 512;
-		f->held = mem_resize(f->held, f->held_capacity * sizeof(struct record *));
-	}
-	f->held[f->held_count++] = r;
-}
-
 static size_t source_slice(void *context, enum table_id t, struct span *texts, size_t max, size_t bytes_max)
 {
 	struct store *s = context;
 	struct frozen *f = &s->frozen;
 	assert(f->active && f->table == t);
-	frozen_unhold(f);
-	size_t count = 0, bytes = 0;
-	for (; f->cursor <= f->end && count < max && bytes < bytes_max; f->cursor++) {
+	f->texts.len = 0;
+	size_t count = 0;
+	for (; f->cursor <= f->end && count < max && f->texts.len < bytes_max; f->cursor++) {
 		const struct live *live;
 		struct record *r = frozen_take(s, f->cursor, &live);
 		if (!r)
 			continue;
-		frozen_hold(f, r);
-		texts[count] = record_text(r);
-		if (live) { /* its place in `spliced` is known only when that has stopped growing */
-			size_t from = f->spliced.len;
-			record_with_live(&f->spliced, r, live);
-			texts[count] = (struct span){NULL, f->spliced.len - from};
-		}
-		bytes += texts[count++].len;
+		size_t from = f->texts.len;
+		record_with_live(&f->texts, r, live);
+		record_unref(r);
+		texts[count++].len = f->texts.len - from;
 	}
-	size_t from = 0;
-	for (size_t i = 0; i < count; i++)
-		if (!texts[i].at) {
-			texts[i].at = f->spliced.at + from;
-			from += texts[i].len;
-		}
+	/* where they are is known only now that the buffer has stopped growing */
+	const char *at = f->texts.at;
+	for (size_t i = 0; i < count; at += texts[i++].len)
+		texts[i].at = at;
 	return count;
 }
 

@@ -41,7 +41,7 @@ struct meaning {
 	struct tree postings;
 };
 
-/* One member of a run's meta; `at` is where it stands in the record's text. */
+/* One member of a run's meta; `at` is where it stands in what the record keeps. */
 struct posting {
 	uint32_t entry, next;
 	uint32_t meaning;
@@ -328,15 +328,13 @@ struct record *table_get(const struct table *t, struct span id)
 	return e ? table_entry(t, e)->record : NULL;
 }
 
-/* What a record takes beside its text: the fields in front of it, the rounding. */
-static uint64_t beside_text(const struct record *r)
-{
-	return shelf_size(record_bytes(r->len)) - r->len;
-}
+static uint64_t memory_of(const struct record *r) { return shelf_size(record_bytes(r)); }
+
+uint64_t table_kept(const struct table *t) { return t->record_bytes; }
 
 uint64_t table_overhead(const struct table *t)
 {
-	uint64_t bytes = sizeof(*t) + t->record_bytes + t->tree_bytes;
+	uint64_t bytes = sizeof(*t) + t->tree_bytes;
 
 	bytes += slab_bytes(&t->entries) + hash_bytes(&t->by_id);
 	for (int d = 0; d < DIMENSIONS; d++)
@@ -546,7 +544,7 @@ static struct span meta_text(struct span value, struct buf *scratch)
 	return scan_string(value, scratch, &text) ? text : value;
 }
 
-/* The next JSON value of a record's text; *rest then begins behind it. */
+/* The next JSON value; *rest then begins behind it. */
 static bool value_next(struct span *rest, struct span *value)
 {
 	struct scan_report report;
@@ -562,9 +560,9 @@ static bool value_next(struct span *rest, struct span *value)
 static bool posting_is(struct table *t, uint32_t p, struct span key, struct span value)
 {
 	const struct posting *posting = posting_at(t, p);
-	struct span text = record_text(table_entry(t, posting->entry)->record), name, found;
+	const struct record *r = table_entry(t, posting->entry)->record;
+	struct span text = {r->kept + posting->at, r->head_len + r->packed_len - posting->at}, name, found;
 
-	text = (struct span){text.at + posting->at, text.len - posting->at};
 	if (!value_next(&text, &name) || !span_is(meta_text(name, &t->other_text), key))
 		return false;
 	if (text.len == 0 || text.at[0] != ':')
@@ -607,7 +605,7 @@ static void posting_add(struct table *t, uint32_t e, struct span raw_name, struc
 		.entry = e,
 		.next = n->postings,
 		.meaning = m,
-		.at = (uint32_t)(raw_name.at - 1 - n->record->text),
+		.at = (uint32_t)(raw_name.at - 1 - n->record->kept),
 	};
 	n->postings = p;
 	tree_insert(&t->posting_kind, &meaning_at(t, m)->postings, p);
@@ -686,14 +684,14 @@ static void count_in(struct table *t, const struct record *r)
 {
 	t->count++;
 	t->text_bytes += r->len;
-	t->record_bytes += beside_text(r);
+	t->record_bytes += memory_of(r);
 }
 
 static void count_out(struct table *t, const struct record *r)
 {
 	t->count--;
 	t->text_bytes -= r->len;
-	t->record_bytes -= beside_text(r);
+	t->record_bytes -= memory_of(r);
 }
 
 /* Takes the old version out of what moves. */
@@ -837,8 +835,10 @@ static void load_postings(struct table *t)
 
 	for (uint32_t e = 1; t->kind == TABLE_RUNS && e <= table_last(t); e++) {
 		const struct entry *n = table_entry(t, e);
-		if (n->record && record_keys(t->kind, n->record, &keys))
-			postings_add(t, e, keys.meta);
+		if (!n->record)
+			continue;
+		record_keys(t->kind, n->record, &keys);
+		postings_add(t, e, keys.meta);
 	}
 }
 

@@ -46,7 +46,7 @@ struct table *table_new(enum table_id kind);
 void table_free(struct table *t); /* records and live progress too */
 
 uint64_t table_count(const struct table *t);  /* committed records */
-uint64_t table_bytes(const struct table *t);  /* of their text */
+uint64_t table_bytes(const struct table *t);  /* of their text, which is packed in memory */
 struct entry *table_entry(const struct table *t, uint32_t e);
 uint32_t table_find(const struct table *t, struct span id);  /* an entry, committed or not; 0: none */
 /* The committed record, borrowed; NULL: none. */
@@ -114,5 +114,6 @@ uint32_t table_find_meta(const struct table *t, struct span key, struct span val
 /* All entries by number, for folds: 1..table_last. An entry that is not in use has record NULL. */
 uint32_t table_last(const struct table *t);
 
-/* Memory beside the records' texts, in bytes (server.stats and the bench). */
+/* Memory of the records, and of what finds them, in bytes (server.stats and the bench). */
+uint64_t table_kept(const struct table *t);
 uint64_t table_overhead(const struct table *t);

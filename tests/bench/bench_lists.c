@@ -125,9 +125,9 @@ static void report_load(struct daemon *d, const char *from)
 {
 	struct client *c = client_open(d);
 	json_t *info = client_call(c, "server.info", NULL), *stats = client_call(c, "server.stats", NULL);
-	printf("  load from %-42s %8.2f s;  resident %lld MB, of it text %lld MB, index %lld MB\n", from,
+	printf("  load from %-42s %8.2f s;  resident %lld MB, of it records %lld MB, index %lld MB\n", from,
 	       (double)whole_at(info, "load_micros") / 1e6, resident_kb(d->pid) >> 10,
-	       whole_at(stats, "store.text_bytes") >> 20, whole_at(stats, "store.index_bytes") >> 20);
+	       whole_at(stats, "store.record_bytes") >> 20, whole_at(stats, "store.index_bytes") >> 20);
 	client_close(c);
 }
 

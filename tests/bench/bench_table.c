@@ -217,9 +217,9 @@ static void print_build(const struct bench *b)
 	       b->build_seconds * 1e6 / n);
 	printf("  made as a load                 %9.2f s (%.2f µs each)\n", b->load_seconds,
 	       b->load_seconds * 1e6 / n);
-	printf("  bytes a record beside its text %9.1f by table_overhead, %.1f by malloc, %.1f resident\n",
-	       (double)table_overhead(b->table) / n, ((double)b->malloc_bytes - (double)b->text_bytes) / n,
-	       ((double)b->resident_bytes - (double)b->text_bytes) / n);
+	printf("  bytes in memory                %9.1f of records, %.1f of indexes; %.1f by malloc, %.1f resident\n",
+	       (double)table_kept(b->table) / n, (double)table_overhead(b->table) / n, (double)b->malloc_bytes / n,
+	       (double)b->resident_bytes / n);
 }
 
 /* ---- cases: each runs once and returns the nanoseconds that count */

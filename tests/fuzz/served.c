@@ -343,7 +343,7 @@ static void comparable(struct buf *to, enum table_id t, const struct record *r, 
 	else if (t == TABLE_JOBS)
 		record_send(to, t, r, NULL, ((1u << JOB_FIELDS) - 1) & ~(1u << JOB_PROGRESS), "");
 	else
-		buf_span(to, record_text(r));
+		record_text(to, r);
 }
 
 static void same_table(const struct store *kept, const struct store *found, enum table_id t, bool folded)
@@ -359,7 +359,7 @@ static void same_table(const struct store *kept, const struct store *found, enum
 			continue;
 		other = store_get(found, t, record_id(r), NULL);
 		if (!other)
-			FUZZ_FAIL("lost: %.*s", (int)r->len, r->text);
+			FUZZ_FAIL("lost: %.*s", (int)r->head_len, r->kept);
 		store_get(kept, t, record_id(r), &live);
 		comparable(&wanted, t, r, live, folded);
 		comparable(&got, t, other, NULL, folded);

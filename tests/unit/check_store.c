@@ -85,9 +85,13 @@ static int value_of(const struct record *r)
 {
 	if (!r)
 		return 0;
-	const char *n = memmem(r->text, r->len, "{\"n\":", 5);
+	struct buf text = {0};
+	record_text(&text, r);
+	const char *n = memmem(text.at, text.len, "{\"n\":", 5);
 	ck_assert_ptr_nonnull(n);
-	return atoi(n + 5);
+	int value = atoi(n + 5);
+	buf_free(&text);
+	return value;
 }
 
 static void see(struct world *w)

@@ -45,6 +45,20 @@ static inline struct record *records_make(enum table_id t, const char *json)
 	return r;
 }
 
+static inline struct span records_text(struct buf *out, const struct record *r)
+{
+	out->len = 0;
+	record_text(out, r);
+	return buf_as_span(out);
+}
+
+static inline struct span records_value(enum table_id t, const struct record *r, int field)
+{
+	struct members m;
+	record_open(t, r, &m);
+	return m.value[field];
+}
+
 static inline void records_drop(struct record **r)
 {
 	record_unref(*r);
