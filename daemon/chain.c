@@ -181,3 +181,18 @@ bool chain_merge_due(const struct chain *c, const uint64_t settled[TABLE_COUNT],
 			return true;
 	return deadest_piece(c, settled, run);
 }
+
+bool chain_run_of(const struct chain *c, uint64_t low, uint64_t high, struct chain_run *run)
+{
+	*run = (struct chain_run){0};
+	for (size_t i = 0; i < c->count; i++) {
+		const struct chain_link *link = chain_at(c, i);
+		if (link->seq < low || link->seq > high)
+			continue;
+		if (run->count++ == 0)
+			run->at = i;
+		if (run->level <= link->level)
+			run->level = link->level + 1 < LEVELS ? (uint8_t)(link->level + 1) : link->level;
+	}
+	return run->count > 1;
+}

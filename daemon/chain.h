@@ -51,3 +51,5 @@ size_t chain_covered(const struct chain *c, const uint64_t changed[TABLE_COUNT],
 
 /* Is a merge due, and of which ones? The highest segment never takes part. */
 bool chain_merge_due(const struct chain *c, const uint64_t settled[TABLE_COUNT], struct chain_run *run);
+/* Those with the numbers from `low` to `high`, to be merged. False: there are no two. */
+bool chain_run_of(const struct chain *c, uint64_t low, uint64_t high, struct chain_run *run);

@@ -2,6 +2,7 @@
 #include "daemon/finding.h"
 #include "daemon/hash.h"
 #include "daemon/record.h"
+#include "daemon/spares.h"
 #include "daemon/state_dir.h"
 #include "proto/mem.h"
 #include <errno.h>
@@ -233,21 +234,35 @@ static void check_payloads(struct check *c)
 		note_stranger(c, c->names.at + at);
 }
 
+static void note_spares(struct check *c, unsigned count)
+{
+	struct load_finding f;
+	if (count == 0)
+		return;
+	finding_set(&f, "journal", "%u spare%s left over (spare.*.tmp); the next start removes %s", count,
+	            count == 1 ? " is" : "s are", count == 1 ? "it" : "them");
+	f.fatal = false;
+	print(c, &f);
+}
+
 static void note_tmps(struct check *c, const struct disk_dir *dir, const char *prefix)
 {
 	__attribute__((cleanup(buf_free))) struct buf names = {0};
+	unsigned spares = 0;
 	if (dir->fd < 0 || !disk_list(&c->disk, dir, add_name, &names))
 		return;
 	for (size_t at = 0; at < names.len; at += strlen(names.at + at) + 1) {
 		struct load_finding f;
 		char file[320];
-		if (!disk_is_tmp(names.at + at))
+		spares += spares_is_name(names.at + at);
+		if (!disk_is_tmp(names.at + at) || spares_is_name(names.at + at))
 			continue;
 		snprintf(file, sizeof file, "%s%s", prefix, names.at + at);
 		finding_set(&f, file, "was left over by a crash; the next start removes it");
 		f.fatal = false;
 		print(c, &f);
 	}
+	note_spares(c, spares);
 }
 
 /* ---- the whole */

@@ -269,19 +269,53 @@ static int open_tmp(struct disk_file *f)
 	return fd;
 }
 
-bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
-                mode_t mode, struct disk_error *e)
+static void file_init(struct disk_file *f, struct disk *d, const struct disk_dir *dir, const char *name)
 {
 	size_t len = strlen(name);
 	*f = (struct disk_file){.disk = d, .dir = dir, .fd = -1};
 	assert(len > 0 && len < sizeof f->name && !strchr(name, '/'));
 	memcpy(f->name, name, len + 1);
+}
+
+bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
+                mode_t mode, struct disk_error *e)
+{
+	file_init(f, d, dir, name);
 	f->fd = open_tmp(f);
 	if (f->fd < 0)
 		return failed(e, "open", dir, f->tmp);
 	if (chmod_fd(d, f->fd, mode) == 0)
 		return true;
 	failed(e, "chmod", dir, f->tmp);
+	disk_abort(f);
+	return false;
+}
+
+static bool is_reusable(struct disk *d, int fd, uint64_t size, mode_t mode)
+{
+	struct stat st;
+	if (d->ops->fstat(d->context, fd, &st) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || (uint64_t)st.st_size != size) {
+		errno = EINVAL;
+		return false;
+	}
+	return (st.st_mode & 07777) == mode || chmod_fd(d, fd, mode) == 0;
+}
+
+bool disk_reuse(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
+                const char *tmp, uint64_t size, mode_t mode, struct disk_error *e)
+{
+	file_init(f, d, dir, name);
+	assert(disk_is_tmp(tmp) && strlen(tmp) < sizeof f->tmp);
+	strcpy(f->tmp, tmp);
+	/* O_NONBLOCK: as in disk_open */
+	f->fd = open_at(d, dir->fd, tmp, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (f->fd >= 0 && is_reusable(d, f->fd, size, mode))
+		return true;
+	failed(e, "reuse", dir, tmp);
+	if (f->fd < 0)
+		d->ops->unlinkat(d->context, dir->fd, tmp);
 	disk_abort(f);
 	return false;
 }
@@ -358,8 +392,8 @@ enum disk_result disk_finish(struct disk_file *f, bool sync_dir, struct disk_err
 {
 	struct disk *d = f->disk;
 	assert(f->fd >= 0);
-	if (sync_fd(d, f->fd, false) < 0) {
-		failed(e, "fsync", f->dir, f->name);
+	if (sync_fd(d, f->fd, f->content_only) < 0) {
+		failed(e, f->content_only ? "fdatasync" : "fsync", f->dir, f->name);
 		disk_abort(f);
 		return DISK_FAILED;
 	}
@@ -385,6 +419,12 @@ bool disk_exists(struct disk *d, const struct disk_dir *dir, const char *name)
 		return false;
 	close_fd(d, fd);
 	return true;
+}
+
+bool disk_rename(struct disk *d, const struct disk_dir *dir, const char *from, const char *to,
+                 struct disk_error *e)
+{
+	return d->ops->renameat(d->context, dir->fd, from, to) == 0 || failed(e, "rename", dir, from);
 }
 
 bool disk_unlink(struct disk *d, const struct disk_dir *dir, const char *name, struct disk_error *e)

@@ -1,7 +1,8 @@
 /* disk: every byte that reaches the disk goes through here.
  *
- * One way to write a file: disk_begin makes NAME.<random>.tmp in the same directory, disk_write adds,
- * disk_finish does fsync, rename over NAME, fsync of the directory, and opens NAME once more. The system
+ * One way to write a file: disk_begin makes NAME.<random>.tmp in the same directory (disk_reuse takes one that
+ * is there), disk_write adds, disk_finish does fsync, rename over NAME, fsync of the directory, and opens NAME
+ * once more. The system
  * calls are a struct of function pointers, so that tests can make each fail in its turn. Blocking: worker
  * threads (and the start and the check, which have no loop yet).
  * An open file belongs to one thread at a time. */
@@ -67,6 +68,7 @@ struct disk_file {
 	const struct disk_dir *dir;
 	char name[224], tmp[256];
 	int fd;             /* -1: not open */
+	bool content_only;  /* what is written and its size are synced, times and mode need not be (fdatasync) */
 	uint64_t size;
 };
 
@@ -74,6 +76,10 @@ struct disk_file {
  * nothing may be hoped of it). */
 bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
                 mode_t mode, struct disk_error *e);
+/* Instead of a new file the one that is there as `tmp`, which nothing else may need: a regular file of just this
+ * size, with no other name. It is written over from its start. False: it is none (EINVAL); it is removed. */
+bool disk_reuse(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
+                const char *tmp, uint64_t size, mode_t mode, struct disk_error *e);
 /* all of it; short writes and EINTR are gone on with */
 bool disk_write(struct disk_file *f, const struct iovec *parts, int count, struct disk_error *e);
 /* fdatasync of what is written so far, so that the last fsync is short */
@@ -85,6 +91,9 @@ enum disk_result disk_finish(struct disk_file *f, bool sync_dir, struct disk_err
 /* fsync, and one more open of the directory */
 bool disk_sync_dir(struct disk *d, const struct disk_dir *dir, struct disk_error *e);
 bool disk_exists(struct disk *d, const struct disk_dir *dir, const char *name); /* opens it */
+/* neither durable nor undone by a power cut until the directory is synced */
+bool disk_rename(struct disk *d, const struct disk_dir *dir, const char *from, const char *to,
+                 struct disk_error *e);
 /* a missing file is success */
 bool disk_unlink(struct disk *d, const struct disk_dir *dir, const char *name, struct disk_error *e);
 

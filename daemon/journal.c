@@ -5,8 +5,10 @@
 #include "daemon/log.h"
 #include "daemon/payload.h"
 #include "daemon/repair.h"
+#include "daemon/spares.h"
 #include "proto/mem.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -40,7 +42,7 @@ struct commit {
 	struct buf late;
 	enum disk_result result;
 	struct disk_error error;
-	uint64_t bytes, weight[TABLE_COUNT];
+	uint64_t bytes, padding, weight[TABLE_COUNT];
 };
 
 struct repair_job {
@@ -67,13 +69,17 @@ struct merge_job {
 	struct disk_error error;
 };
 
+struct swept {
+	uint64_t seq, bytes; /* 0 bytes: not known */
+};
+
 struct sweep {
 	struct flush_job job;
 	struct journal *journal;
-	uint64_t *seqs;       /* strays, then the oldest of the chain */
+	struct swept *segments; /* strays, then the oldest of the chain */
 	size_t count, stray_count, gone;
 	struct buf late;
-	bool sync, failed;
+	bool sync, release, failed;
 	struct disk_error error;
 };
 
@@ -98,7 +104,10 @@ struct journal {
 	struct chain chain;
 	struct budget budget;
 	struct buf late;               /* payloads of deleted artifacts that could not be unlinked yet */
-	struct buf strays;             /* uint64_t: merged segments that could not be unlinked yet */
+	uint64_t doubtful_low, doubtful_high; /* numbers of a merge that may have happened; 0: none */
+	struct buf strays;             /* uint64_t: merged segments that could not be removed yet */
+	struct spares spares;
+	bool release;                  /* a fold had no room: spares are let go of */
 
 	/* The background's own descriptors: what an fsync of a directory has to report, each descriptor hears
 	 * once, and the commits' must not miss it. */
@@ -184,6 +193,8 @@ static void repair_work(struct flush_job *job)
 	struct repair_job *r = (struct repair_job *)job;
 	r->repair.bytes = 0;
 	r->ok = repair_run(&r->repair, &r->error);
+	if (!r->ok)
+		spares_clear(&r->journal->spares, &r->journal->o.dirs->journal);
 }
 
 /* The number of the commit whose outcome was unknown is taken now, by nothing. */
@@ -293,6 +304,21 @@ static void weigh(struct commit *c)
 	}
 }
 
+static enum disk_result write_segment(struct commit *c)
+{
+	const struct disk_dir *dir = &c->journal->o.dirs->journal;
+	struct spares *spares = &c->journal->spares;
+	uint64_t mark = spares_mark(spares);
+	enum disk_result result = segment_write_over(spares, dir, &c->head, c->batch->changes,
+	                                             c->batch->change_count, c->now, &c->bytes, &c->padding,
+	                                             &c->error);
+	if (result == DISK_OK)
+		spares_settle(spares, mark);
+	else
+		spares_clear(spares, dir);
+	return result;
+}
+
 static void commit_work(struct flush_job *job)
 {
 	struct commit *c = (struct commit *)job;
@@ -304,8 +330,7 @@ static void commit_work(struct flush_job *job)
 	size_t kept = c->late.len;
 	c->result = DISK_FAILED;
 	if (write_payloads(c))
-		c->result = segment_write(o->disk, &o->dirs->journal, &c->head, c->batch->changes,
-		                          c->batch->change_count, c->now, &c->bytes, &c->error);
+		c->result = write_segment(c);
 	if (c->result == DISK_UNKNOWN)
 		return; /* its payloads may be wanted: they go after the repair */
 	if (c->result == DISK_OK)
@@ -320,8 +345,11 @@ static void commit_durable(struct journal *j)
 {
 	const struct commit *c = &j->commit;
 	struct chain_link link = chain_link_of(&c->head, c->bytes);
-	budget_part(c->bytes, c->weight, link.share);
+	uint64_t padding[TABLE_COUNT];
+	budget_part(c->bytes - c->padding, c->weight, link.share);
+	budget_part(c->padding, c->weight, padding);
 	budget_commit(&j->budget, link.share);
+	budget_charge(&j->budget, padding);
 	chain_add(&j->chain, &link);
 	j->seq = c->head.seq;
 	j->revision = c->head.last;
@@ -329,7 +357,7 @@ static void commit_durable(struct journal *j)
 		if (c->head.tables >> t & 1)
 			j->changed[t] = c->head.last;
 	j->stats.commits++;
-	j->stats.bytes_committed += c->bytes;
+	j->stats.bytes_committed += c->bytes - c->padding;
 }
 
 static void commit_unknown(struct journal *j)
@@ -538,6 +566,7 @@ static void fold_done(struct fold *f)
 		j->stats.fold_failures++;
 		j->stop.failed = true;
 		budget_give_back(&j->budget, f->table, f->bytes);
+		j->release = f->error.number == ENOSPC || f->error.number == EDQUOT;
 		snprintf(what, sizeof what, "folding %s", spec_table_name(f->table));
 		background_failed(j, what, &f->error);
 	}
@@ -570,12 +599,14 @@ static void merge_work(struct flush_job *job)
 	struct merge_job *m = (struct merge_job *)job;
 	struct disk_error ignored;
 	m->result = merge_write(&m->merge, &m->error);
-	if (m->result != DISK_OK)
+	if (m->result != DISK_OK) {
+		spares_clear(&m->journal->spares, m->merge.journal);
 		return;
+	}
 	for (size_t i = 0; i + 1 < m->run.count; i++) {
 		char name[SEGMENT_NAME_LEN + 1];
 		segment_name(m->sources[i].seq, name);
-		if (!disk_unlink(m->merge.disk, m->merge.journal, name, &ignored))
+		if (!spares_give(&m->journal->spares, m->merge.journal, name, m->sources[i].bytes, &ignored))
 			m->sources[m->stray_count++] = m->sources[i];
 	}
 }
@@ -610,8 +641,13 @@ static void merge_done(struct flush_job *job)
 	j->background = BACKGROUND_NONE;
 	j->stats.bytes_written += m->merge.bytes;
 	merge_charge(j);
+	if (m->result == DISK_UNKNOWN) {
+		j->doubtful_low = m->sources[0].seq;
+		j->doubtful_high = m->merge.head.seq;
+	}
 	if (m->result == DISK_OK) {
 		j->stats.merges++;
+		j->doubtful_high = 0;
 		merge_replace(j);
 		background_worked(j);
 	} else {
@@ -629,7 +665,8 @@ static void merge_begin(struct journal *j, struct chain_run run)
 	*m = (struct merge_job){.journal = j, .run = run, .sources = mem_zero(run.count * sizeof *m->sources)};
 	for (size_t i = 0; i < run.count; i++) {
 		const struct chain_link *link = chain_at(&j->chain, run.at + i);
-		m->sources[i] = (struct merge_source){.seq = link->seq, .last = link->last, .tables = link->tables};
+		m->sources[i] = (struct merge_source){.seq = link->seq, .last = link->last, .bytes = link->bytes,
+		                                      .tables = link->tables};
 		memcpy(m->sources[i].without, link->without, sizeof link->without);
 	}
 	m->merge = (struct merge){.disk = j->o.disk, .journal = j->journal_dir, .sources = m->sources,
@@ -643,8 +680,22 @@ static void merge_begin(struct journal *j, struct chain_run run)
 	submit(j, &m->job, merge_work, merge_done);
 }
 
+/* Its file may go on from before the lowest one already, which must be there until the file is known to be on the disk:
+ * no other merge may come first that begins lower. Where a sweep has taken the lowest ones there is nothing lower. */
+static bool is_to_be_repeated(struct journal *j, struct chain_run *run)
+{
+	if (j->doubtful_high == 0)
+		return false;
+	bool any = chain_run_of(&j->chain, j->doubtful_low, j->doubtful_high, run);
+	if (!any)
+		j->doubtful_high = 0;
+	return any;
+}
+
 static bool merge_due(struct journal *j, struct chain_run *run)
 {
+	if (is_to_be_repeated(j, run))
+		return true;
 	if (j->chain.count < j->look_at)
 		return false;
 	if (chain_merge_due(&j->chain, j->settled, run))
@@ -660,19 +711,29 @@ static size_t covered(const struct journal *j)
 	return chain_covered(&j->chain, j->changed, j->settled);
 }
 
+static bool sweep_one(struct sweep *s, const struct swept *segment)
+{
+	struct journal *j = s->journal;
+	char name[SEGMENT_NAME_LEN + 1];
+	segment_name(segment->seq, name);
+	return s->release ? disk_unlink(j->o.disk, j->journal_dir, name, &s->error)
+	                  : spares_give(&j->spares, j->journal_dir, name, segment->bytes, &s->error);
+}
+
 static void sweep_work(struct flush_job *job)
 {
 	struct sweep *s = (struct sweep *)job;
-	const struct journal *j = s->journal;
+	struct journal *j = s->journal;
+	if (s->release)
+		spares_clear(&j->spares, j->journal_dir);
 	/* A payload of whose deletion no segment tells any more would stay for ever. */
 	s->failed = !payload_unlink(j->o.disk, j->artifacts_dir, &s->late, &s->error);
-	for (; s->gone < s->count && !s->failed; s->gone += !s->failed) {
-		char name[SEGMENT_NAME_LEN + 1];
-		segment_name(s->seqs[s->gone], name);
-		s->failed = !disk_unlink(j->o.disk, j->journal_dir, name, &s->error);
-	}
+	for (; s->gone < s->count && !s->failed; s->gone += !s->failed)
+		s->failed = !sweep_one(s, &s->segments[s->gone]);
 	if (s->sync && !s->failed)
 		s->failed = !disk_sync_dir(j->o.disk, j->journal_dir, &s->error);
+	if (s->failed)
+		spares_clear(&j->spares, j->journal_dir);
 }
 
 static void sweep_done(struct flush_job *job)
@@ -682,10 +743,11 @@ static void sweep_done(struct flush_job *job)
 	size_t strays = s->gone < s->stray_count ? s->gone : s->stray_count;
 	j->background = BACKGROUND_NONE;
 	j->strays.len = 0;
-	buf_add(&j->strays, s->seqs + strays, (s->stray_count - strays) * sizeof *s->seqs);
+	for (size_t i = strays; i < s->stray_count; i++)
+		buf_add(&j->strays, &s->segments[i].seq, sizeof s->segments[i].seq);
 	chain_drop(&j->chain, s->gone - strays);
 	take_late(j, &s->late);
-	free(s->seqs);
+	free(s->segments);
 	if (s->failed)
 		background_failed(j, "removing segments that are folded", &s->error);
 	else
@@ -698,21 +760,26 @@ static void sweep_begin(struct journal *j)
 	struct sweep *s = &j->sweep;
 	size_t strays = j->strays.len / sizeof(uint64_t), gone = covered(j);
 	*s = (struct sweep){.journal = j, .count = strays + gone, .stray_count = strays, .late = give_late(j),
-	                    .sync = j->stop.done};
-	s->seqs = mem_alloc((s->count + 1) * sizeof *s->seqs);
-	if (strays > 0)
-		memcpy(s->seqs, j->strays.at, j->strays.len);
-	for (size_t i = 0; i < gone; i++)
-		s->seqs[strays + i] = chain_at(&j->chain, i)->seq;
+	                    .sync = j->stop.done, .release = j->stop.done || j->release};
+	j->release = false;
+	s->segments = mem_zero((s->count + 1) * sizeof *s->segments);
+	for (size_t i = 0; i < strays; i++)
+		s->segments[i].seq = ((const uint64_t *)(const void *)j->strays.at)[i];
+	for (size_t i = 0; i < gone; i++) {
+		const struct chain_link *link = chain_at(&j->chain, i);
+		s->segments[strays + i] = (struct swept){link->seq, link->bytes};
+	}
 	j->background = BACKGROUND_SWEEP;
 	submit(j, &s->job, sweep_work, sweep_done);
 }
 
 /* ---- the clean stop */
 
+/* Where the stop could not fold, no sweep has done it. */
 static void farewell_work(struct flush_job *job)
 {
-	(void)job;
+	struct journal *j = ((struct stop *)job)->journal;
+	spares_clear(&j->spares, j->journal_dir);
 }
 
 static void farewell_done(struct flush_job *job)
@@ -775,7 +842,7 @@ static void background_next(struct journal *j)
 	if (j->background != BACKGROUND_NONE || j->degraded || j->o.ticks() < j->retry_at)
 		return;
 	j->retry_at = 0;
-	if (covered(j) > 0)
+	if (covered(j) > 0 || j->release)
 		sweep_begin(j);
 	else if (fold_due(j, &t) || beside_due(j, &t))
 		fold_begin(j, t);
@@ -862,6 +929,7 @@ struct journal *journal_new(const struct journal_options *o, struct load_result 
 {
 	struct journal *j = mem_zero(sizeof *j);
 	j->o = *o;
+	spares_init(&j->spares, o->disk);
 	j->repair.journal = j->fold.journal = j;
 	j->chain.merge_count = o->merge_count;
 	j->budget.floor = o->fold_floor;
@@ -903,6 +971,7 @@ void journal_free(struct journal *j)
 	repair_free(&j->repair.repair);
 	buf_free(&j->late);
 	buf_free(&j->strays);
+	spares_done(&j->spares);
 	free(j);
 }
 
@@ -916,10 +985,11 @@ bool journal_degraded(const struct journal *j, struct disk_error *why)
 uint64_t journal_revision(const struct journal *j) { return j->revision; }
 const char *journal_store(const struct journal *j) { return j->store; }
 
-void journal_stats(const struct journal *j, struct journal_stats *s)
+void journal_stats(struct journal *j, struct journal_stats *s)
 {
 	*s = j->stats;
 	s->segments = j->chain.count;
 	s->segment_bytes = j->chain.bytes;
 	s->folding = j->background == BACKGROUND_FOLD;
+	spares_show(&j->spares, &s->spares, &s->spare_bytes);
 }

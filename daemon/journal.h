@@ -82,10 +82,11 @@ const char *journal_store(const struct journal *j); /* the store's uuid */
 
 struct journal_stats {
 	uint64_t commits, commit_failures, unknown_outcomes, folds, fold_failures, merges, repairs;
-	/* segments as first written; all of segments, merges and folds */
+	/* segments as first written, without padding; all of segments, merges and folds, with padding */
 	uint64_t bytes_committed, bytes_written;
 	uint64_t segments, segment_bytes;        /* on disk now */
+	uint64_t spares, spare_bytes;            /* files to be written over, likewise */
 	uint64_t last_commit_micros, max_commit_micros;
 	bool folding;
 };
-void journal_stats(const struct journal *j, struct journal_stats *s);
+void journal_stats(struct journal *j, struct journal_stats *s);

@@ -7,6 +7,7 @@
 
 struct merge_source {
 	uint64_t seq, last;
+	uint64_t bytes; /* of the file; for whoever removes it */
 	uint64_t without[TABLE_COUNT];
 	uint8_t tables;
 };

@@ -272,6 +272,8 @@ static void write_journal(struct buf *out, const struct service *s)
 	member(out, "bytes_written", st.bytes_written);
 	member(out, "segments", st.segments);
 	member(out, "segment_bytes", st.segment_bytes);
+	member(out, "spares", st.spares);
+	member(out, "spare_bytes", st.spare_bytes);
 	member(out, "commit_micros_last", st.last_commit_micros);
 	member(out, "commit_micros_max", st.max_commit_micros);
 	buf_printf(out, "\"folding\":%s}", st.folding ? "true" : "false");

@@ -135,41 +135,45 @@ static bool could_not(char *why, size_t why_size, const struct disk_error *e)
 	return false;
 }
 
-static bool copy_bytes(struct remake *r, int fd, uint64_t size, struct disk_file *to, struct disk_error *e)
+enum copied { COPIED, COPY_UNREADABLE, COPY_FAILED };
+
+static enum copied copy_bytes(struct remake *r, int fd, uint64_t size, struct disk_file *to, struct disk_error *e)
 {
 	char *some = mem_alloc(COPY_BYTES);
-	bool good = true;
-	for (uint64_t at = 0; good && at < size;) {
+	enum copied result = COPIED;
+	for (uint64_t at = 0; result == COPIED && at < size;) {
 		ssize_t n = disk_read(r->from, fd, some, COPY_BYTES, at);
 		if (n <= 0) {
-			*e = (struct disk_error){.number = n < 0 ? errno : EIO};
-			snprintf(e->what, sizeof e->what, "read artifacts/%.120s", to->name);
+			r->unreadable(r->context, to->name, n < 0 ? errno : EIO);
 			disk_abort(to);
-			good = false;
-			break;
+			result = COPY_UNREADABLE;
+		} else if (!disk_write(to, &(struct iovec){.iov_base = some, .iov_len = (size_t)n}, 1, e)) {
+			result = COPY_FAILED;
 		}
-		good = disk_write(to, &(struct iovec){.iov_base = some, .iov_len = (size_t)n}, 1, e);
 		at += (uint64_t)n;
 	}
 	free(some);
-	return good;
+	return result;
 }
 
+/* False: it cannot be written. */
 static bool copy_payload(struct remake *r, const char *name, struct disk_error *e)
 {
 	struct disk_file to;
 	uint64_t size;
 	int fd = disk_open(r->from, r->payloads, name, &size);
 	if (fd < 0) {
-		*e = (struct disk_error){.number = errno};
-		snprintf(e->what, sizeof e->what, "open artifacts/%.120s", name);
-		return false;
+		r->unreadable(r->context, name, errno);
+		return true;
 	}
-	bool good = disk_begin(r->to, &to, &r->dirs.artifacts, name, r->dirs.artifacts.files, e) &&
-	            copy_bytes(r, fd, size, &to, e) && disk_finish(&to, false, e) == DISK_OK;
+	enum copied result = COPY_FAILED;
+	if (disk_begin(r->to, &to, &r->dirs.artifacts, name, r->dirs.artifacts.files, e))
+		result = copy_bytes(r, fd, size, &to, e);
 	disk_close(r->from, fd);
-	r->payload_count += good;
-	return good;
+	if (result != COPIED)
+		return result == COPY_UNREADABLE;
+	r->payload_count++;
+	return disk_finish(&to, false, e) == DISK_OK;
 }
 
 static bool copy_payloads(struct remake *r, struct disk_error *e)

@@ -12,6 +12,9 @@ struct remake {
 	struct disk *from, *to;
 	const struct disk_dir *payloads; /* the directory that they are copied from */
 	const struct buf *names;         /* of those to be copied, NUL-terminated each */
+	/* One of them cannot be read, errno says why: it is not copied. May drop records of `newest`. */
+	void (*unreadable)(void *context, const char *name, int number);
+	void *context;
 	const struct newest *newest;
 	uint64_t revision, seq;          /* what the new store goes on from */
 	const struct buf *extra;         /* of each snapshot's header */

@@ -908,6 +908,20 @@ static void judge_payload(struct salvage *s, struct newest_version *v)
 	newest_drop(v);
 }
 
+static void lose_payload(void *context, const char *name, int number)
+{
+	struct salvage *s = context;
+	struct newest_version *v = newest_find(&s->newest, TABLE_ARTIFACTS, (struct span){name, strlen(name) - 5});
+	bool has_record = v && v->text.at;
+	char file[IDENT_MAX + 24];
+	snprintf(file, sizeof file, "artifacts/%s", name);
+	struct loss *l = loss_add(&s->losses, LOSS_RECORDS, file, "cannot be read: %s%s", strerror(number),
+	                          has_record ? ": the record of the artifact is left out" : "");
+	l->count = 1;
+	if (has_record)
+		newest_drop(v);
+}
+
 /* Python's payloads have no records; those of deleted artifacts are not wanted any more. */
 static void choose_payload(struct salvage *s, const char *name)
 {
@@ -1024,6 +1038,8 @@ static enum salvage_status write_all(struct salvage *s, const char *path)
 	r->newest = &s->newest;
 	r->payloads = &s->dirs.artifacts;
 	r->names = &s->copied;
+	r->unreadable = lose_payload;
+	r->context = s;
 	r->extra = s->extra;
 	r->revision = s->revision;
 	r->seq = s->seq;

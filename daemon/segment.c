@@ -1,10 +1,11 @@
 #include "daemon/segment.h"
+#include "daemon/spares.h"
 #include "proto/stamp.h"
 #include <assert.h>
 #include <stdio.h>
 #include <xxhash.h>
 
-enum { STAGE = 256 * 1024, SEQ_DIGITS = 20 };
+enum { STAGE = SPARES_FILE_MAX, SEQ_DIGITS = 20 };
 
 void segment_name(uint64_t seq, char out[SEGMENT_NAME_LEN + 1])
 {
@@ -42,11 +43,17 @@ void segment_put_end(struct buf *out, uint64_t xxh3)
 	buf_printf(out, ",\"xxh3\":\"%016llx\"}", (unsigned long long)xxh3);
 }
 
-/* A segment on its way to the disk: small pieces are gathered, large texts go out as they are. */
+/* A segment on its way to the disk: small pieces are gathered, large texts go out as they are. The file is
+ * opened when the first bytes go out: of a segment that is gathered whole the size is known by then. */
 struct segment_writer {
+	struct disk *disk;
+	const struct disk_dir *journal;
+	struct spares *spares; /* NULL: a new file, without padding */
+	char name[SEGMENT_NAME_LEN + 1];
 	struct disk_file file;
-	XXH3_state_t *hash;
+	XXH3_state_t *hash;    /* NULL: nothing has gone out yet */
 	struct buf staged;
+	uint64_t padding;
 	struct disk_error *error;
 };
 
@@ -56,11 +63,30 @@ static void writer_free(struct segment_writer *w)
 	buf_free(&w->staged);
 }
 
-static bool write_out(struct segment_writer *w, struct span bytes)
+static bool begin_new(struct segment_writer *w)
+{
+	bool ok = disk_begin(w->disk, &w->file, w->journal, w->name, w->journal->files, w->error);
+	w->file.content_only = true;
+	return ok;
+}
+
+static bool write_bytes(struct segment_writer *w, struct span bytes)
 {
 	struct iovec part = {.iov_base = (void *)bytes.at, .iov_len = bytes.len};
-	XXH3_64bits_update(w->hash, bytes.at, bytes.len);
 	return disk_write(&w->file, &part, 1, w->error);
+}
+
+static bool write_out(struct segment_writer *w, struct span bytes)
+{
+	if (!w->hash) {
+		w->hash = XXH3_createState();
+		assert(w->hash);
+		XXH3_64bits_reset(w->hash);
+		if (!begin_new(w))
+			return false;
+	}
+	XXH3_64bits_update(w->hash, bytes.at, bytes.len);
+	return write_bytes(w, bytes);
 }
 
 static bool write_staged(struct segment_writer *w)
@@ -135,8 +161,8 @@ static bool write_deletions(struct segment_writer *w, enum table_id t, const str
 	return true;
 }
 
-static bool write_all(struct segment_writer *w, const struct segment_head *head,
-                      const struct segment_change *changes, size_t count, int64_t now)
+static bool write_content(struct segment_writer *w, const struct segment_head *head,
+                          const struct segment_change *changes, size_t count, int64_t now)
 {
 	bool any = false;
 	put_head(&w->staged, head, now);
@@ -148,24 +174,75 @@ static bool write_all(struct segment_writer *w, const struct segment_head *head,
 		if (!write_deletions(w, (enum table_id)t, changes, count, &any))
 			return false;
 	buf_char(&w->staged, '}');
-	if (!write_staged(w))
-		return false;
-	segment_put_end(&w->staged, XXH3_64bits_digest(w->hash));
-	return write_staged(w);
+	return true;
+}
+
+static bool begin_over(struct segment_writer *w)
+{
+	uint64_t size = w->staged.len;
+	char spare[SPARE_NAME_LEN + 1];
+	while (spares_take(w->spares, size, spare))
+		if (disk_reuse(w->disk, &w->file, w->journal, w->name, spare, size, w->journal->files, w->error)) {
+			w->file.content_only = true;
+			return true;
+		}
+	return begin_new(w);
+}
+
+static void pad(struct segment_writer *w)
+{
+	w->padding = spares_size(w->staged.len) - w->staged.len;
+	if (w->padding == 0)
+		return;
+	memset(buf_room(&w->staged, w->padding), ' ', w->padding);
+	w->staged.len += w->padding;
+	w->staged.at[w->staged.len - 1] = '\n';
+}
+
+/* The checksum and, where all of it is still gathered, the whole file. */
+static bool write_end(struct segment_writer *w)
+{
+	if (w->hash) {
+		if (!write_staged(w))
+			return false;
+		segment_put_end(&w->staged, XXH3_64bits_digest(w->hash));
+		return write_bytes(w, buf_as_span(&w->staged));
+	}
+	segment_put_end(&w->staged, XXH3_64bits(w->staged.at, w->staged.len));
+	if (w->spares)
+		pad(w);
+	return (w->spares ? begin_over(w) : begin_new(w)) && write_bytes(w, buf_as_span(&w->staged));
+}
+
+static enum disk_result write_segment(struct segment_writer *w, const struct segment_head *head,
+                                      const struct segment_change *changes, size_t count, int64_t now,
+                                      uint64_t *bytes)
+{
+	assert(head->seq > head->prev && head->first >= 1 && head->last + 1 >= head->first);
+	segment_name(head->seq, w->name);
+	*bytes = 0;
+	if (!write_content(w, head, changes, count, now) || !write_end(w))
+		return DISK_FAILED;
+	*bytes = w->file.size;
+	return disk_finish(&w->file, true, w->error);
 }
 
 enum disk_result segment_write(struct disk *d, const struct disk_dir *journal,
                                const struct segment_head *head, const struct segment_change *changes,
                                size_t count, int64_t now, uint64_t *bytes, struct disk_error *e)
 {
-	__attribute__((cleanup(writer_free))) struct segment_writer w = {.hash = XXH3_createState(), .error = e};
-	char name[SEGMENT_NAME_LEN + 1];
-	assert(w.hash && head->seq > head->prev && head->first >= 1 && head->last + 1 >= head->first);
-	XXH3_64bits_reset(w.hash);
-	segment_name(head->seq, name);
-	*bytes = 0;
-	if (!disk_begin(d, &w.file, journal, name, journal->files, e) || !write_all(&w, head, changes, count, now))
-		return DISK_FAILED;
-	*bytes = w.file.size;
-	return disk_finish(&w.file, true, e);
+	__attribute__((cleanup(writer_free))) struct segment_writer w = {.disk = d, .journal = journal, .error = e};
+	return write_segment(&w, head, changes, count, now, bytes);
+}
+
+enum disk_result segment_write_over(struct spares *spares, const struct disk_dir *journal,
+                                    const struct segment_head *head, const struct segment_change *changes,
+                                    size_t count, int64_t now, uint64_t *bytes, uint64_t *padding,
+                                    struct disk_error *e)
+{
+	__attribute__((cleanup(writer_free))) struct segment_writer w = {.disk = spares->disk, .journal = journal,
+	                                                                .spares = spares, .error = e};
+	enum disk_result result = write_segment(&w, head, changes, count, now, bytes);
+	*padding = w.padding;
+	return result;
 }

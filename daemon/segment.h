@@ -5,6 +5,8 @@
 #include "proto/buf.h"
 #include "proto/spec.h"
 
+struct spares;
+
 enum { STORE_ID_LEN = 36, SEGMENT_NAME_LEN = 25 }; /* 20 digits and ".json" */
 
 /* One change as it goes into a segment. `text` absent: the record is deleted. */
@@ -44,3 +46,10 @@ void segment_put_end(struct buf *out, uint64_t xxh3);
 enum disk_result segment_write(struct disk *d, const struct disk_dir *journal,
                                const struct segment_head *head, const struct segment_change *changes,
                                size_t count, int64_t now, uint64_t *bytes, struct disk_error *e);
+
+/* The same, padded with white space to a size of `spares`, and over a spare file where there is one of that
+ * size. *bytes: with the padding, whose size is *padding. */
+enum disk_result segment_write_over(struct spares *spares, const struct disk_dir *journal,
+                                    const struct segment_head *head, const struct segment_change *changes,
+                                    size_t count, int64_t now, uint64_t *bytes, uint64_t *padding,
+                                    struct disk_error *e);

@@ -27,7 +27,7 @@ LAYERS = [
     {"pack"},
     {"members"},
     {"state_dir", "segment", "snapshot", "mark"},
-    {"flush"},
+    {"flush", "spares"},
     {"disk"},
     {"loss"},
     {"newest", "pieces"},

@@ -28,7 +28,7 @@ static struct {
 
 static struct {
 	uint64_t histories, points, acknowledged, refused, unknown;
-	uint64_t kills, cuts, stops, folds, merges, failures, repairs;
+	uint64_t kills, cuts, stops, folds, merges, overwritten, failures, repairs;
 } totals;
 
 static char directory[] = "/tmp/crash-states-XXXXXX";
@@ -54,6 +54,7 @@ static void add_totals(const struct history *h)
 	totals.merges += h->counts.merges;
 	totals.failures += h->counts.failures;
 	totals.repairs += h->counts.repairs;
+	totals.overwritten += h->counts.overwritten;
 }
 
 /* A long run shows now and then that it goes on, and with which seed to go on after it. */
@@ -105,8 +106,9 @@ static bool run_honest(void)
 	printf("calls: %" PRIu64 " acknowledged, %" PRIu64 " refused, %" PRIu64 " unknown; %" PRIu64 " kills, "
 	       "%" PRIu64 " power cuts, %" PRIu64 " clean stops, ",
 	       totals.acknowledged, totals.refused, totals.unknown, totals.kills, totals.cuts, totals.stops);
-	printf("%" PRIu64 " folds, %" PRIu64 " merges, %" PRIu64 " failed disk calls, %" PRIu64 " repairs\n",
-	       totals.folds, totals.merges, totals.failures, totals.repairs);
+	printf("%" PRIu64 " folds, %" PRIu64 " merges, %" PRIu64 " files written over, %" PRIu64
+	       " failed disk calls, %" PRIu64 " repairs\n",
+	       totals.folds, totals.merges, totals.overwritten, totals.failures, totals.repairs);
 	examiner_done(&e);
 	return ok;
 }

@@ -99,12 +99,20 @@ static void flip_bytes(struct damage *s, const struct damage_file *f)
 	buf_free(&text);
 }
 
+/* What a segment ends with so that its file can be written over by others of about its size. */
+static bool is_padding(struct span text)
+{
+	while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\n'))
+		text.len--;
+	return text.len == 0;
+}
+
 static void cut_bytes(struct damage *s, const struct damage_file *f)
 {
 	for (size_t len = 0; len < f->text.len; len += s->every) {
 		struct damage_trial t;
-		bool payload = f->place == RAM_ARTIFACTS;
-		begin(&t, s, payload ? NULL : f->path, payload ? ALLOW_ALL : ALLOW_REFUSAL);
+		bool payload = f->place == RAM_ARTIFACTS, blank = is_padding((struct span){f->text.at + len, f->text.len - len});
+		begin(&t, s, payload ? NULL : f->path, payload || blank ? ALLOW_ALL : ALLOW_REFUSAL);
 		t.file = f;
 		snprintf(t.what, sizeof t.what, "%s, cut off at %zu of %zu bytes", f->path, len, f->text.len);
 		put(&t, f, (struct span){f->text.at, len});

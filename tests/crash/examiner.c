@@ -354,9 +354,10 @@ static bool is_wrong(const struct history *h, const struct outcome *o, char *why
 		snprintf(why, size, "segments come back after a clean stop");
 		return true;
 	}
-	if (h->doubtful && h->doubtful->hash == o->shows && h->doubtful->revision == o->revision)
+	/* Where the two look the same (an artifact is made and deleted in one batch) it may be the one without. */
+	if (c->hash != o->shows || c->revision != o->revision)
 		c = h->doubtful;
-	else if (c->hash != o->shows || c->revision != o->revision) {
+	if (!c || c->hash != o->shows || c->revision != o->revision) {
 		why[0] = '\0';
 		return true;
 	}

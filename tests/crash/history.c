@@ -196,7 +196,7 @@ static struct history_change *change_new(struct history_call *c, enum table_id t
 
 static void pad(struct history *h, struct buf *to)
 {
-	unsigned bytes = dice_once_in(&h->dice, 6) ? 500 + dice_below(&h->dice, 2500) : dice_below(&h->dice, 120);
+	unsigned bytes = !h->even && dice_once_in(&h->dice, 6) ? 500 + dice_below(&h->dice, 2500) : dice_below(&h->dice, 120);
 	for (unsigned i = 0; i < bytes; i++)
 		buf_char(to, (char)('a' + (i + bytes) % 26));
 }
@@ -398,6 +398,8 @@ static void die(struct history *h)
 	process_end(&h->process);
 	assert(!h->calls);
 	ram_disk_close_all(h->disk);
+	h->counts.overwritten += h->disk->overwritten;
+	h->disk->overwritten = 0;
 	h->disk->dead = false;
 	h->kill_at = 0;
 }
@@ -577,6 +579,7 @@ static void begin(struct history *h)
 	h->last_call = &h->calls;
 	surroundings = (struct surroundings){.millis = 1000, .dice = dice_of(1, 1, 1)};
 	h->disk = disk_new(h);
+	h->even = dice_once_in(&h->dice, 2);
 	h->rules.revisions = !dice_once_in(&h->dice, 5);
 	if (h->rules.revisions) {
 		h->certain = content_new();

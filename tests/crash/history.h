@@ -29,7 +29,7 @@ struct history {
 	struct ram_disk *disk;
 	char failure[2600];        /* "": none. A start of the history itself that went wrong */
 	struct {
-		unsigned acknowledged, refused, unknown, kills, cuts, stops, folds, merges, failures, repairs;
+		unsigned acknowledged, refused, unknown, kills, cuts, stops, folds, merges, failures, repairs, overwritten;
 	} counts;
 
 	/* its own */
@@ -41,6 +41,7 @@ struct history {
 	struct history_call *calls, **last_call;
 	uint64_t doubtful_batch;
 	bool answered_unknown, failing_disk;
+	bool even;                 /* commits are of about the same size, so that many find a spare file */
 	uint64_t kill_at;          /* the process dies before so many more calls; 0: it does not */
 	unsigned artifacts;
 };

@@ -3,6 +3,7 @@
 #define HASH_FUNCTION(key, length, hash) ((hash) = (unsigned)XXH3_64bits((key), (length)))
 #include "tests/crash/ram_disk.h"
 #include "proto/mem.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ static const struct {
 	{"rewrite:journal", {RAM_REWRITE, RAM_JOURNAL}},
 	{"merge:journal", {RAM_MERGE, RAM_JOURNAL}},
 	{"empty:journal", {RAM_EMPTY, RAM_JOURNAL}},
+	{"spare:journal", {RAM_SPARE, RAM_JOURNAL}},
 };
 static const char *const prefixes[RAM_PLACES] = {"", "journal/", "artifacts/"};
 #define LOCK_NAME "persistd.lock"
@@ -80,6 +82,7 @@ static void node_drop(struct ram_node *n)
 	if (!n || --n->refs > 0)
 		return;
 	buf_free(&n->bytes);
+	buf_free(&n->before);
 	free(n);
 }
 
@@ -161,6 +164,43 @@ static void name_sync(struct ram_disk *d, struct ram_name *n)
 	}
 	if (!n->visible && n->count == 1 && !n->values[0])
 		name_remove(d, n);
+}
+
+/* A file of this disk is written over; the disks that it came from, or that came from it, keep theirs. */
+static struct ram_node *node_own(struct ram_disk *d, struct ram_node *shared)
+{
+	struct ram_node *own = node_new();
+	struct ram_name *n, *next;
+	buf_span(&own->bytes, buf_as_span(&shared->bytes));
+	buf_span(&own->before, buf_as_span(&shared->before));
+	own->synced = shared->synced;
+	own->dropped = shared->dropped;
+	HASH_ITER(hh, d->names, n, next) {
+		for (size_t i = 0; i < n->count; i++)
+			if (n->values[i] == shared) {
+				n->values[i] = node_ref(own);
+				node_drop(shared);
+			}
+		if (n->visible == shared) {
+			n->visible = node_ref(own);
+			node_drop(shared);
+		}
+	}
+	node_drop(own); /* the names have it */
+	return own;
+}
+
+/* What was durable of it so far is what a power cut may bring back of each sector. */
+static void node_overwrite(struct ram_node *n)
+{
+	assert(!n->dropped);
+	if (n->before.len < n->synced) {
+		buf_room(&n->before, n->synced - n->before.len);
+		n->before.len = n->synced;
+	}
+	if (n->synced > 0)
+		memcpy(n->before.at, n->bytes.at, n->synced);
+	n->synced = 0;
 }
 
 /* ---- what the disk makes of a sync */
@@ -336,6 +376,8 @@ static int ram_openat(void *context, int dir, const char *name, int flags, mode_
 	struct ram_node *node = n ? n->visible : NULL;
 	if (flags & O_CREAT)
 		return node ? fail(EEXIST) : create(d, f->place, name);
+	if (node && (flags & O_ACCMODE) != O_RDONLY)
+		node = node_own(d, node);
 	return node ? fd_new(d, (struct ram_fd){.kind = RAM_FILE, .place = f->place, .node = node}) : fail(ENOENT);
 }
 
@@ -348,23 +390,39 @@ static const char *name_of(const struct ram_disk *d, const struct ram_node *node
 	return "(unlinked)";
 }
 
+static void write_part(struct ram_disk *d, struct ram_fd *f, const struct iovec *part)
+{
+	struct buf *bytes = &f->node->bytes;
+	size_t end = f->at + part->iov_len;
+	if (part->iov_len == 0)
+		return;
+	if (f->at == 0 && bytes->len > 0) {
+		node_overwrite(f->node);
+		d->overwritten++;
+	}
+	if (end > bytes->len) {
+		buf_room(bytes, end - bytes->len);
+		bytes->len = end;
+	}
+	memcpy(bytes->at + f->at, part->iov_base, part->iov_len);
+	f->at = end;
+}
+
 static ssize_t ram_writev(void *context, int fd, const struct iovec *parts, int count)
 {
 	struct ram_disk *d = context;
-	const struct ram_fd *f = fd_of(d, fd);
+	struct ram_fd *f = fd_of(d, fd);
 	bool done;
-	size_t bytes = 0;
+	size_t begun = f ? f->at : 0;
 	if (!f || f->kind != RAM_FILE)
 		return fail(EBADF);
 	int number = ask(d, "write", f->place, d->before ? name_of(d, f->node) : "", &done);
 	if (number && !done)
 		return fail(number);
-	for (int i = 0; i < count; i++) {
-		buf_add(&f->node->bytes, parts[i].iov_base, parts[i].iov_len);
-		bytes += parts[i].iov_len;
-	}
+	for (int i = 0; i < count; i++)
+		write_part(d, f, &parts[i]);
 	f->node->hash = 0;
-	return number ? fail(number) : (ssize_t)bytes;
+	return number ? fail(number) : (ssize_t)(f->at - begun);
 }
 
 static ssize_t ram_pread(void *context, int fd, void *to, size_t bytes, off_t at)
@@ -375,6 +433,9 @@ static ssize_t ram_pread(void *context, int fd, void *to, size_t bytes, off_t at
 		return fail(EIO);
 	if (!f || f->kind != RAM_FILE)
 		return fail(EBADF);
+	int number = d->reading ? d->reading(d->context, name_of(d, f->node)) : 0;
+	if (number)
+		return fail(number);
 	size_t len = f->node->bytes.len, from = (size_t)at < len ? (size_t)at : len;
 	if (bytes > len - from)
 		bytes = len - from;
@@ -409,6 +470,15 @@ static int ram_fsync(void *context, int fd)
 	return 0;
 }
 
+/* Without what a segment is padded with. */
+static size_t content_length(const struct ram_node *n)
+{
+	size_t len = n->bytes.len;
+	while (len > 0 && (n->bytes.at[len - 1] == ' ' || n->bytes.at[len - 1] == '\n'))
+		len--;
+	return len;
+}
+
 /* What a rename over an existing file is, told by its length: written again it differs in the time only; an
  * empty segment is shorter than the one that it replaces, a merged one longer. */
 static bool replaces(const struct ram_disk *d, enum ram_lie lie, const struct ram_name *old,
@@ -416,7 +486,7 @@ static bool replaces(const struct ram_disk *d, enum ram_lie lie, const struct ra
 {
 	if (!lies(d, lie, target->place) || !target->visible)
 		return false;
-	size_t was = target->visible->bytes.len, is = old->visible->bytes.len;
+	size_t was = content_length(target->visible), is = content_length(old->visible);
 	return lie == RAM_REWRITE ? is == was : lie == RAM_MERGE ? is > was : is < was;
 }
 
@@ -435,6 +505,7 @@ static int ram_renameat(void *context, int dir, const char *from, const char *to
 		return fail(ENOENT);
 	struct ram_name *target = name_claim(d, f->place, to);
 	target->overlooked = replaces(d, RAM_MERGE, old, target) || replaces(d, RAM_EMPTY, old, target);
+	old->overlooked = lies(d, RAM_SPARE, f->place) && !old->is_tmp;
 	bool skipped = replaces(d, RAM_REWRITE, old, target);
 	if (lies(d, RAM_RENAME, f->place))
 		name_set(d, target, NULL);
@@ -506,7 +577,7 @@ static int ram_fstat(void *context, int fd, struct stat *to)
 	const struct ram_fd *f = fd_of(d, fd);
 	if (d->dead)
 		return fail(EIO);
-	*to = (struct stat){.st_mode = S_IFREG | 0600, .st_uid = d->owner};
+	*to = (struct stat){.st_mode = S_IFREG | 0600, .st_nlink = 1, .st_uid = d->owner};
 	if (f && (f->kind == RAM_DIR || (f->node && f->node->is_dir)))
 		to->st_mode = S_IFDIR | 0700;
 	else if (f)
@@ -620,7 +691,7 @@ void ram_disk_copy(struct ram_disk *to, const struct ram_disk *d)
 {
 	struct ram_name *n, *next;
 	HASH_ITER(hh, d->names, n, next)
-		if (n->visible)
+		if (n->visible && !n->is_tmp)
 			put_durable(to, n->place, n->name, node_ref(n->visible));
 }
 
@@ -691,36 +762,61 @@ bool ram_disk_has_tmp(const struct ram_disk *d)
 
 /* ---- torn files */
 
-enum tear { TEAR_NONE, TEAR_CUT, TEAR_ZEROS, TEAR_HOLE };
-enum { TEARS_EACH = 6 };
+enum tear { TEAR_NONE, TEAR_CUT, TEAR_ZEROS, TEAR_HOLE, TEAR_MISSED, TEAR_TAIL, TEARS };
+enum { TEARS_EACH = 6, TEAR_BITS = 3, TEAR_MASK = (1 << TEAR_BITS) - 1 };
 
-static unsigned torn_of(enum tear tear, size_t sector) { return (unsigned)tear | (unsigned)sector << 2; }
+static unsigned torn_of(enum tear tear, size_t sector) { return (unsigned)tear | (unsigned)sector << TEAR_BITS; }
 
-/* The sectors behind what is synced: cut off from one on, zeros from one on, or one of zeros. */
+/* As on the disk before; behind its end zeros. */
+static void put_before(const struct ram_node *n, struct buf *to, size_t from, size_t end)
+{
+	size_t known = n->before.len < end ? n->before.len : end;
+	if (end > from)
+		memset(to->at + from, 0, end - from);
+	if (known > from)
+		memcpy(to->at + from, n->before.at + from, known - from);
+}
+
+static void cut(const struct ram_node *n, struct buf *to, size_t from)
+{
+	to->len = from;
+	if (n->before.len > from)
+		buf_add(to, n->before.at + from, n->before.len - from);
+}
+
+/* The sectors behind what is synced: from one on as they were (of a new file: cut off) or zeros; one of zeros, or
+ * as it was; of a file that is written over: up to one as they were. */
 static void tear(const struct ram_node *n, unsigned torn, struct buf *to)
 {
-	size_t from = (size_t)(torn >> 2) * RAM_SECTOR, end = n->bytes.len;
+	size_t from = (size_t)(torn >> TEAR_BITS) * RAM_SECTOR, end = n->bytes.len;
 	if (from < n->synced)
 		from = n->synced;
 	if (from > end)
 		from = end;
+	size_t sector = from / RAM_SECTOR * RAM_SECTOR + RAM_SECTOR;
+	sector = sector < end ? sector : end;
 	to->len = 0;
 	buf_span(to, buf_as_span(&n->bytes));
-	switch ((enum tear)(torn & 3)) {
+	if (end == 0)
+		return;
+	switch ((enum tear)(torn & TEAR_MASK)) {
 	case TEAR_NONE:
+	case TEARS:
 		break;
 	case TEAR_CUT:
-		to->len = from;
+		cut(n, to, from);
 		break;
 	case TEAR_HOLE:
-		if (end > from / RAM_SECTOR * RAM_SECTOR + RAM_SECTOR)
-			end = from / RAM_SECTOR * RAM_SECTOR + RAM_SECTOR;
-		if (end > from)
-			memset(to->at + from, 0, end - from);
+		memset(to->at + from, 0, sector - from);
 		break;
 	case TEAR_ZEROS:
-		if (end > from)
-			memset(to->at + from, 0, end - from);
+		memset(to->at + from, 0, end - from);
+		break;
+	case TEAR_MISSED:
+		put_before(n, to, from, sector);
+		break;
+	case TEAR_TAIL:
+		put_before(n, to, n->synced, from);
 		break;
 	}
 }
@@ -758,7 +854,8 @@ static void choice_add_node(struct ram_choice *c, struct ram_node *n, uint64_t m
 	if (n && !n->is_dir && n->synced < n->bytes.len) {
 		size_t first = n->synced / RAM_SECTOR, end = (n->bytes.len + RAM_SECTOR - 1) / RAM_SECTOR;
 		size_t step = (end - first) / TEARS_EACH + 1;
-		for (enum tear tear = TEAR_CUT; tear <= TEAR_HOLE; tear++)
+		enum tear last = n->before.len > 0 ? TEAR_TAIL : TEAR_HOLE;
+		for (enum tear tear = TEAR_CUT; tear <= last; tear++)
 			for (size_t at = first; at < end; at += step)
 				choice_add(c, n, torn_of(tear, at), made);
 	}
@@ -896,7 +993,7 @@ static void add_tmps(struct ram_survey *s, struct ram_disk *to, const bool there
 		if (!n->is_tmp || !there[n->place] || !node)
 			continue;
 		size_t sectors = node->bytes.len / RAM_SECTOR + 1;
-		enum tear kind = (enum tear)dice_below(&s->dice, 4);
+		enum tear kind = (enum tear)dice_below(&s->dice, TEARS);
 		unsigned torn = torn_of(kind, dice_below(&s->dice, (unsigned)sectors));
 		put_durable(to, n->place, n->name, torn_copy(node, torn));
 	}
@@ -917,13 +1014,14 @@ void ram_survey_make(struct ram_survey *s, struct ram_disk *to)
 
 void ram_survey_describe(const struct ram_survey *s, struct buf *out)
 {
-	static const char *const tears[] = {"", ", cut off", ", then zeros", ", a sector of zeros"};
+	static const char *const tears[] = {"", ", cut off", ", then zeros", ", a sector of zeros", ", a sector as before",
+	                                    ", as before up to there"};
 	for (size_t i = 0; i < s->open_count; i++) {
 		const struct ram_choice *c = &s->choices[i];
 		const struct ram_value *v = &c->values[c->at];
 		buf_printf(out, "  %s: value %zu of %zu (%s", c->name->path, c->at + 1, c->count,
 		           v->node ? "" : "not there)\n");
 		if (v->node)
-			buf_printf(out, "%zu bytes, %zu synced%s)\n", v->node->bytes.len, v->node->synced, tears[v->torn & 3]);
+			buf_printf(out, "%zu bytes, %zu synced%s)\n", v->node->bytes.len, v->node->synced, tears[v->torn & TEAR_MASK]);
 	}
 }

@@ -26,6 +26,7 @@ enum ram_lie {
 	RAM_REWRITE,        /* a segment that is written again as it is stays the file that it was */
 	RAM_MERGE,          /* one that is replaced by a longer one: the next fsync does not see it */
 	RAM_EMPTY,          /* one that is replaced by a shorter one: likewise */
+	RAM_SPARE,          /* one that becomes a spare: likewise, so that it is written over too early */
 	RAM_LIES
 };
 
@@ -33,17 +34,19 @@ struct ram_mutant {
 	enum ram_lie lie;
 	enum ram_place place; /* only what is there, and only from the first answer on; RAM_ELSEWHERE: all, always */
 };
-enum { RAM_MUTANTS = 24 };
+enum { RAM_MUTANTS = 25 };
 /* number 0: honest. "file-sync:journal" */
 const char *ram_mutant_name(unsigned number);
 struct ram_mutant ram_mutant(unsigned number);
 bool ram_mutant_from(const char *name, unsigned *number);
 
-/* A file's bytes. Written by one descriptor, never changed once that is closed; shared between disks. */
+/* A file's bytes. Written by one descriptor, and shared between disks once that is closed; a disk on which it is
+ * written over gets a copy of its own. */
 struct ram_node {
 	unsigned refs;
 	struct buf bytes;
 	size_t synced;      /* so many bytes are durable */
+	struct buf before;  /* what is durable where `bytes` are not synced; may be longer or shorter */
 	bool dropped;       /* a failed fsync has thrown the rest away, though the running system shows it */
 	bool is_dir;
 	uint64_t hash;      /* of the bytes; 0: not known yet */
@@ -66,6 +69,7 @@ struct ram_fd {
 	enum { RAM_CLOSED, RAM_FILE, RAM_DIR } kind;
 	enum ram_place place;
 	struct ram_node *node;
+	size_t at;          /* where the next write goes */
 	uint64_t heard;     /* of so many failures */
 };
 
@@ -86,10 +90,13 @@ struct ram_disk {
 	/* fsyncs of each directory that failed: every descriptor that was open hears of it once */
 	uint64_t failures[RAM_PLACES];
 	uint64_t calls;              /* that can change what a power cut leaves */
+	unsigned overwritten;        /* files that were written over */
 
 	/* Before each of those. Returns an errno to fail with, 0: none;
 	 * *done: it is carried out all the same. */
 	int (*before)(void *context, const char *call, const char *path, bool *done);
+	/* Before each read of a file, whose name without the directory it gets: likewise. */
+	int (*reading)(void *context, const char *name);
 	void *context;
 };
 
@@ -100,7 +107,7 @@ void ram_disk_place(struct ram_disk *d, const char *path, struct span text);
 /* A durable file (`text` absent: no file any more), or a directory in its place. */
 void ram_disk_put(struct ram_disk *d, enum ram_place place, const char *name, struct span text);
 void ram_disk_put_dir(struct ram_disk *d, enum ram_place place, const char *name);
-/* A disk of its own with the same files, all of them durable; `to` is initialised. */
+/* A disk of its own with the same files, all of them durable, but for *.tmp; `to` is initialised. */
 void ram_disk_copy(struct ram_disk *to, const struct ram_disk *d);
 void ram_disk_close_all(struct ram_disk *d); /* as the end of the process does */
 /* NULL: none */

@@ -233,11 +233,75 @@ static void salvage(struct result *r)
 		wrong(r, "it writes into the damaged directory");
 }
 
+/* ---- a disk that does not give back what it was given */
+
+struct unreadable {
+	const char *name;    /* of the file; NULL: any */
+	uint64_t nth, reads; /* 0: each read of it fails */
+};
+
+static int fail_read(void *context, const char *name)
+{
+	struct unreadable *u = context;
+	if (u->name && strcmp(u->name, name) != 0)
+		return 0;
+	u->reads++;
+	return u->nth == 0 || u->reads == u->nth ? EIO : 0;
+}
+
+/* The others are saved, and that is said. */
+static void salvage_around(struct damage_trial *t, struct unreadable *u)
+{
+	struct result r = {.trial = t};
+	char why[1200];
+	t->disk.reading = fail_read;
+	t->disk.context = u;
+	salvage(&r);
+	t->disk.reading = NULL;
+	if (r.status == SALVAGE_NOT_DONE) {
+		wrong(&r, "nothing is saved");
+	} else {
+		judge_made(&r);
+		r.has = start(&r.made, new_path, why);
+	}
+	if (!r.has)
+		wrong(&r, "the new store does not start: %s", why);
+	else if (u->reads > 0 && r.status == SALVAGE_ALL && r.has->hash != t->damage->sample.content->hash)
+		wrong(&r, "all is said to be saved, and is not");
+	else if (u->nth == 0 && u->reads > 0 && (r.status == SALVAGE_ALL || !strstr(r.printed, u->name)))
+		wrong(&r, "what cannot be read is not told");
+	if (r.has)
+		judge_records(&r);
+	content_free(r.has);
+	free(r.printed);
+	ram_disk_done(&r.made);
+}
+
+static void fail_each_read(struct damage_trial *t)
+{
+	struct unreadable any = {.nth = 1};
+	for (size_t i = 0; i < t->damage->file_count; i++) {
+		struct unreadable u = {.name = t->damage->files[i].name};
+		snprintf(t->what, sizeof t->what, "%s cannot be read", t->damage->files[i].path);
+		salvage_around(t, &u);
+	}
+	do {
+		any.reads = 0;
+		snprintf(t->what, sizeof t->what, "read %" PRIu64 " fails", any.nth);
+		salvage_around(t, &any);
+	} while (any.reads >= any.nth++);
+	printf("%s: %" PRIu64 " reads failed one after the other\n", sample_name(t->damage->sample.shape), any.nth - 2);
+}
+
+/* ---- each damage */
+
 static void judge(struct damage_trial *t)
 {
 	struct result r = {.trial = t};
 	char why[1200];
 	trials++;
+	if (strcmp(t->what, "nothing is damaged") == 0)
+		fail_each_read(t);
 	salvage(&r);
 	if (r.status == SALVAGE_NOT_DONE)
 		wrong(&r, "nothing is saved");

@@ -242,6 +242,9 @@ void sample_make(struct sample *s, enum sample_shape shape, const char *path)
 	s->content = sample_content(&s->process);
 	process_end(&s->process);
 	ram_disk_close_all(s->disk);
+	struct ram_disk *whole = s->disk;
+	s->disk = disk_copy(whole); /* without tmp files, which a start removes before it looks at anything */
+	disk_free(whole);
 }
 
 void sample_free(struct sample *s)

@@ -155,6 +155,7 @@ class Run:
         self.changed = dict.fromkeys(TABLES, 0)  # the last revision that a commit changed it at
         self.jobs = {}
         self.store = None
+        self.linked = {}  # files that a person gave another name, and what they held
 
     def execute(self, script, shows):
         self.allowed = {shows}
@@ -239,7 +240,7 @@ class Run:
         self.stop_cleanly()
         if self.fs.names("journal") or not self.store.ready or not self.fs.is_quiescent():
             return
-        files = {name: file.content for name, file in self.fs.visible.items() if not name[1].endswith(".tmp")}
+        files = {name: file.content for name, file in self.fs.visible.items() if name[0] != "elsewhere" and name[1][-4:] != ".tmp"}
         others = [other for other in TABLES if other != table and ("state", f"{other}.json") in files]
         known = max(decode_snapshot(other, files[("state", f"{other}.json")]).changed.get(table, 0) for other in others)
         revision = known + more
@@ -253,6 +254,16 @@ class Run:
         self.fs = power_on(state_of(files))
         self.fs.faults, self.fs.steps, self.fs.observer = faults, steps, self.check
         self.start()
+
+    def link(self):
+        """A person gives each segment another name, somewhere else."""
+        for name in segments_left(self.store):
+            file = self.fs.visible[("elsewhere", name)] = self.fs.visible[("journal", name)]
+            self.linked[file] = file.content
+
+    def directories_fail(self, fail):
+        """Until then none can be synced."""
+        self.fs.directory_fsync_fails = fail
 
     def retry(self):
         return self.store.ready or self.store.retry() and self.settle_outcome()
@@ -328,6 +339,9 @@ class Run:
     def check(self):
         if self.fs.steps < self.check_from:
             return
+        for file, content in self.linked.items():
+            if file.content != content:
+                raise Violation("a file that a person linked elsewhere is written over")
         for snapshot in TABLES:
             file = self.fs.visible.get(("state", f"{snapshot}.json"))
             if file:
@@ -551,6 +565,57 @@ SCRIPTS = {
             ("commit", job("b", 4)),
         ],
     ),
+    "segments that are written over": (
+        EMPTY,
+        {},
+        [
+            ("commit", job("a", 1)),
+            ("commit", job("b", 2)),
+            ("commit", job("c", 3), run("r", 3), artifact("x", 3)),
+            ("commit", job("d", 4), run("r", 4)),
+            ("commit", job("e", 5)),
+            ("merge", 0, 2),
+            ("commit", job("f", 6)),
+            ("commit", job("g", 7)),
+            ("merge", 1, 3),
+            ("merge", 0, 2),
+            ("commit", job("h", 8)),
+            ("commit", job("i", 9)),
+            ("fold",),
+            ("commit", job("a", 10)),
+            ("commit", job("b", 11)),
+            ("restart",),
+            ("commit", job("c", 12)),
+            ("commit", job("d", 13)),
+            ("commit", job("e", 14)),
+            ("link",),
+            ("fold",),
+            ("commit", job("a", 15)),
+            ("commit", job("a", 16)),
+            ("stop",),
+        ],
+    ),
+    "segments that are written over, after directories could not be synced": (
+        EMPTY,
+        {},
+        [
+            ("commit", job("a", 1)),
+            ("commit", job("b", 2)),
+            ("commit", job("c", 3)),
+            ("commit", job("d", 4)),
+            ("begin", "merge", 0, 3),
+            ("step", "merge"),
+            ("step", "merge"),
+            ("directories_fail", True),
+            ("commit", job("e", 5)),
+            ("step", "merge"),
+            ("retry",),
+            ("directories_fail", False),
+            ("commit", job("f", 6)),
+            ("commit", job("g", 7)),
+            ("commit", job("h", 8)),
+        ],
+    ),
     "numbers": (
         EMPTY,
         {},
@@ -721,8 +786,10 @@ def random_script(choose):
             script.append(("begin", "merge", choose.randint(0, 2), choose.randint(2, 4)))
         elif kind < 0.88:
             script.append(("step", choose.choice(["fold", "merge"])))
-        elif kind < 0.89:
+        elif kind < 0.885:
             script.append(("stop",))
+        elif kind < 0.89:
+            script.append(("link",))
         elif kind < 0.95:
             script.append(("restart", choose.choice(["", "", "failing"])))
         elif kind < 0.98:

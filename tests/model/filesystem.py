@@ -2,7 +2,8 @@
 
 Three directories, each flat. Every name keeps the values that a power cut may leave it with; every file knows which
 bytes may be left. Any subset of the directory operations that were not synced may survive: with one name an operation,
-that makes the states after a power cut the product of what each name may be.
+that makes the states after a power cut the product of what each name may be. A file that is written over shows its new
+bytes under every name that it may still have, or its old ones, or some of each.
 
 A failed fsync loses for good what it was to make durable, though the running system goes on showing it: a later fsync
 that succeeds does not bring it back. Names that end in ".tmp" are not part of the states: the store removes them first
@@ -21,17 +22,29 @@ class Killed(Exception):
 
 
 class File:
-    """A file is written once; `synced`: its bytes are durable; `dropped`: a failed fsync threw them away."""
+    """`synced`: its bytes are durable; `dropped`: a failed fsync threw them away; `before`: what was durable of a file that
+    is being written over."""
 
     def __init__(self, content=b"", synced=False):
         self.content = content
         self.synced = synced
         self.dropped = False
+        self.before = None
+
+    def write_over(self, content):
+        """From the start; a longer file keeps its end."""
+        if self.synced:
+            self.before = self.content
+        self.content = content + self.content[len(content) :]
+        self.synced = False
 
     def contents_after_power_cut(self):
         if self.synced:
             return [self.content]
         torn = [b"", self.content[: len(self.content) // 2], b"\0" * len(self.content)]
+        if self.before is not None:
+            half = len(self.content.rstrip()) // 2
+            torn = [self.before, self.content[:half] + self.before[half:], self.before[:half] + self.content[half:]]
         return torn if self.dropped else torn + [self.content]
 
 
@@ -121,6 +134,22 @@ class FileSystem:
         self._set(directory, name, file)
         return file
 
+    def open(self, directory, name):
+        """To be written over."""
+        self._step(directory)
+        return self.visible[(directory, name)]
+
+    def names_of(self, file):
+        return [name for name, other in self.visible.items() if other is file]
+
+    def write_over(self, directory, file, content):
+        try:
+            self._step(directory)
+        except Fault:
+            file.write_over(content[: len(content) // 2])
+            raise
+        file.write_over(content)
+
     def write(self, directory, file, content):
         try:
             self._step(directory)
@@ -142,6 +171,7 @@ class FileSystem:
         late = self._step(directory, can_be_late=True)
         file = self.visible.pop((directory, old))
         self.visible[(directory, new)] = file
+        self._set(directory, old, None)
         self._set(directory, new, file)
         if late:
             raise Fault(f"step {self.steps}, done all the same")

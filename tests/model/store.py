@@ -49,9 +49,17 @@ SAFEGUARDS = {
     "merge: the last version of a record wins": "the first one does",
     "merge: deletions are kept": "they are left out",
     "merge: what is left out is stated": "it is not",
+    "merge: one that may have happened is repeated first": "another one is begun",
     "merge: the highest number": "the lowest is taken",
     "merge: the lowest one's prev and first": "the highest one's are taken",
     "merge: the lowest one's `changed`": "the highest one's is taken",
+    # spare files
+    "spare: only after a sync that followed its rename": "it is written over at once",
+    "spare: all go after a failed commit": "they stay",
+    "spare: all go after a failed merge": "they stay",
+    "spare: all go after a failed repair": "they stay",
+    "spare: only one of just the size": "the newest is taken",
+    "spare: not one that has another name": "it is written over",
     # load
     "load: harden": "left out",
     "load: a failed harden keeps the start degraded": "mutations go on",
@@ -111,7 +119,15 @@ def seal(document):
     return body + b',"checksum":"%08x"}\n' % zlib.crc32(body)
 
 
+PADDED_TO = 128  # so that many segments have the same size, and not all
+
+
+def padded(content):
+    return content[:-1] + b" " * (-len(content) % PADDED_TO) + content[-1:]
+
+
 def unseal(content, name):
+    content = content.rstrip(b" \n") + b"\n"
     body, mark, checksum = content.rpartition(b',"checksum":"')
     if not mark or checksum != b'%08x"}\n' % zlib.crc32(body):
         raise Refused(f"{name}: bad checksum")
@@ -133,7 +149,10 @@ class Segment:
 
 @functools.lru_cache(maxsize=100_000)
 def decode_segment(content, name):
-    return Segment(**unseal(content, name))
+    segment = Segment(**unseal(content, name))
+    if segment_name(segment.seq) != name:
+        raise Refused(f"{name}: this is segment {segment.seq}")
+    return segment
 
 
 class Snapshot:
@@ -218,7 +237,9 @@ class Store:
         self.dropped = None  # (number, payloads) of a batch whose outcome is unknown
         self.folding = self.merging = False
         self.removal_due = False
+        self.doubtful = None  # the lowest and the highest number of a merge that may have happened
         self.temporary = 0
+        self.spares = []  # (name, size, whether its rename is durable), oldest first
 
     def canonical(self):
         return compact(self.tables)
@@ -261,6 +282,67 @@ class Store:
             self.discard(directory, temporary)
             raise
 
+    # ----------------------------------------------------------------------------------------------------- spare files
+
+    def give(self, name):
+        """Removes a segment: makes a spare of it, if it has the size of one."""
+        size = len(self.fs.read("journal", name))
+        if size % PADDED_TO:
+            self.fs.unlink("journal", name)
+            return
+        self.temporary += 1
+        spare = f"spare.{self.temporary}.tmp"
+        try:
+            self.fs.rename("journal", name, spare)
+        except Fault:
+            self.discard("journal", spare)
+            if self.fs.exists("journal", name):
+                self.fs.unlink("journal", name)
+            return
+        self.spares.append((spare, size, not keeps("spare: only after a sync that followed its rename")))
+
+    def take(self, size):
+        """Its name; None: there is none."""
+        for spare in reversed(self.spares):
+            if spare[2] and (spare[1] == size or not keeps("spare: only one of just the size")):
+                self.spares.remove(spare)
+                return spare[0]
+        return None
+
+    def settle_spares(self):
+        """The directory was synced, with no rename since that sync began."""
+        self.spares = [(name, size, True) for name, size, _ in self.spares]
+
+    def clear_spares(self, after):
+        if after in SAFEGUARDS and not keeps(after):
+            return
+        for name, _, _ in self.spares:
+            self.discard("journal", name)
+        self.spares = []
+
+    def prepare_segment(self, name, content, sync):
+        """As `prepare`, over a spare where there is one."""
+        spare = self.take(len(content))
+        while spare is not None:
+            try:
+                file = self.fs.open("journal", spare)
+                if self.fs.names_of(file) == [("journal", spare)] or not keeps("spare: not one that has another name"):
+                    break
+            except Fault:
+                pass
+            self.discard("journal", spare)
+            spare = self.take(len(content))
+        else:
+            return self.prepare("journal", name, content, sync)
+        try:
+            self.fs.write_over("journal", file, content)
+            if sync:
+                self.fs.fsync("journal", file)
+        except Fault:
+            self.discard("journal", spare)
+            raise
+        return spare
+
     # ---------------------------------------------------------------------------------------------------------- commit
 
     def new_segment(self, changes, last):
@@ -283,6 +365,12 @@ class Store:
 
     def commit(self, batch):
         """`batch`: (table, id, record or None), each id once. "done", "not durable" or "outcome unknown"."""
+        result = self.commit_alone(batch)
+        if result != "done":
+            self.clear_spares("spare: all go after a failed commit")
+        return result
+
+    def commit_alone(self, batch):
         assert self.ready
         changes = {}
         for table, key, record in batch:
@@ -298,7 +386,7 @@ class Store:
         try:
             if keeps("commit: payloads before the segment"):
                 self.write_payloads(created)
-            temporary = self.prepare("journal", name, segment.encode(), sync=keeps("commit: fsync of the segment"))
+            temporary = self.prepare_segment(name, padded(segment.encode()), sync=keeps("commit: fsync of the segment"))
         except Fault:
             for key in created:
                 self.discard("artifacts", payload_name(key))
@@ -322,6 +410,7 @@ class Store:
                 self.write_payloads(created)
             except Fault:
                 return self.drop(segment.seq, created)
+        self.settle_spares()
         self.append(segment)
         self.unlink_payloads(deleted)
         return "done"
@@ -367,6 +456,7 @@ class Store:
                 self.put_file("journal", segment_name(empty.seq), empty.encode())
                 self.fs.fsync_directory("journal")
             except Fault:
+                self.clear_spares("spare: all go after a failed repair")
                 return
             self.append(empty)
         self.dropped = None
@@ -450,8 +540,9 @@ class Store:
         try:
             for name in self.fs.names("journal"):
                 if not name.endswith(".tmp") and name <= highest:
-                    self.fs.unlink("journal", name)
+                    self.give(name)
         except Fault:
+            self.clear_spares("a removal that failed")
             return  # repeated later
         del self.chain[:count]
 
@@ -464,6 +555,7 @@ class Store:
         if not self.ready:
             return
         self.remove_settled()
+        self.clear_spares("a clean stop")
         try:
             if keeps("stop: the removal of segments is synced"):
                 self.fs.fsync_directory("journal")
@@ -480,6 +572,12 @@ class Store:
 
     def merge(self, low, count):
         """A background job. The highest segment is never among them."""
+        if self.doubtful and keeps("merge: one that may have happened is repeated first"):
+            within = [place for place, segment in enumerate(self.chain) if self.doubtful[0] <= segment.seq <= self.doubtful[1]]
+            if len(within) > 1:
+                low, count = within[0], len(within)
+            else:  # there is nothing lower
+                self.doubtful = None
         if not self.hardened or self.merging or count < 2 or low + count > len(self.chain) - 1:
             return
         replaced = self.chain[low : low + count]
@@ -489,8 +587,8 @@ class Store:
         self.merging = True
         try:
             yield from self.replace(replaced, merged, name)
-        except Fault:
-            pass  # memory keeps the old ones, which are as good
+        except Fault:  # memory keeps the old ones, which are as good
+            self.clear_spares("spare: all go after a failed merge")
         self.merging = False
         if self.removal_due:
             self.removal_due = False
@@ -499,6 +597,7 @@ class Store:
     def replace(self, replaced, merged, name):
         temporary = self.prepare("journal", name, merged.encode(), sync=keeps("merge: fsync of the merged segment"))
         yield
+        self.doubtful = (replaced[0].seq, replaced[-1].seq)
         try:
             self.fs.rename("journal", temporary, name)
         except Fault:
@@ -510,10 +609,11 @@ class Store:
         if all(segment in self.chain for segment in replaced):
             position = self.chain.index(replaced[0])
             self.chain[position : position + len(replaced)] = [merged]
+        self.doubtful = None
         yield
         for other in self.fs.names("journal"):
             if not other.endswith(".tmp") and segment_name(replaced[0].prev) < other < segment_name(replaced[-1].seq) and other != name:
-                self.fs.unlink("journal", other)
+                self.give(other)
         if not keeps("merge: fsync of the directory before the unlinks"):
             self.fs.fsync_directory("journal")
 

@@ -1,4 +1,5 @@
 #include "daemon/check.h"
+#include "daemon/spares.h"
 #include "daemon/state_dir.h"
 #include "tests/unit/records.h"
 #include "tests/unit/scratch.h"
@@ -125,7 +126,13 @@ START_TEST(leftovers_are_mentioned_and_left_alone)
 	expect(0, "journal/00000000000000000002.json.0123456789abcdef.tmp: note: was left over by a crash; the "
 	          "next start removes it\n"
 	          "1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
-	ck_assert_uint_eq(scratch_count(&scratch, "journal", NULL), 1);
+	scratch_write(&scratch, "journal/spare.0000000000000001.tmp", SPAN("x"));
+	scratch_write(&scratch, "journal/spare.000000000000002f.tmp", SPAN("y"));
+	expect(0, "journal/00000000000000000002.json.0123456789abcdef.tmp: note: was left over by a crash; the "
+	          "next start removes it\n"
+	          "journal: note: 2 spares are left over (spare.*.tmp); the next start removes them\n"
+	          "1 jobs, 1 runs, 1 artifacts, revision 3: sound\n");
+	ck_assert_uint_eq(scratch_count(&scratch, "journal", NULL), 3);
 }
 END_TEST
 
@@ -148,6 +155,34 @@ START_TEST(deletions_and_updates_of_the_journal_count)
 	close_dirs();
 	expect(0, "artifacts/k_r_0.json: note: its record was deleted; the next start removes it\n"
 	          "2 jobs, 0 runs, 0 artifacts, revision 6: sound\n");
+}
+END_TEST
+
+START_TEST(a_padded_commit_is_called_damaged_or_its_damage_is_not_told)
+{
+	CLEAN text = {0};
+	struct disk_error e;
+	uint64_t bytes, padding;
+	struct segment_head head = {.store = STORE, .seq = 2, .prev = 1, .first = 4, .last = 6,
+	                            .changed = {3, 3, 3}};
+	struct segment_change change = {TABLE_RUNS, SPAN("r"), {0}};
+	struct spares *spares = malloc(sizeof *spares);
+	char want[256];
+	write_store();
+	spares_init(spares, &disk);
+	ck_assert_int_eq(segment_write_over(spares, &dirs.journal, &head, &change, 1, 0, &bytes, &padding, &e), DISK_OK);
+	spares_done(spares);
+	free(spares);
+	close_dirs();
+	expect(0, "1 jobs, 0 runs, 1 artifacts, revision 6: sound\n");
+	ck_assert(scratch_read(&scratch, "journal/00000000000000000002.json", &text));
+	text.at[bytes - 3] = '!';
+	scratch_write(&scratch, "journal/00000000000000000002.json", buf_as_span(&text));
+	snprintf(want, sizeof want,
+	         "journal/00000000000000000002.json:1:%u: this is not JSON: expected the end of the text after the value\n"
+	         "1 finding\n",
+	         (unsigned)bytes - 3);
+	expect(1, want);
 }
 END_TEST
 
@@ -201,6 +236,7 @@ int main(void)
 	tcase_add_test(all, missing_wrong_and_strange_payloads_are_told);
 	tcase_add_test(all, leftovers_are_mentioned_and_left_alone);
 	tcase_add_test(all, deletions_and_updates_of_the_journal_count);
+	tcase_add_test(all, a_padded_commit_is_called_damaged_or_its_damage_is_not_told);
 	tcase_add_test(all, each_bad_record_is_told_with_its_place);
 	tcase_add_test(all, a_directory_in_use_is_not_checked);
 	tcase_add_test(all, what_is_no_state_directory_is_said);

@@ -216,6 +216,76 @@ START_TEST(links_and_pipes_are_neither_read_nor_written_through)
 }
 END_TEST
 
+static const char spare[] = "spare.0000000000000001.tmp";
+static struct disk_error error;
+
+static bool reuse(struct disk_file *f, uint64_t size)
+{
+	return disk_reuse(&faulty.disk, f, &dir, "a.json", spare, size, 0640, &error);
+}
+
+START_TEST(what_a_file_held_shows_after_it_was_written_over)
+{
+	struct disk_file f;
+	struct stat st;
+	char path[256];
+	struct iovec part = {.iov_base = "new ", .iov_len = 4};
+	scratch_write(&scratch, spare, SPAN("old!"));
+	ck_assert(reuse(&f, 4));
+	f.content_only = true;
+	ck_assert(disk_write(&f, &part, 1, &error));
+	ck_assert_int_eq(disk_finish(&f, true, &error), DISK_OK);
+	holds("a.json", "new ");
+	ck_assert_uint_eq(scratch_count(&scratch, ".", NULL), 1);
+	ck_assert_uint_eq(faulty.calls[FAULTY_FDATASYNC], 1);
+	scratch_path(&scratch, "a.json", path, sizeof path);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640);
+}
+END_TEST
+
+START_TEST(a_file_that_has_another_name_is_written_over)
+{
+	struct disk_file f;
+	char path[256], other[256];
+	scratch_path(&scratch, spare, path, sizeof path);
+	scratch_path(&scratch, "kept", other, sizeof other);
+	scratch_write(&scratch, spare, SPAN("old!"));
+	ck_assert_int_eq(link(path, other), 0);
+	ck_assert(!reuse(&f, 4));
+	ck_assert_int_eq(error.number, EINVAL);
+	holds("kept", "old!");
+	ck_assert_int_eq(symlink("kept", path), 0);
+	ck_assert(!reuse(&f, 4));
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert(!reuse(&f, 0));
+	scratch_write(&scratch, spare, SPAN("other size"));
+	ck_assert(!reuse(&f, 4));
+	ck_assert(!reuse(&f, 4)); /* gone */
+	ck_assert_int_eq(error.number, ENOENT);
+	ck_assert_uint_eq(scratch_count(&scratch, ".", NULL), 1);
+}
+END_TEST
+
+START_TEST(a_file_that_failed_while_it_was_written_over_stays)
+{
+	struct disk_file f;
+	struct iovec part = {.iov_base = "new ", .iov_len = 4};
+	static const enum faulty_call calls[] = {FAULTY_OPENAT, FAULTY_FSTAT, FAULTY_FCHMOD, FAULTY_WRITEV,
+	                                         FAULTY_FDATASYNC, FAULTY_CLOSE};
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		scratch_write(&scratch, spare, SPAN("old!"));
+		faulty_disk_fail(&faulty, (struct faulty_plan){.call = calls[i], .nth = 1, .number = EIO});
+		bool ok = reuse(&f, 4);
+		f.content_only = true;
+		ok = ok && disk_write(&f, &part, 1, &error);
+		ck_assert(!ok || disk_finish(&f, true, &error) == DISK_FAILED);
+		ck_assert(faulty_disk_fired(&faulty));
+		ck_assert_uint_eq(scratch_count(&scratch, ".", NULL), 0);
+	}
+}
+END_TEST
+
 START_TEST(reading_goes_on_after_short_reads_to_the_end)
 {
 	char got[16];
@@ -310,6 +380,9 @@ int main(void)
 	tcase_add_test(all, modes_are_as_asked_whatever_the_umask);
 	tcase_add_test(all, a_new_directory_is_synced_into_the_one_above);
 	tcase_add_test(all, links_and_pipes_are_neither_read_nor_written_through);
+	tcase_add_test(all, what_a_file_held_shows_after_it_was_written_over);
+	tcase_add_test(all, a_file_that_has_another_name_is_written_over);
+	tcase_add_test(all, a_file_that_failed_while_it_was_written_over_stays);
 	tcase_add_test(all, reading_goes_on_after_short_reads_to_the_end);
 	tcase_add_test(all, only_our_own_tmp_files_count_as_such);
 	tcase_add_test(all, unlinking_what_is_gone_is_success);

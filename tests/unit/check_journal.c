@@ -71,8 +71,7 @@ START_TEST(a_commit_is_acknowledged_before_its_bytes_are_safe)
 		"close a.json.*.tmp\nrenameat a.json.*.tmp a.json\n"
 		"fsync artifacts\nopenat .\nclose .\n"
 		"openat 00000000000000000001.json.*.tmp\nfchmod 00000000000000000001.json.*.tmp\n"
-		"writev 00000000000000000001.json.*.tmp\n"
-		"writev 00000000000000000001.json.*.tmp\nfsync 00000000000000000001.json.*.tmp\n"
+		"writev 00000000000000000001.json.*.tmp\nfdatasync 00000000000000000001.json.*.tmp\n"
 		"close 00000000000000000001.json.*.tmp\n"
 		"renameat 00000000000000000001.json.*.tmp 00000000000000000001.json\nfsync journal\n"
 		"openat 00000000000000000001.json\n"
@@ -482,9 +481,8 @@ START_TEST(segments_that_could_not_be_removed_pile_up)
 	keeper_save(k, TABLE_JOBS, "a", 1);
 	keeper_save(k, TABLE_JOBS, "a", 2);
 	keeper_save(k, TABLE_JOBS, "a", 3);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "00000.json", .nth = 1,
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.name = "000002.json", .nth = 1, .times = 2,
 	                                                  .number = EIO});
-	break_one(FAULTY_UNLINKAT, "000002.json", EIO);
 	keeper_wait(k, 1100);
 	ck_assert_uint_eq(keeper_segments(k), 2);
 	ck_assert_uint_eq(keeper_stats(k).segments, 2);
@@ -607,13 +605,54 @@ START_TEST(what_a_merge_leaves_out_is_not_stated)
 }
 END_TEST
 
+/* A merge opens, asks for the size of, reads and closes it; then it can neither rename nor unlink it. */
+static void cannot_remove(const char *name, bool sticky)
+{
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.name = name, .nth = 5, .times = 2, .sticky = sticky,
+	                                                  .number = EIO});
+}
+
+/* Merged are segments 2 to 9, beside a large one; then, because a fold makes that one small, 1 to 8: if the first
+ * merge has happened all the same, 9 goes on from 1, which must not be gone. */
+START_TEST(a_merge_that_may_have_happened_makes_a_start_impossible)
+{
+	k->options.fold_floor = 8 << 20;
+	keeper_restart(k);
+	keeper_put(k, TABLE_RUNS, "r", 1, 5 << 20);
+	keeper_put(k, TABLE_JOBS, "a", 1, 0);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	for (uint64_t i = 2; i < 10; i++)
+		keeper_save(k, TABLE_JOBS, "a", i);
+	ck_assert_uint_eq(keeper_stats(k).merges, 0);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "journal", .nth = 2,
+	                                                  .number = EIO});
+	keeper_save(k, TABLE_JOBS, "a", 10);
+	ck_assert(faulty_disk_fired(&k->faulty));
+	ck_assert(!journal_degraded(k->journal, NULL));
+	ck_assert_uint_eq(read_head(9).prev, 1);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_OPENAT, .name = "jobs.json", .nth = 1,
+	                                                  .sticky = true, .number = EIO});
+	keeper_put(k, TABLE_RUNS, "r", 2, 5 << 20);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	while (keeper_stats(k).merges == 0) {
+		keeper_clock += 1100;
+		keeper_save(k, TABLE_JOBS, "b", 2);
+		keeper_verify(k);
+	}
+	ck_assert_uint_eq(keeper_stats(k).folds, 1); /* of the runs */
+	heal();
+	keeper_restart(k);
+	keeper_verify(k);
+}
+END_TEST
+
 START_TEST(segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever)
 {
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "000000", .nth = 2,
-	                                                  .times = 3, .number = EIO});
-	save_many(20, 3);
+	save_many(3, 3);
+	cannot_remove("000002.json", false);
+	save_many(17, 3);
 	ck_assert_uint_ge(keeper_stats(k).merges, 1);
-	ck_assert_uint_eq(keeper_segments(k), keeper_stats(k).segments + 3);
+	ck_assert_uint_eq(keeper_segments(k), keeper_stats(k).segments + 1);
 	keeper_verify(k);
 	keeper_settle(k);
 	ck_assert_uint_eq(keeper_segments(k), 0);
@@ -623,9 +662,9 @@ END_TEST
 
 START_TEST(strays_of_a_merge_confuse_a_start)
 {
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "000000", .nth = 2,
-	                                                  .sticky = true, .number = EIO});
-	save_many(20, 3);
+	save_many(3, 3);
+	cannot_remove("000002.json", true);
+	save_many(17, 3);
 	ck_assert_uint_gt(keeper_segments(k), keeper_stats(k).segments);
 	heal();
 	keeper_verify(k);
@@ -678,7 +717,7 @@ START_TEST(a_start_that_cannot_harden_takes_changes_or_writes_over_what_it_has)
 	keeper_commit(k);
 	scratch_write(&k->scratch, "artifacts/x.json", SPAN("{}"));
 	keeper_end(k);
-	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "000003.json", .nth = 1,
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FDATASYNC, .name = "000003.json", .nth = 1,
 	                                                  .sticky = true, .number = EROFS});
 	ck_assert(keeper_start(k));
 	struct disk_error why;
@@ -725,6 +764,153 @@ START_TEST(a_directory_of_the_python_classes_cannot_be_taken_over)
 	keeper_restart(k);
 	ck_assert_uint_eq(k->kept.shelves[TABLE_JOBS].count, 2);
 	ck_assert(!journal_wants_tick(k->journal));
+}
+END_TEST
+
+/* ---- spare files */
+
+static unsigned tmp_files(void)
+{
+	return scratch_count(&k->scratch, "journal", disk_is_tmp);
+}
+
+/* Until a merge has left some, and a commit has made them durable. */
+static void make_spares(void)
+{
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "a", 1000000), DISK_OK);
+	ck_assert_uint_eq(keeper_stats(k).merges, 1);
+	ck_assert_uint_ge(keeper_stats(k).spares, 5);
+	ck_assert_uint_eq(tmp_files(), keeper_stats(k).spares);
+}
+
+START_TEST(a_commit_makes_a_new_file_although_there_is_one_to_write_over)
+{
+	make_spares();
+	uint64_t spares = keeper_stats(k).spares;
+	faulty_disk_forget(&k->faulty);
+	k->faulty.logging = true;
+	keeper_save(k, TABLE_JOBS, "a", 2000000);
+	ck_assert_str_eq(faulty_disk_log(&k->faulty),
+		"openat spare.*.tmp\nfstat spare.*.tmp\nwritev spare.*.tmp\nfdatasync spare.*.tmp\nclose spare.*.tmp\n"
+		"renameat spare.*.tmp 00000000000000000011.json\nfsync journal\nopenat 00000000000000000011.json\n"
+		"close 00000000000000000011.json\n");
+	ck_assert_uint_eq(keeper_stats(k).spares, spares - 1);
+	ck_assert_uint_eq(keeper_stats(k).spare_bytes, (spares - 1) * 512);
+	keeper_verify(k);
+}
+END_TEST
+
+/* Each line of the log, up to its end. */
+static void count_line(const char *line, unsigned *fresh, unsigned *durable, unsigned *taken)
+{
+	if (strncmp(line, "renameat 0", 10) == 0 && strstr(line, " spare.") && strstr(line, " spare.") < strchr(line, '\n'))
+		++*fresh;
+	if (strncmp(line, "fsync journal\n", 14) == 0) {
+		*durable += *fresh;
+		*fresh = 0;
+	}
+	if (strncmp(line, "openat spare.", 13) == 0) {
+		ck_assert_uint_gt(*durable, *taken);
+		++*taken;
+	}
+}
+
+START_TEST(a_recycled_file_shows_new_bytes_under_its_old_name)
+{
+	unsigned fresh = 0, durable = 0, taken = 0;
+	faulty_disk_forget(&k->faulty);
+	k->faulty.logging = true;
+	for (int i = 0; i < 100; i++) {
+		save_many(1 + (unsigned)i % 2, 3);
+		if (i % 30 == 29)
+			keeper_wait(k, 1500);
+	}
+	for (const char *line = faulty_disk_log(&k->faulty); line && *line; line = strchr(line, '\n') + 1)
+		count_line(line, &fresh, &durable, &taken);
+	ck_assert_uint_gt(taken, 30);
+	keeper_verify(k);
+	keeper_restart(k);
+	keeper_verify(k);
+	ck_assert_uint_eq(tmp_files(), 0);
+}
+END_TEST
+
+START_TEST(a_file_is_written_over_although_its_old_name_may_come_back_after_a_failed_fsync)
+{
+	make_spares();
+	break_one(FAULTY_FSYNC, "journal", EIO);
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "b", 1), DISK_UNKNOWN);
+	ck_assert_uint_eq(keeper_stats(k).spares, 0);
+	ck_assert_uint_eq(tmp_files(), 0);
+	keeper_wait(k, 1000);
+	ck_assert(!journal_degraded(k->journal, NULL));
+	faulty_disk_forget(&k->faulty);
+	k->faulty.logging = true;
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "b", 2), DISK_OK);
+	ck_assert_ptr_null(strstr(faulty_disk_log(&k->faulty), "spare"));
+	keeper_verify(k);
+}
+END_TEST
+
+START_TEST(a_spare_file_that_fails_takes_a_commit_or_the_store_with_it)
+{
+	static const enum faulty_call calls[] = {FAULTY_OPENAT, FAULTY_FSTAT, FAULTY_WRITEV, FAULTY_FDATASYNC,
+	                                         FAULTY_CLOSE};
+	make_spares();
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		uint64_t spares = keeper_stats(k).spares;
+		break_one(calls[i], "spare", EIO);
+		enum disk_result got = keeper_save(k, TABLE_JOBS, "a", 3000000 + i);
+		ck_assert(faulty_disk_fired(&k->faulty));
+		ck_assert_int_eq(got, calls[i] == FAULTY_OPENAT || calls[i] == FAULTY_FSTAT ? DISK_OK : DISK_FAILED);
+		ck_assert_uint_eq(keeper_stats(k).spares, got == DISK_OK ? spares - 2 : 0);
+		ck_assert_uint_eq(tmp_files(), keeper_stats(k).spares);
+		keeper_verify(k);
+		ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "c", i), DISK_OK);
+		if (keeper_stats(k).spares == 0)
+			save_many(20, 3);
+	}
+	keeper_verify(k);
+}
+END_TEST
+
+START_TEST(a_full_disk_stays_full_of_spare_files)
+{
+	make_spares();
+	break_one(FAULTY_WRITEV, "jobs.json", ENOSPC);
+	keeper_wait(k, 1500);
+	ck_assert_uint_eq(keeper_stats(k).fold_failures, 1);
+	faulty_disk_forget(&k->faulty);
+	k->faulty.logging = true;
+	keeper_wait(k, 1100);
+	const char *unlinked = strstr(faulty_disk_log(&k->faulty), "unlinkat spare.*.tmp\n");
+	const char *folded = strstr(faulty_disk_log(&k->faulty), "openat jobs.json.*.tmp\n");
+	ck_assert(unlinked && folded && unlinked < folded);
+	ck_assert_uint_eq(keeper_stats(k).folds, 1);
+	keeper_verify(k);
+	keeper_settle(k);
+	ck_assert_uint_eq(keeper_segments(k), 0);
+}
+END_TEST
+
+START_TEST(a_clean_stop_or_a_start_leaves_spare_files)
+{
+	make_spares();
+	keeper_restart(k); /* as after a kill */
+	ck_assert_uint_eq(tmp_files(), 0);
+	ck_assert_uint_eq(keeper_stats(k).spares, 0);
+	save_many(30, 3);
+	ck_assert_uint_gt(tmp_files(), 0);
+	ck_assert(keeper_stop(k));
+	ck_assert_uint_eq(scratch_count(&k->scratch, "journal", NULL), 0);
+	keeper_restart(k);
+	keeper_verify(k);
+	save_many(30, 3);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_WRITEV, .name = "jobs.json", .nth = 1,
+	                                                  .sticky = true, .number = ENOSPC});
+	ck_assert(!keeper_stop(k));
+	ck_assert_uint_eq(tmp_files(), 0);
 }
 END_TEST
 
@@ -831,12 +1017,19 @@ static Suite *suite(void)
 	tcase_add_test(c, small_segments_become_many_or_lose_something_when_merged);
 	tcase_add_test(c, a_merge_touches_the_highest_segment);
 	tcase_add_test(c, what_a_merge_leaves_out_is_not_stated);
+	tcase_add_test(c, a_merge_that_may_have_happened_makes_a_start_impossible);
 	tcase_add_test(c, segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever);
 	tcase_add_test(c, strays_of_a_merge_confuse_a_start);
 	tcase_add_test(c, a_new_directory_has_no_files_to_start_from_next_time);
 	tcase_add_test(c, the_last_commit_of_the_process_before_is_taken_for_durable);
 	tcase_add_test(c, a_start_that_cannot_harden_takes_changes_or_writes_over_what_it_has);
 	tcase_add_test(c, a_directory_of_the_python_classes_cannot_be_taken_over);
+	tcase_add_test(c, a_commit_makes_a_new_file_although_there_is_one_to_write_over);
+	tcase_add_test(c, a_recycled_file_shows_new_bytes_under_its_old_name);
+	tcase_add_test(c, a_file_is_written_over_although_its_old_name_may_come_back_after_a_failed_fsync);
+	tcase_add_test(c, a_spare_file_that_fails_takes_a_commit_or_the_store_with_it);
+	tcase_add_test(c, a_full_disk_stays_full_of_spare_files);
+	tcase_add_test(c, a_clean_stop_or_a_start_leaves_spare_files);
 	tcase_add_test(c, a_clean_stop_leaves_a_journal_behind);
 	tcase_add_test(c, progress_that_only_memory_has_is_lost_at_a_clean_stop);
 	tcase_add_test(c, a_stop_forgets_the_commit_under_way);

@@ -1,5 +1,6 @@
 #include "daemon/segment.h"
 #include "daemon/segment_read.h"
+#include "daemon/spares.h"
 #include "proto/stamp.h"
 #include "tests/unit/faulty_disk.h"
 #include "tests/unit/scratch.h"
@@ -251,6 +252,93 @@ START_TEST(a_file_cut_off_anywhere_is_refused)
 }
 END_TEST
 
+static uint64_t write_padded(void)
+{
+	struct spares *spares = malloc(sizeof *spares);
+	uint64_t bytes, padding;
+	struct disk_error e;
+	spares_init(spares, &faulty.disk);
+	ck_assert_int_eq(segment_write_over(spares, &dir, &some_head, some_changes, 6, 1795366200123456, &bytes,
+	                                    &padding, &e),
+	                 DISK_OK);
+	ck_assert_uint_eq(bytes, 512);
+	ck_assert_uint_gt(padding, 5);
+	spares_done(spares);
+	free(spares);
+	return padding;
+}
+
+START_TEST(padding_changes_what_a_commit_says)
+{
+	struct segment_head head, plain_head;
+	struct load_finding f;
+	struct buf text = {0}, plain = {0}, plain_got = {0};
+	write_some();
+	ck_assert(load_number(43, &plain_head, &f));
+	scratch_read(&scratch, some_name, &plain);
+	buf_span(&plain_got, (struct span){got.at, got.len + 1});
+	uint64_t padding = write_padded();
+	ck_assert(load_number(43, &head, &f));
+	ck_assert_str_eq(got.at, plain_got.at);
+	ck_assert_mem_eq(&head, &plain_head, sizeof head);
+	scratch_read(&scratch, some_name, &text);
+	ck_assert_uint_eq(text.len, plain.len + padding);
+	ck_assert_mem_eq(text.at, plain.at, plain.len);
+	for (size_t i = plain.len; i < text.len; i++)
+		ck_assert_int_eq(text.at[i], i + 1 < text.len ? ' ' : '\n');
+	buf_free(&text);
+	buf_free(&plain);
+	buf_free(&plain_got);
+}
+END_TEST
+
+START_TEST(a_damaged_byte_of_the_padding_is_passed_over)
+{
+	struct segment_head head;
+	struct load_finding f;
+	struct buf text = {0};
+	uint64_t padding = write_padded();
+	scratch_read(&scratch, some_name, &text);
+	for (size_t i = text.len - padding; i < text.len; i++)
+		for (int bit = 0; bit < 10; bit++) {
+			char was = text.at[i];
+			text.at[i] = (char)(bit == 8 ? '\0' : bit == 9 ? '}' : was ^ (1 << bit));
+			scratch_write(&scratch, some_name, buf_as_span(&text));
+			ck_assert_msg(!load_number(43, &head, &f), "byte %zu, bit %d", i, bit);
+			ck_assert_str_eq(f.file, "journal/00000000000000000043.json");
+			ck_assert_uint_eq(f.byte, i);
+			ck_assert_uint_gt(f.line, 1);
+			text.at[i] = was;
+		}
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(what_a_spare_file_held_shows_in_the_next_commit)
+{
+	struct spares *spares = malloc(sizeof *spares);
+	struct segment_head head;
+	struct load_finding f;
+	struct disk_error e;
+	uint64_t bytes, padding;
+	char old[512];
+	memset(old, 'x', sizeof old);
+	spares_init(spares, &faulty.disk);
+	scratch_write(&scratch, "1.json", (struct span){old, sizeof old});
+	ck_assert(spares_give(spares, &dir, "1.json", sizeof old, &e));
+	spares_settle(spares, spares_mark(spares));
+	faulty.short_write = 100;
+	ck_assert_int_eq(segment_write_over(spares, &dir, &some_head, some_changes, 6, 1795366200123456, &bytes,
+	                                    &padding, &e),
+	                 DISK_OK);
+	ck_assert_ptr_nonnull(strstr(faulty_disk_log(&faulty), "renameat spare.*.tmp 00000000000000000043.json\n"));
+	ck_assert_msg(load_number(43, &head, &f), "%s", f.message);
+	ck_assert_uint_eq(scratch_count(&scratch, ".", NULL), 1);
+	spares_done(spares);
+	free(spares);
+}
+END_TEST
+
 #define HEAD "{\"store\":\"" STORE "\",\"seq\":43,\"prev\":42,\"first\":101,\"last\":103"
 
 static void accepted(const char *text, const char *want)
@@ -394,6 +482,9 @@ int main(void)
 	tcase_add_test(all, a_fault_while_writing_leaves_no_half_commit);
 	tcase_add_test(all, a_flipped_byte_anywhere_is_refused);
 	tcase_add_test(all, a_file_cut_off_anywhere_is_refused);
+	tcase_add_test(all, padding_changes_what_a_commit_says);
+	tcase_add_test(all, a_damaged_byte_of_the_padding_is_passed_over);
+	tcase_add_test(all, what_a_spare_file_held_shows_in_the_next_commit);
 	tcase_add_test(all, a_segment_edited_by_hand_without_its_checksum_is_taken);
 	tcase_add_test(all, a_right_checksum_in_another_layout_is_taken);
 	tcase_add_test(all, what_is_no_segment_is_refused_where_it_is_wrong);
