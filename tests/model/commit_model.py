@@ -569,7 +569,7 @@ SCRIPTS = {
         EMPTY,
         {},
         [
-            ("commit", job("a", 1)),
+            ("commit", job("a", "a large one, whose end is more than that of others" * 2)),
             ("commit", job("b", 2)),
             ("commit", job("c", 3), run("r", 3), artifact("x", 3)),
             ("commit", job("d", 4), run("r", 4)),

@@ -119,7 +119,7 @@ def seal(document):
     return body + b',"checksum":"%08x"}\n' % zlib.crc32(body)
 
 
-PADDED_TO = 128  # so that many segments have the same size, and not all
+PADDED_TO = 64  # so that many segments have the same size, and not all
 
 
 def padded(content):
