@@ -186,8 +186,10 @@ static void payload_work(struct flush_job *job)
 	const struct disk_ops *ops = r->disk->ops;
 	struct buf content = {0};
 	struct stat status;
-	int fd = ops->openat(r->disk->context, r->dir->fd, r->name,
-	                     O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+	int fd;
+	do
+		fd = ops->openat(r->disk->context, r->dir->fd, r->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+	while (fd < 0 && errno == EINTR);
 	if (fd < 0) {
 		r->error = errno;
 		return;

@@ -196,8 +196,10 @@ static bool take_lock(struct opening *o)
 	struct state_dir *s = o->s;
 	struct stat st;
 	int flags = o->make ? O_RDWR | O_CREAT : O_RDONLY;
-	s->lock = o->disk->ops->openat(o->disk->context, s->state.fd, LOCK_NAME,
-	                               flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	do
+		s->lock = o->disk->ops->openat(o->disk->context, s->state.fd, LOCK_NAME,
+		                               flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	while (s->lock < 0 && errno == EINTR);
 	if (s->lock < 0) {
 		if (errno == ENOENT && !o->make)
 			return true;

@@ -397,6 +397,8 @@ static void die(struct history *h)
 	}
 	process_end(&h->process);
 	assert(!h->calls);
+	if (h->disk->breach[0] && !h->failure[0])
+		snprintf(h->failure, sizeof h->failure, "%s", h->disk->breach);
 	ram_disk_close_all(h->disk);
 	h->counts.overwritten += h->disk->overwritten;
 	h->disk->overwritten = 0;

@@ -267,6 +267,7 @@ static void sync_failed(struct ram_disk *d, struct ram_fd *f)
 	struct ram_name *n, *next;
 	if (f->kind == RAM_FILE) {
 		f->node->dropped |= f->node->synced < f->node->bytes.len;
+		f->node->distrusted = true;
 		return;
 	}
 	if (f->heard == d->failures[f->place])
@@ -444,6 +445,12 @@ static ssize_t ram_pread(void *context, int fd, void *to, size_t bytes, off_t at
 	return (ssize_t)bytes;
 }
 
+static void trusted(struct ram_disk *d, const struct ram_node *n, const char *call, const char *name)
+{
+	if (n && n->distrusted && !d->breach[0])
+		snprintf(d->breach, sizeof d->breach, "%s %s, of which an fsync had failed before", call, name);
+}
+
 static int ram_fsync(void *context, int fd)
 {
 	struct ram_disk *d = context;
@@ -453,6 +460,7 @@ static int ram_fsync(void *context, int fd)
 		return fail(EBADF);
 	if (f->place == RAM_ELSEWHERE)
 		return 0;
+	trusted(d, f->node, "fsync", f->node && f->node->distrusted ? name_of(d, f->node) : "");
 	int number = ask(d, "fsync", f->place, f->node && d->before ? name_of(d, f->node) : "", &done);
 	if (number) {
 		if (!d->dead)
@@ -503,6 +511,7 @@ static int ram_renameat(void *context, int dir, const char *from, const char *to
 	struct ram_name *old = name_find(d, f->place, from);
 	if (!old || !old->visible)
 		return fail(ENOENT);
+	trusted(d, old->visible, "rename", to);
 	struct ram_name *target = name_claim(d, f->place, to);
 	target->overlooked = replaces(d, RAM_MERGE, old, target) || replaces(d, RAM_EMPTY, old, target);
 	old->overlooked = lies(d, RAM_SPARE, f->place) && !old->is_tmp;

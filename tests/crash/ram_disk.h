@@ -48,6 +48,7 @@ struct ram_node {
 	size_t synced;      /* so many bytes are durable */
 	struct buf before;  /* what is durable where `bytes` are not synced; may be longer or shorter */
 	bool dropped;       /* a failed fsync has thrown the rest away, though the running system shows it */
+	bool distrusted;    /* an fsync of it failed: to sync or rename it after that is to trust what may be lost */
 	bool is_dir;
 	uint64_t hash;      /* of the bytes; 0: not known yet */
 };
@@ -91,6 +92,7 @@ struct ram_disk {
 	uint64_t failures[RAM_PLACES];
 	uint64_t calls;              /* that can change what a power cut leaves */
 	unsigned overwritten;        /* files that were written over */
+	char breach[400];            /* the first file that was trusted after a failed fsync of it; "": none */
 
 	/* Before each of those. Returns an errno to fail with, 0: none;
 	 * *done: it is carried out all the same. */
