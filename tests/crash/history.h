@@ -41,6 +41,7 @@ struct history {
 	struct history_call *calls, **last_call;
 	uint64_t doubtful_batch;
 	bool answered_unknown, failing_disk;
+	bool degraded;             /* when it was looked at last */
 	uint64_t kill_at;          /* the process dies before so many more calls; 0: it does not */
 	unsigned artifacts;
 };
