@@ -15,6 +15,9 @@
 
 enum {
 	REPAIR_PAUSE_MS = 100, REPAIR_PAUSE_MAX_MS = 5000,
+	WAITING_MS = 5000,      /* for the disk, before it is told of */
+	PROBE_PAUSE_MS = 1000, PROBE_PAUSE_MAX_MS = 5000,
+	PROBE_BYTES_MIN = 4096, PROBE_BYTES_MAX = 16 << 20,
 	RETRY_PAUSE_MS = 1000, RETRY_PAUSE_MAX_MS = 60000,
 	IDLE_MIN_MS = 1000,
 	IDLE_BYTES_A_SECOND = 64 << 10, IDLE_BYTES_MAX = 64 << 20,
@@ -26,9 +29,11 @@ enum {
  *     sound ──(unknown outcome, or a start that could not harden)──► degraded ──(repair)──► sound
  *
  * Two jobs at most are under way: one in the writing slot (a commit; while degraded the repair), one in the
- * background (a fold, a merge, a sweep of segments that may go). Both report on the loop, and go_on() then
+ * background (a fold, a merge, a sweep of segments that may go, a probe of a disk that refused a commit). Both report on the loop, and go_on() then
  * looks for the next thing to do. */
-enum background { BACKGROUND_NONE, BACKGROUND_FOLD, BACKGROUND_MERGE, BACKGROUND_SWEEP, BACKGROUND_FAREWELL };
+enum background {
+	BACKGROUND_NONE, BACKGROUND_FOLD, BACKGROUND_MERGE, BACKGROUND_SWEEP, BACKGROUND_PROBE, BACKGROUND_FAREWELL
+};
 
 struct commit {
 	struct flush_job job; /* first, here and in the others */
@@ -36,6 +41,7 @@ struct commit {
 	struct journal_batch *batch;
 	struct segment_head head;
 	int64_t now;
+	uint64_t began_at;    /* ticks */
 	uint64_t begun;       /* monotonic microseconds; when the worker took it up, and when it was through */
 	uint64_t taken_up, ended;
 	/* payloads to be unlinked: left over from before, then what this commit could not */
@@ -83,6 +89,16 @@ struct sweep {
 	struct disk_error error;
 };
 
+/* A file as large as a commit that could not be written. It is never given a name of its own. */
+struct probe {
+	struct flush_job job;
+	struct journal *journal;
+	char name[SEGMENT_NAME_LEN + 1];
+	uint64_t bytes, written;
+	bool ok;
+	struct disk_error error;
+};
+
 struct stop {
 	struct flush_job job;
 	struct journal *journal;
@@ -122,6 +138,9 @@ struct journal {
 	bool degraded;
 	struct disk_error why;
 	uint64_t repair_at, repair_pause;
+	uint64_t refused;              /* bytes of the largest commit that could not be written lately; 0: none. `why` tells */
+	uint64_t probe_at, probe_pause;
+	enum journal_health told;      /* the owner knows of this one */
 	struct mark marks[TABLE_COUNT]; /* of the snapshots; a fold's while it runs */
 	uint64_t last_commit;          /* ticks */
 	uint64_t takes;                /* microseconds of the last commit */
@@ -130,6 +149,7 @@ struct journal {
 	struct fold_job fold;
 	struct merge_job merge;
 	struct sweep sweep;
+	struct probe probe;
 	uint64_t retry_at, retry_pause;
 	uint8_t beside;                /* tables to be folded because they hold the chain up */
 	bool look_beside;
@@ -180,8 +200,27 @@ static void add_name(struct buf *names, const char *name)
 
 /* ---- repairs */
 
+enum journal_health journal_health(const struct journal *j, char *reason, size_t size)
+{
+	uint64_t waits = j->writing && !j->degraded ? j->o.ticks() - j->commit.began_at : 0;
+	if (waits >= WAITING_MS) {
+		snprintf(reason, size, "the disk has not answered for %llu s: commit %llu waits for it",
+		         (unsigned long long)(waits / 1000), (unsigned long long)j->commit.head.seq);
+		return JOURNAL_WAITING;
+	}
+	if (!j->degraded && j->refused == 0)
+		return JOURNAL_SOUND;
+	snprintf(reason, size, "%s: %s", j->why.what, strerror(j->why.number));
+	return j->degraded ? JOURNAL_DEGRADED : JOURNAL_REFUSED;
+}
+
 static void tell_state(struct journal *j)
 {
+	char ignored[1];
+	enum journal_health health = journal_health(j, ignored, sizeof ignored);
+	if (health == j->told)
+		return;
+	j->told = health;
 	j->delivering = true;
 	if (j->o.state_changed)
 		j->o.state_changed(j->o.context);
@@ -224,6 +263,7 @@ static void repair_end(struct journal *j)
 	take_empty(j);
 	j->degraded = !r->ok;
 	if (r->ok) {
+		j->refused = 0; /* it has written a file of its own, fsynced it and renamed it */
 		take_marks(j);
 		take_late(j, &r->repair.payloads);
 		j->repair_pause = 0;
@@ -238,10 +278,9 @@ static void repair_done(struct flush_job *job)
 	struct journal *j = ((struct repair_job *)job)->journal;
 	j->writing = false;
 	repair_end(j);
-	if (!j->degraded) {
+	if (!j->degraded)
 		j->stats.repairs++;
-		tell_state(j);
-	}
+	tell_state(j);
 	go_on(j);
 }
 
@@ -341,9 +380,44 @@ static void commit_work(struct flush_job *job)
 	c->ended = micros();
 }
 
+/* As much as was refused can be written. */
+static void no_longer_refused(struct journal *j, uint64_t bytes)
+{
+	if (bytes < j->refused)
+		return;
+	j->refused = 0;
+	j->probe_pause = 0;
+}
+
+static void probe_later(struct journal *j)
+{
+	j->probe_at = j->o.ticks() + longer(&j->probe_pause, PROBE_PAUSE_MS, PROBE_PAUSE_MAX_MS);
+}
+
+static uint64_t commit_size(const struct commit *c)
+{
+	uint64_t bytes = PROBE_BYTES_MIN;
+	for (int t = 0; t < TABLE_COUNT; t++)
+		bytes += c->weight[t];
+	for (size_t i = 0; i < c->batch->payload_count; i++)
+		bytes += c->batch->payloads[i].text.len;
+	return bytes < PROBE_BYTES_MAX ? bytes : PROBE_BYTES_MAX;
+}
+
+static void commit_refused(struct journal *j)
+{
+	uint64_t bytes = commit_size(&j->commit);
+	j->why = j->commit.error;
+	if (j->refused == 0)
+		probe_later(j);
+	if (bytes > j->refused)
+		j->refused = bytes;
+}
+
 static void commit_durable(struct journal *j)
 {
 	const struct commit *c = &j->commit;
+	no_longer_refused(j, commit_size(c));
 	struct chain_link link = chain_link_of(&c->head, c->bytes);
 	uint64_t padding[TABLE_COUNT];
 	budget_part(c->bytes - c->padding, c->weight, link.share);
@@ -405,12 +479,13 @@ static void commit_done(struct flush_job *job)
 		commit_durable(j);
 	else if (result == DISK_UNKNOWN)
 		commit_unknown(j);
+	else
+		commit_refused(j);
 	take_late(j, &j->commit.late);
 	j->delivering = true;
 	batch->done(batch, result, &error);
 	j->delivering = false;
-	if (result == DISK_UNKNOWN)
-		tell_state(j);
+	tell_state(j);
 	go_on(j);
 }
 
@@ -425,7 +500,7 @@ void journal_commit(struct journal *j, struct journal_batch *b)
 {
 	struct commit *c = &j->commit;
 	assert(journal_ready(j) && b->last > j->revision);
-	*c = (struct commit){.journal = j, .batch = b, .now = j->o.now(), .begun = micros(), .late = give_late(j),
+	*c = (struct commit){.journal = j, .batch = b, .now = j->o.now(), .began_at = j->o.ticks(), .begun = micros(), .late = give_late(j),
 	                     .head = {.seq = j->seq + 1, .prev = j->seq, .first = j->revision + 1,
 	                              .last = b->last}};
 	memcpy(c->head.store, j->store, sizeof c->head.store);
@@ -773,6 +848,56 @@ static void sweep_begin(struct journal *j)
 	submit(j, &s->job, sweep_work, sweep_done);
 }
 
+/* ---- probes of a disk that has refused a commit */
+
+static void probe_work(struct flush_job *job)
+{
+	enum { PIECE = 64 << 10 };
+	static const char piece[PIECE];
+	struct probe *p = (struct probe *)job;
+	const struct journal *j = p->journal;
+	struct disk_file f;
+	p->ok = disk_begin(j->o.disk, &f, j->journal_dir, p->name, j->journal_dir->files, &p->error);
+	while (p->ok && p->written < p->bytes) {
+		struct iovec part = {.iov_base = (void *)piece, .iov_len = PIECE};
+		if (part.iov_len > p->bytes - p->written)
+			part.iov_len = p->bytes - p->written;
+		p->written += part.iov_len;
+		p->ok = disk_write(&f, &part, 1, &p->error);
+	}
+	p->ok = p->ok && disk_settle(&f, &p->error);
+	disk_abort(&f);
+}
+
+static void probe_done(struct flush_job *job)
+{
+	struct probe *p = (struct probe *)job;
+	struct journal *j = p->journal;
+	j->background = BACKGROUND_NONE;
+	j->stats.bytes_written += p->written;
+	if (p->ok) {
+		no_longer_refused(j, p->bytes);
+	} else if (!j->degraded && j->refused > 0) {
+		j->why = p->error;
+		probe_later(j);
+	}
+	tell_state(j);
+	go_on(j);
+}
+
+static void probe_begin(struct journal *j)
+{
+	j->probe = (struct probe){.journal = j, .bytes = j->refused};
+	segment_name(j->seq + 1, j->probe.name); /* a tmp that a crash leaves is removed as one of ours */
+	j->background = BACKGROUND_PROBE;
+	submit(j, &j->probe.job, probe_work, probe_done);
+}
+
+static bool probe_due(const struct journal *j)
+{
+	return j->refused > 0 && !j->writing && j->o.ticks() >= j->probe_at;
+}
+
 /* ---- the clean stop */
 
 /* Where the stop could not fold, no sweep has done it. */
@@ -839,7 +964,13 @@ static void background_next(struct journal *j)
 	struct chain_run run;
 	/* While the journal is degraded nothing of a commit that may yet be lost gets into another file, and what
 	 * a repair may need stays. */
-	if (j->background != BACKGROUND_NONE || j->degraded || j->o.ticks() < j->retry_at)
+	if (j->background != BACKGROUND_NONE || j->degraded)
+		return;
+	if (probe_due(j)) {
+		probe_begin(j);
+		return;
+	}
+	if (j->o.ticks() < j->retry_at)
 		return;
 	j->retry_at = 0;
 	if (covered(j) > 0 || j->release)
@@ -865,6 +996,8 @@ static void go_on(struct journal *j)
 
 void journal_tick(struct journal *j)
 {
+	if (!j->delivering)
+		tell_state(j); /* a commit may have become one that is waited for */
 	go_on(j);
 }
 
@@ -874,6 +1007,8 @@ bool journal_wants_tick(const struct journal *j)
 		return false;
 	if (j->degraded)
 		return !j->writing;
+	if (j->writing || (j->refused > 0 && j->background == BACKGROUND_NONE))
+		return true; /* for journal_health */
 	if (j->background != BACKGROUND_NONE)
 		return false;
 	return j->retry_at > 0 || covered(j) > 0 || (is_any_dirty(j) && store_bytes(j) <= IDLE_BYTES_MAX);
@@ -950,6 +1085,7 @@ struct journal *journal_new(const struct journal_options *o, struct load_result 
 	take_repairs(j, l);
 	repair_work(&j->repair.job);
 	repair_end(j);
+	j->told = j->degraded ? JOURNAL_DEGRADED : JOURNAL_SOUND; /* the owner asks */
 	return j;
 }
 

@@ -48,7 +48,7 @@ struct journal_options {
 	struct journal_source source;
 	int64_t (*now)(void);                 /* wall clock, microseconds */
 	uint64_t (*ticks)(void);              /* monotonic, milliseconds */
-	void (*state_changed)(void *context); /* became degraded or sound again; may be NULL */
+	void (*state_changed)(void *context); /* journal_health has changed; may be NULL */
 	void *context;
 	/* so many small segments are merged at a time. 0: 1024 (tests have fewer) */
 	size_t merge_count;
@@ -63,6 +63,16 @@ void journal_free(struct journal *j); /* nothing may be under way (journal_idle)
 
 bool journal_ready(const struct journal *j);    /* takes a batch now: no commit under way, not degraded */
 bool journal_degraded(const struct journal *j, struct disk_error *why); /* `why` may be NULL */
+
+enum journal_health {
+	JOURNAL_SOUND,
+	JOURNAL_WAITING,  /* a commit has been under way for five seconds or more */
+	JOURNAL_REFUSED,  /* commits are tried, and the last one of at least this size could not be written */
+	JOURNAL_DEGRADED, /* journal_degraded: none is tried */
+};
+/* `reason`: one line for people, if it is not sound. It becomes sound by itself: where no commit comes to show that the
+ * disk works again, one of the same size is tried out now and then, in a file that is removed again. */
+enum journal_health journal_health(const struct journal *j, char *reason, size_t size);
 void journal_commit(struct journal *j, struct journal_batch *b); /* only when ready */
 uint64_t journal_commit_takes(const struct journal *j); /* microseconds that the last one had the disk for; 0: none yet */
 

@@ -114,20 +114,23 @@ static void write_limits(struct buf *out, const struct limits *l)
 
 static void write_health(struct buf *out, const struct service *s)
 {
-	struct disk_error why;
-	bool degraded = journal_degraded(s->journal, &why);
-	buf_printf(out, ",\"health\":\"%s\",\"degraded\":", degraded ? "degraded" : "ok");
-	if (!degraded) {
+	static const char *const meanings[] = {
+		[JOURNAL_WAITING] = "mutations wait until the disk answers; reads and progress work",
+		[JOURNAL_REFUSED] = "each mutation is tried, and refused with not_durable while it cannot be written; reads work; the "
+		                    "daemon finds out by itself when it can",
+		[JOURNAL_DEGRADED] = "mutations are refused with not_durable until the disk can be trusted again; reads work; the "
+		                     "daemon retries by itself",
+	};
+	char reason[256];
+	enum journal_health health = journal_health(s->journal, reason, sizeof reason);
+	buf_printf(out, ",\"health\":\"%s\",\"degraded\":", health == JOURNAL_SOUND ? "ok" : "degraded");
+	if (health == JOURNAL_SOUND) {
 		buf_text(out, "null");
 		return;
 	}
-	char reason[256];
-	snprintf(reason, sizeof reason, "%s: %s", why.what, strerror(why.number));
 	buf_char(out, '{');
 	member_text(out, "reason", reason);
-	member_text(out, "meaning",
-	            "mutations are refused with not_durable until the disk can be trusted again; reads work; the "
-	            "daemon retries by itself");
+	member_text(out, "meaning", meanings[health]);
 	close_object(out);
 }
 

@@ -105,10 +105,10 @@ static uint64_t committer_takes(void *context)
 
 static void tell_state(const struct server *s, bool ready)
 {
-	struct disk_error why;
-	char state[512];
-	if (journal_degraded(s->service.journal, &why))
-		snprintf(state, sizeof state, "degraded, changes are refused: %s: %s", why.what, strerror(why.number));
+	char reason[256], state[512];
+	enum journal_health health = journal_health(s->service.journal, reason, sizeof reason);
+	if (health != JOURNAL_SOUND)
+		snprintf(state, sizeof state, "degraded, changes %s: %s", health == JOURNAL_WAITING ? "wait" : "are refused", reason);
 	else
 		snprintf(state, sizeof state, "%" PRIu64 " jobs, %" PRIu64 " runs, %" PRIu64 " artifacts when started; loaded in "
 		         "%.3f s", s->at_start[TABLE_JOBS], s->at_start[TABLE_RUNS], s->at_start[TABLE_ARTIFACTS],
@@ -122,13 +122,23 @@ static void tell_state(const struct server *s, bool ready)
 static void on_state_changed(void *context)
 {
 	struct server *s = context;
-	struct disk_error why;
+	char reason[256];
 	tell_state(s, false);
-	if (journal_degraded(s->service.journal, &why))
-		log_error("degraded: %s: %s; changes are refused until the disk can be trusted again, reads go on",
-		          why.what, strerror(why.number));
-	else
+	switch (journal_health(s->service.journal, reason, sizeof reason)) {
+	case JOURNAL_DEGRADED:
+		log_error("degraded: %s; changes are refused until the disk can be trusted again, reads go on", reason);
+		break;
+	case JOURNAL_REFUSED:
+		log_limited(LOG_LEVEL_ERROR, "degraded: %s; each change is tried, and refused until it can be written, reads go on",
+		            reason);
+		break;
+	case JOURNAL_WAITING:
+		log_limited(LOG_LEVEL_WARNING, "degraded: %s; changes wait, reads go on", reason);
+		break;
+	case JOURNAL_SOUND:
 		log_info("sound again: changes are taken");
+		break;
+	}
 }
 
 /* The store's own sink, and a word to the service manager now and then: a large store takes its time. */

@@ -605,7 +605,8 @@ const struct spec_method spec_methods[METHOD_COUNT] = {
 		.name = "server.info", .role = ROLE_READ,
 		.prose = "Says what the daemon is and how it is.",
 		.result = "an object: version, store, paths, the `limits` in force, revision, numbers of records, "
-		          "and `health` (`ok`, or `degraded` with the reason while the disk cannot be trusted)",
+		          "and `health` (`ok`, or `degraded` with the reason while the disk refuses changes, does not answer or cannot "
+		          "be trusted)",
 		.result_schema = ANY_OBJECT_SCHEMA,
 	},
 	[SERVER_STATS] = {

@@ -152,6 +152,8 @@ class Disks(unittest.TestCase):
         begin()
         self.wait_for('refusals', lambda: all(sum(load.kinds.values()) > 3 * DEPTH for load in loads))
         self.client.call('job.list', limit=5)
+        self.wait_for('a health that says it', lambda: self.client.call('server.info')['health'] == 'degraded')
+        self.assertRegex(self.client.call('server.info')['degraded']['reason'], ': (No space left|Operation not permitted)')
         self.assertGreater(self.client.call('server.stats')['journal']['commit_failures'], 0)
         end()
         for load in loads:

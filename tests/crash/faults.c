@@ -208,10 +208,25 @@ static void wait_until_sound(struct life *l)
 static void state_changed(void *context)
 {
 	struct life *l = context;
-	if (!l->process.journal || journal_degraded(l->process.journal, NULL))
+	if (!l->process.journal || journal_degraded(l->process.journal, NULL) || !l->doubtful)
 		return;
 	totals.repairs++;
 	replace(&l->doubtful, NULL);
+}
+
+/* Without another change coming that would show it. */
+static void wait_for_health(struct life *l)
+{
+	char reason[256] = "";
+	for (int i = 0; journal_health(l->process.journal, reason, sizeof reason) != JOURNAL_SOUND; i++) {
+		if (!reason[0] || i == PATIENCE) {
+			wrong(l, "the disk works again, and is said not to: %s", reason);
+			return;
+		}
+		surroundings.millis += TICK;
+		journal_tick(l->process.journal);
+		process_drain(&l->process);
+	}
 }
 
 /* ---- starts */
@@ -372,6 +387,8 @@ static bool send(struct life *l, change *make, change *behind)
 		if (requests_done(l))
 			break;
 		read_all(l, "after a refusal");
+		if (tries % 2 == 1)
+			wait_for_health(l);
 		if (!journal_degraded(l->process.journal, NULL))
 			continue;
 		if (l->dies_of_doubt) {
@@ -440,6 +457,7 @@ static bool live(struct life *l)
 	if (!send(l, job_again, run_again) || !send(l, delete_job, NULL) || !send(l, delete_artifact, run_again))
 		return false;
 	pass_time(l, 10); /* merges */
+	wait_for_health(l);
 	kill(l);
 	if (!start(l) || !send(l, job_again, NULL) || !send(l, run_again, NULL) || !stop(l))
 		return false;

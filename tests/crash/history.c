@@ -161,7 +161,11 @@ static void resolved(struct ticket *t, enum store_outcome outcome, const struct 
 static void state_changed(void *context)
 {
 	struct history *h = context;
-	if (h->disk->dead || !h->process.journal || journal_degraded(h->process.journal, NULL))
+	bool was = h->degraded;
+	if (!h->process.journal)
+		return;
+	h->degraded = journal_degraded(h->process.journal, NULL);
+	if (h->disk->dead || !was || h->degraded)
 		return;
 	h->counts.repairs++;
 	if (h->shown) {
@@ -479,7 +483,8 @@ static bool take_shown(struct history *h)
 	}
 	const struct content *known = same(shown, h->certain) ? h->certain : h->doubtful;
 	memcpy(shown->gone, known->gone, sizeof shown->gone);
-	if (journal_degraded(h->process.journal, NULL)) {
+	h->degraded = journal_degraded(h->process.journal, NULL);
+	if (h->degraded) {
 		replace(&h->newest, content_copy(shown));
 		replace(&h->shown, shown);
 		return true;

@@ -42,6 +42,7 @@ struct history {
 	uint64_t doubtful_batch;
 	bool answered_unknown, failing_disk;
 	bool even;                 /* commits are of about the same size, so that many find a spare file */
+	bool degraded;             /* when it was looked at last */
 	uint64_t kill_at;          /* the process dies before so many more calls; 0: it does not */
 	unsigned artifacts;
 };

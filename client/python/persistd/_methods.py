@@ -249,7 +249,7 @@ class Methods:
     def server_info(self, *, timeout: Timeout = USUAL) -> Dict[str, Any]:
         """Says what the daemon is and how it is.
         Result: an object: version, store, paths, the `limits` in force, revision, numbers of records, and `health`
-            (`ok`, or `degraded` with the reason while the disk cannot be trusted)."""
+            (`ok`, or `degraded` with the reason while the disk refuses changes, does not answer or cannot be trusted)."""
         return self.call("server.info", {}, timeout=timeout)
 
     def server_stats(self, *, timeout: Timeout = USUAL) -> Dict[str, Any]:
@@ -508,7 +508,7 @@ class AsyncMethods:
     async def server_info(self, *, timeout: Timeout = USUAL) -> Dict[str, Any]:
         """Says what the daemon is and how it is.
         Result: an object: version, store, paths, the `limits` in force, revision, numbers of records, and `health`
-            (`ok`, or `degraded` with the reason while the disk cannot be trusted)."""
+            (`ok`, or `degraded` with the reason while the disk refuses changes, does not answer or cannot be trusted)."""
         return await self.call("server.info", {}, timeout=timeout)
 
     async def server_stats(self, *, timeout: Timeout = USUAL) -> Dict[str, Any]:
@@ -759,7 +759,7 @@ class PipelinedMethods:
     def server_info(self, *, timeout: Timeout = USUAL) -> Reply:
         """Says what the daemon is and how it is.
         Result: an object: version, store, paths, the `limits` in force, revision, numbers of records, and `health`
-            (`ok`, or `degraded` with the reason while the disk cannot be trusted)."""
+            (`ok`, or `degraded` with the reason while the disk refuses changes, does not answer or cannot be trusted)."""
         return self.call("server.info", {}, timeout=timeout)
 
     def server_stats(self, *, timeout: Timeout = USUAL) -> Reply:
