@@ -71,6 +71,7 @@ struct merge_job {
 	struct merge_source *sources;
 	struct chain_run run;
 	size_t stray_count;   /* sources that could not be unlinked, at the front of `sources` */
+	char kept[256];       /* the second name of a source that somebody has edited; "": none */
 	enum disk_result result;
 	struct disk_error error;
 };
@@ -124,6 +125,7 @@ struct journal {
 	struct buf strays;             /* uint64_t: merged segments that could not be removed yet */
 	struct spares spares;
 	bool release;                  /* a fold had no room: spares are let go of */
+	uint64_t rescue;               /* changes up to this revision are in a segment that cannot be read any more; 0: none */
 
 	/* The background's own descriptors: what an fsync of a directory has to report, each descriptor hears
 	 * once, and the commits' must not miss it. */
@@ -566,7 +568,7 @@ static bool fold_due(const struct journal *j, enum table_id *t)
 	bool idle = is_idle(j);
 	for (int i = 0; i < TABLE_COUNT; i++) {
 		*t = (enum table_id)i;
-		if (is_dirty(j, i) && (idle || budget_covers(&j->budget, *t, bytes_of(j, i))))
+		if (is_dirty(j, i) && (idle || j->settled[i] < j->rescue || budget_covers(&j->budget, *t, bytes_of(j, i))))
 			return true;
 	}
 	return false;
@@ -673,13 +675,17 @@ static void merge_work(struct flush_job *job)
 {
 	struct merge_job *m = (struct merge_job *)job;
 	struct disk_error ignored;
+	char name[SEGMENT_NAME_LEN + 1];
 	m->result = merge_write(&m->merge, &m->error);
 	if (m->result != DISK_OK) {
 		spares_clear(&m->journal->spares, m->merge.journal);
+		segment_name(m->merge.unreadable, name);
+		if (m->merge.unreadable &&
+		    !mark_second_name(m->merge.disk, m->merge.journal, name, m->merge.now, m->kept, &ignored))
+			m->kept[0] = '\0';
 		return;
 	}
 	for (size_t i = 0; i + 1 < m->run.count; i++) {
-		char name[SEGMENT_NAME_LEN + 1];
 		segment_name(m->sources[i].seq, name);
 		if (!spares_give(&m->journal->spares, m->merge.journal, name, m->sources[i].bytes, &ignored))
 			m->sources[m->stray_count++] = m->sources[i];
@@ -709,6 +715,20 @@ static void merge_replace(struct journal *j)
 		buf_add(&j->strays, &m->sources[i].seq, sizeof m->sources[i].seq);
 }
 
+/* Memory has what the segment had. With it in the snapshots no start needs the file, and a sweep takes its number out. */
+static void rescue(struct journal *j, const struct merge_job *m)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	segment_name(m->merge.unreadable, name);
+	j->rescue = j->revision;
+	if (m->kept[0])
+		log_warning("journal/%s is not as it was written: somebody changed it, or the disk did; what is there is kept as journal/%s; "
+		            "nothing is lost, the snapshots are written anew", name, m->kept);
+	else
+		log_warning("journal/%s cannot be read any more: %s; nothing is lost, the snapshots are written anew", name,
+		            strerror(m->error.number));
+}
+
 static void merge_done(struct flush_job *job)
 {
 	struct merge_job *m = (struct merge_job *)job;
@@ -725,6 +745,8 @@ static void merge_done(struct flush_job *job)
 		j->doubtful_high = 0;
 		merge_replace(j);
 		background_worked(j);
+	} else if (m->merge.unreadable) {
+		rescue(j, m);
 	} else {
 		background_failed(j, "a merge", &m->error);
 	}

@@ -34,6 +34,22 @@ static bool is_same(const struct mark *a, const struct mark *b)
 	       a->written.tv_sec == b->written.tv_sec && a->written.tv_nsec == b->written.tv_nsec;
 }
 
+bool mark_second_name(struct disk *d, const struct disk_dir *dir, const char *name, int64_t now, char kept[256],
+                      struct disk_error *e)
+{
+	time_t seconds = now / 1000000;
+	struct tm tm;
+	char stamp[32];
+	(void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
+	snprintf(kept, 256, "%.200s.edited-%s.%06d", name, stamp, (int)(now % 1000000));
+	/* not a rename: at no moment may the name be missing */
+	if (d->ops->linkat(d->context, dir->fd, name, kept) == 0)
+		return true;
+	e->number = errno;
+	snprintf(e->what, sizeof e->what, "keep %s as %s", name, kept);
+	return false;
+}
+
 bool mark_keep(const struct mark *m, struct disk *d, const struct disk_dir *dir, const char *name, int64_t now,
                enum mark_found *found, char kept[256], struct disk_error *e)
 {
@@ -44,16 +60,8 @@ bool mark_keep(const struct mark *m, struct disk *d, const struct disk_dir *dir,
 	*found = is.inode ? MARK_CHANGED : MARK_REMOVED;
 	if (!is.inode)
 		return true; /* nothing, or a link, whose file stays where it is */
-	time_t seconds = now / 1000000;
-	struct tm tm;
-	char stamp[32];
-	(void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
-	snprintf(kept, 256, "%.200s.edited-%s.%06d", name, stamp, (int)(now % 1000000));
-	/* not a rename: at no moment may the name be missing */
-	if (d->ops->linkat(d->context, dir->fd, name, kept) == 0)
+	if (mark_second_name(d, dir, name, now, kept, e))
 		return true;
 	*found = MARK_SAME;
-	e->number = errno;
-	snprintf(e->what, sizeof e->what, "keep %s as %s", name, kept);
 	return false;
 }

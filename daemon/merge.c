@@ -152,6 +152,7 @@ static bool gather(struct gathering *g, struct disk_error *e)
 			continue;
 		e->number = errno ? errno : EIO;
 		snprintf(e->what, sizeof e->what, "read %.120s", finding.file);
+		m->unreadable = g->source->seq;
 		return false;
 	}
 	return true;

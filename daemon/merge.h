@@ -23,6 +23,7 @@ struct merge {
 	struct segment_head head;
 	int64_t now;
 	/* set by merge_write */
+	uint64_t unreadable;                      /* number of a source that is gone or no segment any more; 0: none */
 	uint64_t bytes, weight[TABLE_COUNT];      /* of the result; of its changes, by table */
 };
 

@@ -646,6 +646,40 @@ START_TEST(a_merge_that_may_have_happened_makes_a_start_impossible)
 }
 END_TEST
 
+static bool is_kept_by_hand(const char *name)
+{
+	return strstr(name, ".edited-");
+}
+
+/* _i: 0 removed, 1 edited */
+START_TEST(a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_the_next_start)
+{
+	char path[512];
+	k->options.fold_floor = 8 << 20; /* so that no fold is due */
+	keeper_restart(k);
+	keeper_put(k, TABLE_RUNS, "r", 1, 5 << 20);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	for (uint64_t i = 1; i < 4; i++)
+		keeper_save(k, TABLE_JOBS, "a", i);
+	uint64_t folds = keeper_stats(k).folds;
+	snprintf(path, sizeof path, "%s/00000000000000000003.json", k->dirs.journal.path);
+	if (_i == 0) {
+		ck_assert_int_eq(unlink(path), 0);
+	} else {
+		FILE *file = fopen(path, "w");
+		fputs("by hand", file);
+		fclose(file);
+	}
+	for (uint64_t i = 4; i < 24; i++)
+		keeper_save(k, TABLE_JOBS, "b", i);
+	ck_assert_uint_gt(keeper_stats(k).folds, folds);
+	ck_assert(!journal_degraded(k->journal, NULL));
+	keeper_restart(k); /* not a clean stop */
+	keeper_verify(k);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "journal", is_kept_by_hand), (unsigned)_i);
+}
+END_TEST
+
 START_TEST(segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever)
 {
 	save_many(3, 3);
@@ -1018,6 +1052,7 @@ static Suite *suite(void)
 	tcase_add_test(c, a_merge_touches_the_highest_segment);
 	tcase_add_test(c, what_a_merge_leaves_out_is_not_stated);
 	tcase_add_test(c, a_merge_that_may_have_happened_makes_a_start_impossible);
+	tcase_add_loop_test(c, a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_the_next_start, 0, 2);
 	tcase_add_test(c, segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever);
 	tcase_add_test(c, strays_of_a_merge_confuse_a_start);
 	tcase_add_test(c, a_new_directory_has_no_files_to_start_from_next_time);
