@@ -1,4 +1,5 @@
 #include "daemon/segment.h"
+#include "daemon/checksum.h"
 #include "proto/stamp.h"
 #include <assert.h>
 #include <stdio.h>
@@ -158,7 +159,7 @@ enum disk_result segment_write(struct disk *d, const struct disk_dir *journal,
                                const struct segment_head *head, const struct segment_change *changes,
                                size_t count, int64_t now, uint64_t *bytes, struct disk_error *e)
 {
-	__attribute__((cleanup(writer_free))) struct segment_writer w = {.hash = XXH3_createState(), .error = e};
+	__attribute__((cleanup(writer_free))) struct segment_writer w = {.hash = checksum_new(), .error = e};
 	char name[SEGMENT_NAME_LEN + 1];
 	assert(w.hash && head->seq > head->prev && head->first >= 1 && head->last + 1 >= head->first);
 	XXH3_64bits_reset(w.hash);
