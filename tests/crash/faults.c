@@ -149,8 +149,11 @@ static void committing(void *context)
 static void judge_refusal(struct life *l, enum store_outcome outcome, bool first, const struct disk_error *why)
 {
 	bool renamed = l->disk.segment_renames > l->renames_before;
+	char reason[256];
 	if (!why || !why->number || !why->what[0])
 		wrong(l, "a refusal without a reason");
+	if (journal_health(l->process.journal, reason, sizeof reason) == JOURNAL_SOUND)
+		wrong(l, "a change is refused, and the disk is said to be well");
 	if (outcome == STORE_NOT_DURABLE && first && renamed)
 		wrong(l, "not_durable is answered, though the rename of the segment was tried");
 	if (outcome == STORE_UNKNOWN && !renamed)
