@@ -87,6 +87,8 @@ static int system_list(void *context, int dir, void (*each)(void *argument, cons
 	if (fd < 0)
 		return -1;
 	DIR *names = fdopendir(fd);
+	if (!names && errno == ENOMEM)
+		mem_gone(); /* a start would take it for damage, after which nobody tries again */
 	if (!names) {
 		int number = errno;
 		close(fd);

@@ -1,4 +1,5 @@
 #include "daemon/lines.h"
+#include "daemon/checksum.h"
 #include "daemon/shelf.h"
 #include "proto/mem.h"
 #include <assert.h>
@@ -205,7 +206,7 @@ static void start_threads(struct lines *l, unsigned count)
 
 static XXH3_state_t *hash_new(void)
 {
-	XXH3_state_t *hash = XXH3_createState();
+	XXH3_state_t *hash = checksum_new();
 	assert(hash);
 	return hash;
 }

@@ -1,4 +1,5 @@
 #include "daemon/listener.h"
+#include "proto/mem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ static bool make_address(const char *path, struct sockaddr_un *address, char *wh
  * One that somebody else owns could be pulled from under the socket. */
 static bool make_parent(const char *path, char *why, size_t why_size)
 {
-	char *parent = strdup(path), *slash = parent ? strrchr(parent, '/') : NULL;
+	char *parent = mem_copy(path, strlen(path) + 1), *slash = strrchr(parent, '/');
 	struct stat status;
 	bool good = true;
 	if (slash && slash != parent) {
@@ -131,7 +132,7 @@ bool listener_open(struct listener *l, const struct listener_options *o, char *w
 	}
 	why[0] = '\0';
 	if (path_is_free(&address, why, why_size) && bind_socket(l, &address, o)) {
-		l->path = strdup(path);
+		l->path = mem_copy(path, strlen(path) + 1);
 		return true;
 	}
 	if (!why[0])
@@ -149,7 +150,7 @@ bool listener_inherit(struct listener *l, int fd)
 	errno = 0;
 	if (address.sun_path[0] != '/')
 		return false;
-	l->path = strdup(address.sun_path);
+	l->path = mem_copy(address.sun_path, strlen(address.sun_path) + 1);
 	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0;
 }
 

@@ -438,7 +438,7 @@ static void remember_deleted(struct load *l, struct span id)
 	struct deleted *key = deleted_new(id);
 	struct deleted **found = tsearch(key, &l->deleted, compare_deleted);
 	if (!found)
-		abort(); /* as mem_alloc would */
+		mem_gone();
 	if (*found != key)
 		free(key);
 	else

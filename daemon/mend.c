@@ -1,4 +1,5 @@
 #include "daemon/mend.h"
+#include "daemon/checksum.h"
 #include "daemon/finding.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -76,8 +77,8 @@ static bool mend_covered(char *text, size_t len, uint64_t work, size_t *at)
 	char byte;
 	if (!finding_sum_at_end((struct span){text, len}, &s.sum, &s.covered) || !is_affordable(s.covered, BITS, work))
 		return false;
-	s.before = XXH3_createState();
-	s.tried = XXH3_createState();
+	s.before = checksum_new();
+	s.tried = checksum_new();
 	assert(s.before && s.tried);
 	bool found = find(&s, true, at, &byte) || (is_affordable(s.covered, BYTES, work) && find(&s, false, at, &byte));
 	XXH3_freeState(s.before);

@@ -1,9 +1,9 @@
 #include "daemon/segment.h"
+#include "daemon/checksum.h"
 #include "daemon/spares.h"
 #include "proto/stamp.h"
 #include <assert.h>
 #include <stdio.h>
-#include <xxhash.h>
 
 enum { STAGE = SPARES_FILE_MAX, SEQ_DIGITS = 20 };
 
@@ -79,8 +79,7 @@ static bool write_bytes(struct segment_writer *w, struct span bytes)
 static bool write_out(struct segment_writer *w, struct span bytes)
 {
 	if (!w->hash) {
-		w->hash = XXH3_createState();
-		assert(w->hash);
+		w->hash = checksum_new();
 		XXH3_64bits_reset(w->hash);
 		if (!begin_new(w))
 			return false;

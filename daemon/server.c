@@ -5,6 +5,7 @@
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/sweeper.h"
+#include "proto/mem.h"
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -424,6 +425,14 @@ static void on_turn(uv_prepare_t *prepare)
 
 /* ---- the whole life */
 
+static void *zero_for_uv(size_t count, size_t bytes)
+{
+	size_t all;
+	if (__builtin_mul_overflow(count, bytes, &all))
+		mem_gone();
+	return mem_zero(all);
+}
+
 static void watch_signal(struct server *s, int place, int signal)
 {
 	uv_signal_init(&s->loop, &s->signals[place]);
@@ -573,7 +582,7 @@ static bool open_state(struct server *s)
 /* Once what it opens by itself is open, and before it reads what others have written. */
 static void confine(const struct server *s)
 {
-	char why[512], *of_socket = strdup(s->settings->socket);
+	char why[512], *of_socket = mem_copy(s->settings->socket, strlen(s->settings->socket) + 1);
 	char *slash = strrchr(of_socket, '/');
 	if (!s->settings->sandbox) {
 		log_info("not confined: %s says so", settings_from(s->settings, "sandbox"));
@@ -640,6 +649,8 @@ void server_hold_hangup(bool hold)
 int server_run(struct settings *settings)
 {
 	static struct server s;
+	/* libuv aborts without a word in some places where it gets none. */
+	uv_replace_allocator(mem_alloc, mem_resize, zero_for_uv, free);
 	if (!open_all(&s, settings))
 		return s.refused_with; /* the process ends here: its descriptors, locks and memory go with it */
 	handles_open(&s);

@@ -55,7 +55,7 @@ static void take(struct said *s, const struct setting *row, const char *value, c
 	char *longer = NULL;
 	bool grows = row->kind == SETTING_ROLE && s->text && value[0];
 	if (grows && asprintf(&longer, "%s %s", s->text, value) < 0)
-		abort();
+		mem_gone();
 	say(s, grows ? longer : value, from);
 	free(longer);
 }
@@ -96,7 +96,7 @@ static char *join(const char *a, const char *b)
 {
 	char *path;
 	if (asprintf(&path, "%s%s", a, b) < 0)
-		abort();
+		mem_gone();
 	return path;
 }
 
@@ -118,7 +118,7 @@ static char *default_socket(const char **from)
 	if (runtime)
 		return join(runtime, "/persistd/persistd.sock");
 	if (asprintf(&path, "/tmp/persistd-%u/persistd.sock", geteuid()) < 0)
-		abort();
+		mem_gone();
 	return path;
 }
 
@@ -130,7 +130,7 @@ static char *home_path(const char *variable, const char *below_home, const char 
 	if (dir)
 		return join(dir, name);
 	if (home && asprintf(&path, "%s%s%s", home, below_home, name) < 0)
-		abort();
+		mem_gone();
 	return path;
 }
 
@@ -225,7 +225,7 @@ static void set_default(struct settings *s, const struct setting *row)
 		char **path = (char **)((char *)s + row->offset);
 		*path = path == &s->socket ? default_socket(&from) : default_state_dir(&from);
 	} else if (!setting_apply(s, row, row->fallback, NULL, why, sizeof why)) {
-		abort();
+		mem_gone();
 	}
 	s->from[row - settings_table] = copy(from);
 }

@@ -1,4 +1,5 @@
 #include "daemon/snapshot.h"
+#include "daemon/checksum.h"
 #include "proto/stamp.h"
 #include <assert.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ bool snapshot_begin(struct snapshot_writer *w, struct disk *d, const struct disk
 	snprintf(name, sizeof name, "%s.json", spec_table_name(t));
 	if (!disk_begin(d, &w->file, state, name, mode, e))
 		return false;
-	w->hash = XXH3_createState();
+	w->hash = checksum_new();
 	assert(w->hash);
 	XXH3_64bits_reset(w->hash);
 	put_head(&text, t, head);

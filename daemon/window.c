@@ -1,4 +1,5 @@
 #include "daemon/window.h"
+#include "daemon/checksum.h"
 #include "proto/mem.h"
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +15,7 @@ bool window_open(struct window *w, struct disk *d, const struct disk_dir *dir, c
 		return false;
 	w->cap = w->size < SMALL_BYTES ? SMALL_BYTES : READ_BYTES;
 	w->buffer = mem_alloc(w->cap);
-	w->hash = XXH3_createState();
+	w->hash = checksum_new();
 	assert(w->hash);
 	XXH3_64bits_reset(w->hash);
 	return true;
@@ -145,7 +146,7 @@ static void hash_some(void *argument, const char *at, size_t len)
 
 uint64_t window_sum_of(struct window *w, uint64_t bytes)
 {
-	XXH3_state_t *hash = XXH3_createState();
+	XXH3_state_t *hash = checksum_new();
 	assert(hash);
 	XXH3_64bits_reset(hash);
 	read_from_start(w, bytes, hash_some, hash);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* No stdio and no atexit handlers: both may want memory, and another thread may hold their locks. */
-static _Noreturn void give_up(void)
+_Noreturn void mem_gone(void)
 {
 	static const char line[] = "out of memory; what was acknowledged is on the disk\n";
 	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
@@ -22,7 +22,7 @@ void *mem_alloc(size_t bytes)
 	void *at = malloc(bytes > 0 ? bytes : 1);
 
 	if (!at)
-		give_up();
+		mem_gone();
 	return at;
 }
 
@@ -31,7 +31,7 @@ void *mem_aligned(size_t alignment, size_t bytes)
 	void *at = aligned_alloc(alignment, bytes);
 
 	if (!at)
-		give_up();
+		mem_gone();
 	return at;
 }
 
@@ -53,7 +53,7 @@ void *mem_zero(size_t bytes)
 	void *at = calloc(1, bytes > 0 ? bytes : 1);
 
 	if (!at)
-		give_up();
+		mem_gone();
 	return at;
 }
 
@@ -62,7 +62,7 @@ void *mem_resize(void *old, size_t bytes)
 	void *at = realloc(old, bytes > 0 ? bytes : 1);
 
 	if (!at)
-		give_up();
+		mem_gone();
 	return at;
 }
 

@@ -1,7 +1,8 @@
 /* faults: one scripted life of a store, run again and again with another call to the disk going wrong each time, in
  * every way, then two calls; judged after each answer by a ledger of what was acknowledged. docs/crash-states.md.
  *
- *     faults [--pairs N] [--seed S] [--only-pairs]     each call in each way; then N pairs of calls, picked by the seed
+ *     faults [--pairs N] [--seed S] [--every N]        each call (of so many one) in each way; then N pairs of calls, picked
+ *                                                      by the seed
  *     faults --all [--seed S]                          each call in each way; then every pair, in ways picked by the seed
  *     faults --at CALL KIND [--at CALL KIND]           one life again, each call printed
  */
@@ -28,6 +29,12 @@ static const struct content_rules rules = {.revisions = true};
 static struct {
 	uint64_t lives, acknowledged, refused, unknown, repairs, refused_starts, degraded_starts, cuts, wrong;
 } totals;
+
+static struct {
+	uint64_t pairs, seed, every;
+	bool all;
+	struct unruly_fault faults[2];
+} asked = {.pairs = PAIRS, .every = 1};
 
 struct life;
 
@@ -149,8 +156,11 @@ static void committing(void *context)
 static void judge_refusal(struct life *l, enum store_outcome outcome, bool first, const struct disk_error *why)
 {
 	bool renamed = l->disk.segment_renames > l->renames_before;
+	char reason[256];
 	if (!why || !why->number || !why->what[0])
 		wrong(l, "a refusal without a reason");
+	if (journal_health(l->process.journal, reason, sizeof reason) == JOURNAL_SOUND)
+		wrong(l, "a change is refused, and the disk is said to be well");
 	if (outcome == STORE_NOT_DURABLE && first && renamed)
 		wrong(l, "not_durable is answered, though the rename of the segment was tried");
 	if (outcome == STORE_UNKNOWN && !renamed)
@@ -538,8 +548,8 @@ static uint64_t try_singles(void)
 	bool fired;
 	uint64_t calls = try((struct unruly_fault){0}, (struct unruly_fault){0}, false, &fired);
 	for (int kind = 0; kind < UNRULY_KINDS; kind++) {
-		uint64_t hits = 0, at = 1;
-		for (; at <= calls && totals.wrong < 5; at++) {
+		uint64_t hits = 0, at = 1 + (asked.seed + (unsigned)kind) % asked.every;
+		for (; at <= calls && totals.wrong < 5; at += asked.every) {
 			try((struct unruly_fault){.at = at, .kind = (enum unruly_kind)kind}, (struct unruly_fault){0}, false, &fired);
 			hits += fired;
 		}
@@ -576,15 +586,9 @@ static void try_pairs(uint64_t calls, uint64_t pairs, bool all, uint64_t seed)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: faults [--pairs N | --all] [--seed S] | --at CALL KIND [--at CALL KIND]\n");
+	fprintf(stderr, "usage: faults [--pairs N | --all] [--seed S] [--every N] | --at CALL KIND [--at CALL KIND]\n");
 	return 2;
 }
-
-static struct {
-	uint64_t pairs, seed;
-	bool all;
-	struct unruly_fault faults[2];
-} asked = {.pairs = PAIRS};
 
 static bool parse(int count, char **arguments)
 {
@@ -597,13 +601,17 @@ static bool parse(int count, char **arguments)
 			asked.faults[faults].at = strtoull(arguments[++i], NULL, 10);
 			if (!unruly_kind_from(arguments[++i], &asked.faults[faults++].kind))
 				return false;
-		} else if (i + 1 < count && (strcmp(name, "--pairs") == 0 || strcmp(name, "--seed") == 0)) {
-			*(name[2] == 'p' ? &asked.pairs : &asked.seed) = strtoull(arguments[++i], NULL, 10);
+		} else if (i + 1 < count && strcmp(name, "--pairs") == 0) {
+			asked.pairs = strtoull(arguments[++i], NULL, 10);
+		} else if (i + 1 < count && strcmp(name, "--seed") == 0) {
+			asked.seed = strtoull(arguments[++i], NULL, 10);
+		} else if (i + 1 < count && strcmp(name, "--every") == 0) {
+			asked.every = strtoull(arguments[++i], NULL, 10);
 		} else {
 			return false;
 		}
 	}
-	return true;
+	return asked.every > 0;
 }
 
 int main(int count, char **arguments)

@@ -1019,6 +1019,58 @@ START_TEST(a_stop_that_a_commits_answer_brings_about_folds_too_early)
 }
 END_TEST
 
+START_TEST(a_commit_that_hangs_is_not_told_of)
+{
+	char reason[256] = "";
+	keeper_put(k, TABLE_JOBS, "a", 1, 0);
+	keeper_begin_commit(k);
+	for (int i = 0; i < 19; i++, keeper_clock += 250) {
+		ck_assert(journal_wants_tick(k->journal));
+		journal_tick(k->journal);
+	}
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+	ck_assert_uint_eq(k->state_changes, 0);
+	keeper_clock += 250;
+	journal_tick(k->journal);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_WAITING);
+	ck_assert_str_eq(reason, "the disk has not answered for 5 s: commit 1 waits for it");
+	ck_assert_uint_eq(k->state_changes, 1);
+	keeper_drain(k);
+	ck_assert_int_eq(k->result, DISK_OK);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+	ck_assert_uint_eq(k->state_changes, 2);
+}
+END_TEST
+
+/* Small changes that still go through do not say that a large one would; a probe of its size does. */
+START_TEST(a_full_disk_is_said_to_be_well_by_what_is_small)
+{
+	char reason[256] = "";
+	k->disk = &k->faulty.disk;
+	keeper_restart(k);
+	k->state_changes = 0;
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_WRITEV, .nth = 1, .number = ENOSPC});
+	keeper_put(k, TABLE_JOBS, "large", 1, 100000);
+	ck_assert_int_eq(keeper_commit(k), DISK_FAILED);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	ck_assert_ptr_nonnull(strstr(reason, ": No space left on device"));
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "small", 1), DISK_OK);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	ck_assert_uint_eq(k->state_changes, 1);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_WRITEV, .nth = 1, .number = ENOSPC});
+	keeper_wait(k, 1000);
+	ck_assert(faulty_disk_fired(&k->faulty));
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){0});
+	keeper_wait(k, 2000);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+	ck_assert_uint_eq(k->state_changes, 2);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "journal", disk_is_tmp), 0);
+	keeper_settle(k);
+	keeper_verify(k);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("journal");
@@ -1070,6 +1122,8 @@ static Suite *suite(void)
 	tcase_add_test(c, a_stop_forgets_the_commit_under_way);
 	tcase_add_test(c, a_stop_whose_fold_fails_says_that_all_is_well);
 	tcase_add_test(c, a_stop_that_a_commits_answer_brings_about_folds_too_early);
+	tcase_add_test(c, a_commit_that_hangs_is_not_told_of);
+	tcase_add_test(c, a_full_disk_is_said_to_be_well_by_what_is_small);
 	suite_add_tcase(s, c);
 	return s;
 }
