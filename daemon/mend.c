@@ -8,15 +8,32 @@
 
 enum { TAIL = sizeof(",\"xxh3\":\"0123456789abcdef\"}") - 1, STATE_WORK = 1024 };
 
-bool mend_is_whole(struct span text)
+/* A segment is padded with white space, and what happens to that costs nothing: the last text that looks like a file's
+ * end is it. */
+bool mend_is_whole(struct span text, size_t *end)
 {
 	uint64_t sum;
 	size_t covered;
-	return finding_sum_at_end(text, &sum, &covered) && XXH3_64bits(text.at, covered) == sum;
+	for (*end = text.len; *end > 0; --*end)
+		if (text.at[*end - 1] == '}' && finding_sum_at_end((struct span){text.at, *end}, &sum, &covered))
+			return XXH3_64bits(text.at, covered) == sum;
+	return false;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\n';
+}
+
+static size_t without_padding(const char *text, size_t len)
+{
+	while (len > 0 && is_blank(text[len - 1]))
+		len--;
+	return len;
 }
 
 /* The checksum itself, or the text around it. */
-static bool mend_tail(char *text, size_t len, size_t *at)
+static bool mend_tail_at(char *text, size_t len, size_t *at)
 {
 	char tail[TAIL + 1];
 	size_t differ = 0, covered = len - TAIL;
@@ -32,6 +49,13 @@ static bool mend_tail(char *text, size_t len, size_t *at)
 		return false;
 	text[*at] = tail[*at - covered];
 	return true;
+}
+
+/* The closing brace may have become a blank of the padding. */
+static bool mend_tail(char *text, size_t len, size_t *at)
+{
+	size_t end = without_padding(text, len);
+	return mend_tail_at(text, end, at) || (end < len && mend_tail_at(text, end + 1, at));
 }
 
 struct search {
@@ -88,7 +112,25 @@ static bool mend_covered(char *text, size_t len, uint64_t work, size_t *at)
 	return found;
 }
 
+static bool mend_padding(char *text, size_t end, size_t len, size_t *at)
+{
+	size_t strange = 0;
+	for (size_t i = end; i < len; i++)
+		if (!is_blank(text[i])) {
+			strange++;
+			*at = i;
+		}
+	if (strange == 1)
+		text[*at] = ' ';
+	return strange == 1;
+}
+
 bool mend_byte(char *text, size_t len, uint64_t work, size_t *at)
 {
-	return work > 0 && (mend_tail(text, len, at) || mend_covered(text, len, work, at));
+	size_t end;
+	if (work == 0)
+		return false;
+	if (mend_is_whole((struct span){text, len}, &end))
+		return mend_padding(text, end, len, at);
+	return mend_tail(text, len, at) || mend_covered(text, len, work, at);
 }

@@ -10,8 +10,8 @@
 /* As many bytes may be hashed: about a second. */
 #define MEND_WORK ((uint64_t)1 << 33)
 
-/* Is the file's checksum right? */
-bool mend_is_whole(struct span text);
+/* Is the file's checksum right? What follows it does not matter: *end is behind the text that it proves. */
+bool mend_is_whole(struct span text, size_t *end);
 /* Puts the byte in `text` right; *at: its offset. False: no single byte explains it, or that would be more work than
  * `work` allows; the text is as it was. */
 bool mend_byte(char *text, size_t len, uint64_t work, size_t *at);

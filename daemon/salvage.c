@@ -10,6 +10,7 @@
 #include "daemon/segment_read.h"
 #include "daemon/snapshot_read.h"
 #include "proto/mem.h"
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -677,21 +678,22 @@ static struct loss *finding_of(struct salvage *s, const struct source *f)
 /* Is what stands there proven all the same? */
 static bool is_proven(struct salvage *s, struct buf *text)
 {
-	size_t at;
+	size_t at, end;
 	const char *file = source_at(s, s->at)->file;
-	if (mend_is_whole(buf_as_span(text))) {
-		loss_add(&s->losses, LOSS_NOTE, file, "its checksum is right, and what it holds is taken as it stands");
+	struct loss *finding = finding_of(s, source_at(s, s->at)); /* until the next one is added */
+	if (mend_byte(text->at, text->len, s->mend_work, &at)) {
+		if (finding)
+			finding->kind = LOSS_NOTE;
+		struct loss *l = loss_add(&s->losses, LOSS_NOTE, file,
+		                          "with this one byte put right its checksum matches: nothing of it is lost");
+		l->line = line_of(s, at);
+		l->byte = at;
 		return true;
 	}
-	if (!mend_byte(text->at, text->len, s->mend_work, &at))
+	if (!mend_is_whole(buf_as_span(text), &end))
 		return false;
-	struct loss *finding = finding_of(s, source_at(s, s->at));
-	if (finding)
-		finding->kind = LOSS_NOTE;
-	struct loss *l = loss_add(&s->losses, LOSS_NOTE, file,
-	                          "with this one byte put right its checksum matches: nothing of it is lost");
-	l->line = line_of(s, at);
-	l->byte = at;
+	s->text.len = text->len = end;
+	loss_add(&s->losses, LOSS_NOTE, file, "its checksum is right, and what it holds is taken as it stands");
 	return true;
 }
 
@@ -721,14 +723,14 @@ static void tell_shortage(struct salvage *s)
 	l->count = f->count - f->rows;
 }
 
-/* A store's id may be damaged in a place or two, too. */
+/* A store's id may be damaged, too: what no id has in its place tells nothing, and a place or two may be other digits. */
 static bool is_damaged_strangers(struct salvage *s, uint32_t i)
 {
 	enum { DAMAGED = 2 };
 	struct source *f = source_at(s, i);
 	size_t differ = 0;
 	for (size_t at = 0; at < STORE_ID_LEN; at++)
-		differ += f->store[at] != s->store[at];
+		differ += isxdigit((unsigned char)f->store[at]) && f->store[at] != s->store[at];
 	if (differ <= DAMAGED || !is_strangers(s, f))
 		return false;
 	f->known = false;

@@ -129,6 +129,7 @@ static void add_bytes(struct damage *s, const struct damage_file *f)
 		bool twice = i == sizeof tails / sizeof *tails, blank = i < 2 || f->place == RAM_ARTIFACTS;
 		begin(&t, s, f->place == RAM_ARTIFACTS ? NULL : f->path, blank ? ALLOW_ALL : ALLOW_REFUSAL);
 		t.file = f;
+		t.one_byte = !blank && !twice && strlen(tails[i]) == 1;
 		text.len = 0;
 		buf_span(&text, f->text);
 		buf_span(&text, twice ? f->text : span_of(tails[i]));

@@ -33,7 +33,7 @@ struct damage_trial {
 	const char *damaged;               /* the path that a refusal must name; NULL: any */
 	const struct damage_file *file;    /* whose bytes are damaged; NULL: it is more than bytes */
 	const struct damage_file *payload; /* that is damaged */
-	bool one_byte;                     /* of it is another one, and that is all */
+	bool one_byte;                     /* of it is another one, or stands behind it, and that is all */
 	enum damage_allowed allowed;
 	struct ram_disk disk;              /* the judge may change it */
 	char what[256];
