@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* No stdio and no atexit handlers: both may want memory, and another thread may hold their locks. */
-_Noreturn void mem_gone(void)
+void mem_gone(void)
 {
 	static const char line[] = "out of memory; what was acknowledged is on the disk\n";
 	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* What the others do when memory runs out: for who has asked somebody else for it. */
-_Noreturn void mem_gone(void);
+__attribute__((noreturn)) void mem_gone(void);
 void *mem_alloc(size_t bytes);             /* not cleared; free() it */
 /* not cleared; a power of two that bytes is a multiple of */
 void *mem_aligned(size_t alignment, size_t bytes);

@@ -413,7 +413,7 @@ START_TEST(a_full_disk_refuses_changes_and_harms_nothing)
 	/* as many bytes as were refused have to be written first */
 	while (strcmp(text_at(client_call(c, "server.info", NULL), "health"), "ok") != 0)
 		sleep_ms(10);
-	ck_assert_uint_eq(dir_count(daemon_path(d, "journal"), ".tmp"), 0);
+	ck_assert_uint_eq(dir_left_behind(daemon_path(d, "journal")), 0);
 	ck_assert_uint_eq(dir_count(daemon_path(d, "artifacts"), ""), 0);
 	daemon_kill(d);
 	daemon_start(d, NULL);

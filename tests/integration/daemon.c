@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -89,6 +90,18 @@ unsigned dir_count(const char *path, const char *suffix)
 		count += entry->d_name[0] != '.' && len >= tail && strcmp(entry->d_name + len - tail, suffix) == 0;
 	}
 	closedir(dir);
+	return count;
+}
+
+unsigned dir_left_behind(const char *path)
+{
+	glob_t spares = {0};
+	char *pattern;
+	ck_assert_int_gt(asprintf(&pattern, "%s/spare.*.tmp", path), 0);
+	glob(pattern, 0, NULL, &spares);
+	unsigned count = dir_count(path, ".tmp") - (unsigned)spares.gl_pathc;
+	globfree(&spares);
+	free(pattern);
 	return count;
 }
 

@@ -57,6 +57,7 @@ void file_write(const char *path, const char *text, size_t len);
 void file_copy(const char *from, const char *to);
 bool file_exists(const char *path);
 unsigned dir_count(const char *path, const char *suffix);         /* names that end so */
+unsigned dir_left_behind(const char *path);                       /* tmp files but spare segments */
 char *test_data(const char *name);                                /* the path of tests/data/name */
 
 struct command {
