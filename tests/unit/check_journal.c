@@ -1,3 +1,4 @@
+#include "daemon/spares.h"
 #include "tests/unit/keeper.h"
 
 static struct keeper *k;
