@@ -38,6 +38,7 @@ struct server {
 	uv_loop_t loop;
 	uv_pipe_t pipe;
 	uv_prepare_t turn;
+	uv_idle_t sleepless;    /* active while changes gather for a commit */
 	unsigned accepted;      /* in this turn */
 	bool accept_waits;      /* a connection that is for the next one */
 	uv_timer_t tick;
@@ -279,6 +280,7 @@ static void close_everything(struct server *s)
 	s->phase = CLOSING;
 	conns_close(&s->conns);
 	uv_close((uv_handle_t *)&s->turn, NULL);
+	uv_close((uv_handle_t *)&s->sleepless, NULL);
 	uv_close((uv_handle_t *)&s->tick, NULL);
 	uv_close((uv_handle_t *)&s->watchdog, NULL);
 	for (int i = 0; i < 2; i++)
@@ -409,6 +411,16 @@ static void on_hangup(uv_poll_t *handle, int status, int events)
 		reload(s);
 }
 
+static void on_sleepless(uv_idle_t *idle) { (void)idle; }
+
+static void stay_awake(struct server *s, bool awake)
+{
+	if (awake)
+		uv_idle_start(&s->sleepless, on_sleepless);
+	else
+		uv_idle_stop(&s->sleepless);
+}
+
 /* The end of each turn of the loop: what it has gathered becomes one commit,
  * what it has answered one write a connection. */
 static void on_turn(uv_prepare_t *prepare)
@@ -419,6 +431,7 @@ static void on_turn(uv_prepare_t *prepare)
 	accept_turn_ends(s);
 	store_flush(s->service.store);
 	conns_write(&s->conns);
+	stay_awake(s, store_gathers(s->service.store));
 	tick_if_wanted(s);
 	stop_step(s);
 }
@@ -479,6 +492,7 @@ static void handles_open(struct server *s)
 	uv_prepare_init(&s->loop, &s->turn);
 	s->turn.data = s;
 	uv_prepare_start(&s->turn, on_turn);
+	uv_idle_init(&s->loop, &s->sleepless);
 	uv_timer_init(&s->loop, &s->tick);
 	s->tick.data = s;
 	conns_init(&s->conns, &s->service, &s->loop);

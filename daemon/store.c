@@ -1,4 +1,5 @@
 #include "daemon/store.h"
+#include "daemon/gather.h"
 #include "proto/mem.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -83,6 +84,7 @@ struct store {
 	uint64_t revision;          /* committed */
 	uint64_t next_revision;
 	uint64_t next_batch;
+	struct gather gather;
 	struct batch *first, *last; /* first may be in flight; last gathers unless it is in flight */
 	uint64_t seen;
 	bool changed, failing;
@@ -781,6 +783,9 @@ static void batch_done(struct journal_batch *j, enum disk_result result, const s
 		s->last = NULL;
 	b->next = NULL;
 	if (result == DISK_OK) {
+		if (s->committer.takes && b->changes)
+			gather_begin(&s->gather, b->changes, s->first ? s->first->changes : 0,
+			             s->committer.takes(s->committer.context), micros());
 		/* what the disk can do meanwhile it should; nobody sees a change before those of this batch */
 		if (s->committer.takes && batch_is_for_disk(s->first))
 			store_flush(s);
@@ -803,7 +808,7 @@ void store_flush(struct store *s)
 			batch_done(&b->journal, DISK_OK, NULL);
 			return; /* it has gone on from there */
 		}
-		if (!s->committer.ready(s->committer.context))
+		if (!s->committer.ready(s->committer.context) || gather_waits(&s->gather, b->changes, micros()))
 			return;
 		b->in_flight = true;
 		batch_freeze(b);
@@ -812,6 +817,11 @@ void store_flush(struct store *s)
 	}
 }
 /* NOLINTEND(misc-no-recursion) */
+
+bool store_gathers(const struct store *s)
+{
+	return s->first && !s->first->in_flight && gather_is_on(&s->gather);
+}
 
 void store_flush_early(struct store *s)
 {

@@ -90,6 +90,8 @@ void store_flush(struct store *s);
 /* The same in the middle of a turn, once it has gathered changes for as long as a commit takes: where much comes at
  * once, the disk works on one half while the loop does the other. Called between calls. */
 void store_flush_early(struct store *s);
+/* A commit waits for more, for a moment: call store_flush again soon, without sleeping. */
+bool store_gathers(const struct store *s);
 bool store_idle(const struct store *s); /* no batch waits or is in flight */
 
 /* Live progress of a job: memory only. The newest pending version gets it, else the committed one. Where the

@@ -31,7 +31,7 @@ LAYERS = [
     {"disk"},
     {"loss"},
     {"newest", "pieces"},
-    {"tree", "hash", "checksum", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},
+    {"tree", "hash", "gather", "checksum", "slab", "shelf", "log", "sandbox", "conf_file", "notify", "users", "roles", "retention"},
 ]
 
 
