@@ -28,6 +28,7 @@ struct import {
 	uint64_t revision;  /* that the next record gets: the first pass judges the very texts that the second one stores */
 	bool replace;
 	bool storing;       /* the second pass */
+	bool has_payloads;  /* some artifact comes with one */
 	struct seen seen;
 	struct buf text;    /* the record, canonical */
 	struct buf object;  /* an artifact as it came, without its payload */
@@ -42,6 +43,7 @@ static struct span take_payload(struct import *in, struct span object)
 	in->has_payload = scan_member(object, "payload", &value);
 	if (!in->has_payload)
 		return object;
+	in->has_payloads = true;
 	in->payload.len = in->object.len = 0;
 	scan_canonical(&in->payload, value);
 	buf_printf(&in->object, "{\"size_bytes\":%zu", in->payload.len);
@@ -249,8 +251,11 @@ enum outcome method_server_import(struct call *c, const struct params *p, struct
 	seen_init(&in.seen);
 	bool good = pass(&in, p, false, fault);
 	seen_done(&in.seen);
-	if (good && !(dry_run->present && dry_run->flag))
+	if (good && !(dry_run->present && dry_run->flag)) {
+		if (in.has_payloads && store_seen(store))
+			store_apart(store);
 		good = pass(&in, p, true, fault);
+	}
 	buf_free(&in.text);
 	buf_free(&in.object);
 	buf_free(&in.payload);

@@ -423,6 +423,13 @@ void store_judge(struct store *s)
 		batch_open(s);
 }
 
+void store_apart(struct store *s)
+{
+	assert(!s->changed);
+	if (s->last && !s->last->in_flight && s->last->changes > 0)
+		batch_open(s);
+}
+
 struct record *store_latest(struct store *s, enum table_id t, struct span id, const struct live **live)
 {
 	uint32_t e = table_find(s->tables[t], id);
