@@ -307,7 +307,7 @@ static bool write_payloads(struct commit *c)
 			continue;
 		ok = payload_write(o->disk, dir, p->name, p->text, &tried, &c->error);
 		any |= tried;
-		if (tried)
+		if (tried && !p->stays)
 			add_name(&c->late, p->name);
 	}
 	return ok && (!any || disk_sync_dir(o->disk, dir, &c->error));

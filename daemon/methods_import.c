@@ -137,6 +137,12 @@ static bool payload_unreadable(struct fault *fault, const char *name, int number
 	return payload_refused(fault, name, why, "move it away, or make it readable to the daemon");
 }
 
+static void payload_name(const struct import *in, char name[IDENT_ARTIFACT_MAX + 8])
+{
+	struct span id = id_of(in);
+	snprintf(name, IDENT_ARTIFACT_MAX + 8, "%.*s.json", (int)id.len, id.at);
+}
+
 /* A file without a record may be the only copy of what a Python class has left there: it is not written over.
  * Read on the loop: it is there only where somebody has copied it. */
 static bool payload_free(const struct import *in, struct fault *fault)
@@ -144,9 +150,8 @@ static bool payload_free(const struct import *in, struct fault *fault)
 	const struct service *s = in->call->service;
 	struct buf there = {0};
 	uint64_t size;
-	struct span id = id_of(in);
 	char name[IDENT_ARTIFACT_MAX + 8];
-	snprintf(name, sizeof name, "%.*s.json", (int)id.len, id.at);
+	payload_name(in, name);
 	int fd = disk_open(s->disk, &s->dirs->artifacts, name, &size);
 	if (fd < 0)
 		return errno == ENOENT || payload_unreadable(fault, name, errno);
@@ -189,10 +194,18 @@ static bool wanted(struct import *in, enum table_id t)
 	return (in->replace && !in->has_payload) || !exists(in, t);
 }
 
+static bool payload_is_there(const struct import *in)
+{
+	const struct service *s = in->call->service;
+	char name[IDENT_ARTIFACT_MAX + 8];
+	payload_name(in, name);
+	return disk_exists(s->disk, &s->dirs->artifacts, name) || errno != ENOENT;
+}
+
 static void put(struct import *in, enum table_id t)
 {
 	if (in->has_payload)
-		store_payload(in->store, id_of(in), buf_as_span(&in->payload));
+		store_payload(in->store, id_of(in), buf_as_span(&in->payload), payload_is_there(in));
 	store_put(in->store, t, buf_as_span(&in->text));
 }
 

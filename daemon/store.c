@@ -35,7 +35,7 @@ struct waiter {
 
 struct payload {
 	struct payload *next;
-	bool unlink;
+	bool unlink, stays;
 	struct span text;
 	char name[IDENT_ARTIFACT_MAX + 8];
 	char bytes[];
@@ -484,13 +484,14 @@ void store_put(struct store *s, enum table_id t, struct span text)
 	add_change(s, t, record_id(r), r, &keys);
 }
 
-static void add_payload(struct store *s, struct span artifact_id, struct span text, bool unlink)
+static struct payload *add_payload(struct store *s, struct span artifact_id, struct span text, bool unlink)
 {
 	struct batch *b = gathering(s);
 	struct payload *p = mem_alloc(sizeof *p + text.len);
 	assert(artifact_id.len <= IDENT_ARTIFACT_MAX);
 	p->next = NULL;
 	p->unlink = unlink;
+	p->stays = false;
 	if (text.len)
 		memcpy(p->bytes, text.at, text.len);
 	p->text = (struct span){p->bytes, text.len};
@@ -500,11 +501,12 @@ static void add_payload(struct store *s, struct span artifact_id, struct span te
 	b->last_payload = &p->next;
 	b->payload_count++;
 	batch_grow(s, b, text.len);
+	return p;
 }
 
-void store_payload(struct store *s, struct span artifact_id, struct span text)
+void store_payload(struct store *s, struct span artifact_id, struct span text, bool stays)
 {
-	add_payload(s, artifact_id, text, false);
+	add_payload(s, artifact_id, text, false)->stays = stays;
 }
 
 void store_remove(struct store *s, enum table_id t, struct span id)
@@ -647,8 +649,8 @@ static void batch_freeze(struct batch *b)
 	}
 	j->payloads = mem_alloc((b->payload_count + 1) * sizeof *j->payloads);
 	for (const struct payload *p = b->payloads; p; p = p->next)
-		j->payloads[j->payload_count++] = (struct journal_payload){p->name,
-		                                                           p->unlink ? (struct span){0} : p->text};
+		j->payloads[j->payload_count++] = (struct journal_payload){
+			.name = p->name, .text = p->unlink ? (struct span){0} : p->text, .stays = p->stays};
 }
 
 /* A fold that has not reached the entry yet must write what was there when it began. */

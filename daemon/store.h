@@ -73,8 +73,9 @@ void store_apart(struct store *s);
 void store_put(struct store *s, enum table_id t, struct span text);
 /* it must exist in store_latest. An artifact's payload goes too */
 void store_remove(struct store *s, enum table_id t, struct span id);
-/* written before the record that names it; copied */
-void store_payload(struct store *s, struct span artifact_id, struct span text);
+/* Written before the record that names it; copied. `stays`: such a file is there, without a record; it is not removed
+ * where the commit fails. */
+void store_payload(struct store *s, struct span artifact_id, struct span text, bool stays);
 
 /* Every artifact of a run as store_latest would show it, at most `max`: ids are appended to `ids`,
  * NUL-terminated each. */

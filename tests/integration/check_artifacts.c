@@ -354,6 +354,27 @@ START_TEST(an_artifact_that_is_imported_right_behind_its_deletion_has_lost_its_p
 }
 END_TEST
 
+START_TEST(an_import_that_fails_removes_the_payload_file_that_was_there_before)
+{
+	char *path, *command;
+	ck_assert_int_gt(asprintf(&path, "%s/artifacts/old_1.json", d->state), 0);
+	FILE *file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs("{\"only\":\"copy\"}", file);
+	fclose(file);
+	ck_assert_int_gt(asprintf(&command, "rm -r '%s/journal'", d->state), 0); /* no commit works any more */
+	ck_assert_int_eq(system(command), 0);
+	client_refused(c, NOT_DURABLE, "server.import", JSON({"artifacts":[
+	               {"id":"old_1","run_id":"run-1","kind":"old","payload":{"only":"copy"}},
+	               {"id":"new_1","run_id":"run-1","kind":"old","payload":{"another":"one"}}]}));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	memcpy(strstr(path, "old_1"), "new_1", 5);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	free(path);
+	free(command);
+}
+END_TEST
+
 START_TEST(artifacts_survive_a_kill_and_a_clean_stop)
 {
 	json_t *artifact = save(JSON({"run_id":"run-1","payload":{"keep":[1,2,3]}}));
@@ -416,6 +437,7 @@ int main(void)
 	tcase_add_test(keeping, artifacts_are_listed_newest_first_by_run_and_kind);
 	tcase_add_test(keeping, a_deleted_artifact_is_gone_with_its_file);
 	tcase_add_test(keeping, an_artifact_that_is_imported_right_behind_its_deletion_has_lost_its_payload);
+	tcase_add_test(keeping, an_import_that_fails_removes_the_payload_file_that_was_there_before);
 	tcase_add_test(keeping, artifacts_survive_a_kill_and_a_clean_stop);
 	tcase_add_test(keeping, the_stored_record_names_no_path);
 	return integration_run(suite);

@@ -138,6 +138,29 @@ START_TEST(a_payload_of_a_refused_save_stays)
 }
 END_TEST
 
+/* An import takes over a payload that has no record, of the same content: it may be the only copy there is. */
+START_TEST(a_refused_import_takes_the_payload_file_that_was_there_before)
+{
+	static const enum disk_result results[] = {DISK_FAILED, DISK_UNKNOWN};
+	static const enum faulty_call calls[] = {FAULTY_WRITEV, FAULTY_FSYNC};
+	static const char *const files[] = {"000001.json", "journal"};
+	scratch_write(&k->scratch, "artifacts/x.json", SPAN("{}"));
+	for (size_t i = 0; i < 2; i++) {
+		break_one(calls[i], files[i], ENOSPC);
+		keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+		keeper_payload(k, "x.json", "{}");
+		k->payloads[0].stays = true;
+		keeper_payload(k, "y.json", "{}");
+		ck_assert_int_eq(keeper_commit(k), results[i]);
+		heal();
+		keeper_wait(k, 1000);
+		ck_assert(!journal_degraded(k->journal, NULL));
+		ck_assert(keeper_has_payload(k, "x.json", "{}"));
+		ck_assert(!keeper_has_payload(k, "y.json", NULL));
+	}
+}
+END_TEST
+
 START_TEST(the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed)
 {
 	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
@@ -1088,6 +1111,7 @@ static Suite *suite(void)
 	tcase_add_test(c, segments_do_not_say_what_a_loader_needs_to_follow_them);
 	tcase_add_test(c, a_full_disk_loses_what_was_acknowledged_or_keeps_what_was_refused);
 	tcase_add_test(c, a_payload_of_a_refused_save_stays);
+	tcase_add_test(c, a_refused_import_takes_the_payload_file_that_was_there_before);
 	tcase_add_test(c, the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed);
 	tcase_add_test(c, a_segment_goes_while_the_payload_that_it_deletes_is_still_there);
 	tcase_add_test(c, a_batch_of_one_kind_of_changes_is_refused);
