@@ -144,6 +144,7 @@ struct journal {
 	uint64_t probe_at, probe_pause;
 	enum journal_health told;      /* the owner knows of this one */
 	struct mark marks[TABLE_COUNT]; /* of the snapshots; a fold's while it runs */
+	bool marked;                   /* they were taken after the start */
 	uint64_t last_commit;          /* ticks */
 	uint64_t takes;                /* microseconds of the last commit */
 
@@ -249,8 +250,12 @@ static void take_empty(struct journal *j)
 	j->seq = link.seq;
 }
 
+/* Once: later on what is there may be somebody else's, and a fold under way has its mark. */
 static void take_marks(struct journal *j)
 {
+	if (j->marked)
+		return;
+	j->marked = true;
 	char name[32];
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		snapshot_file_name((enum table_id)t, name);
@@ -915,9 +920,10 @@ static void probe_begin(struct journal *j)
 	submit(j, &j->probe.job, probe_work, probe_done);
 }
 
+/* A commit under way may show that the disk works again; under load there is always one. */
 static bool probe_due(const struct journal *j)
 {
-	return j->refused > 0 && !j->writing && j->o.ticks() >= j->probe_at;
+	return j->refused > 0 && j->o.ticks() >= j->probe_at + (j->writing ? PROBE_PAUSE_MAX_MS : 0);
 }
 
 /* ---- the clean stop */

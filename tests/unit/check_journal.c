@@ -704,6 +704,24 @@ START_TEST(a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_t
 }
 END_TEST
 
+/* What a repair looks at must not pass for what the daemon wrote. */
+START_TEST(what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair)
+{
+	keeper_save(k, TABLE_JOBS, "a", 1);
+	keeper_settle(k);
+	scratch_write(&k->scratch, "jobs.json", SPAN("{\"jobs\":[]}"));
+	break_one(FAULTY_FSYNC, "journal", EIO);
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "b", 2), DISK_UNKNOWN);
+	heal();
+	keeper_wait(k, 100);
+	ck_assert(!journal_degraded(k->journal, NULL));
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "b", 3), DISK_OK);
+	keeper_settle(k);
+	keeper_verify(k);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "", is_kept_by_hand), 1);
+}
+END_TEST
+
 START_TEST(segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever)
 {
 	save_many(3, 3);
@@ -1066,6 +1084,42 @@ START_TEST(a_commit_that_hangs_is_not_told_of)
 }
 END_TEST
 
+static unsigned still_to_come;
+
+static void and_another(struct keeper *me)
+{
+	if (still_to_come-- == 0) {
+		me->then = NULL;
+		return;
+	}
+	keeper_put(me, TABLE_JOBS, "small", still_to_come, 0);
+	keeper_begin_commit(me);
+	keeper_clock += 250;
+}
+
+/* Where each commit begins when the one before has ended there is no moment without one. */
+START_TEST(a_disk_that_was_full_is_said_to_be_full_for_as_long_as_there_is_load)
+{
+	char reason[256];
+	break_one(FAULTY_WRITEV, "000001.json", ENOSPC);
+	keeper_put(k, TABLE_JOBS, "large", 1, 100000);
+	ck_assert_int_eq(keeper_commit(k), DISK_FAILED);
+	heal();
+	k->state_changes = 0;
+	still_to_come = 100;
+	k->then = and_another;
+	keeper_put(k, TABLE_JOBS, "small", 1, 0);
+	keeper_begin_commit(k);
+	while (still_to_come > 20)
+		keeper_step(k);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+	keeper_drain(k);
+	ck_assert_uint_eq(k->state_changes, 1);
+	keeper_settle(k);
+	keeper_verify(k);
+}
+END_TEST
+
 static bool is_left_behind(const char *name)
 {
 	return disk_is_tmp(name) && !spares_is_name(name);
@@ -1135,6 +1189,7 @@ static Suite *suite(void)
 	tcase_add_test(c, what_a_merge_leaves_out_is_not_stated);
 	tcase_add_test(c, a_merge_that_may_have_happened_makes_a_start_impossible);
 	tcase_add_loop_test(c, a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_the_next_start, 0, 2);
+	tcase_add_test(c, what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair);
 	tcase_add_test(c, segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever);
 	tcase_add_test(c, strays_of_a_merge_confuse_a_start);
 	tcase_add_test(c, a_new_directory_has_no_files_to_start_from_next_time);
@@ -1154,6 +1209,7 @@ static Suite *suite(void)
 	tcase_add_test(c, a_stop_that_a_commits_answer_brings_about_folds_too_early);
 	tcase_add_test(c, a_commit_that_hangs_is_not_told_of);
 	tcase_add_test(c, a_full_disk_is_said_to_be_well_by_what_is_small);
+	tcase_add_test(c, a_disk_that_was_full_is_said_to_be_full_for_as_long_as_there_is_load);
 	suite_add_tcase(s, c);
 	return s;
 }
