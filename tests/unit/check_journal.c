@@ -704,6 +704,23 @@ START_TEST(a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_t
 }
 END_TEST
 
+START_TEST(a_merge_without_a_descriptor_blames_somebody_and_writes_everything_anew)
+{
+	static const int numbers[] = {EMFILE, ENFILE, ENOMEM};
+	save_many(3, 3);
+	uint64_t folds = keeper_stats(k).folds;
+	break_one(_i < 2 ? FAULTY_OPENAT : FAULTY_PREAD, "000003.json", numbers[_i]);
+	save_many(17, 3);
+	ck_assert(faulty_disk_fired(&k->faulty));
+	ck_assert_uint_eq(keeper_stats(k).folds, folds);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "journal", is_kept_by_hand), 0);
+	keeper_clock += 1000;
+	save_many(1, 3);
+	ck_assert_uint_ge(keeper_stats(k).merges, 1);
+	keeper_verify(k);
+}
+END_TEST
+
 /* What a repair looks at must not pass for what the daemon wrote. */
 START_TEST(what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair)
 {
@@ -1189,6 +1206,7 @@ static Suite *suite(void)
 	tcase_add_test(c, what_a_merge_leaves_out_is_not_stated);
 	tcase_add_test(c, a_merge_that_may_have_happened_makes_a_start_impossible);
 	tcase_add_loop_test(c, a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_the_next_start, 0, 2);
+	tcase_add_loop_test(c, a_merge_without_a_descriptor_blames_somebody_and_writes_everything_anew, 0, 3);
 	tcase_add_test(c, what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair);
 	tcase_add_test(c, segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever);
 	tcase_add_test(c, strays_of_a_merge_confuse_a_start);
