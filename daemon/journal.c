@@ -86,6 +86,7 @@ struct sweep {
 	struct swept *segments; /* strays, then the oldest of the chain */
 	size_t count, stray_count, gone;
 	struct buf late;
+	uint64_t began_at;    /* ticks */
 	bool sync, release, failed;
 	struct disk_error error;
 };
@@ -121,6 +122,8 @@ struct journal {
 	struct chain chain;
 	struct budget budget;
 	struct buf late;               /* payloads of deleted artifacts that could not be unlinked yet */
+	bool commit_has_late;          /* the last commit was given them */
+	bool unlinking;                /* a sweep was, so that no commit may bring one of them again meanwhile */
 	uint64_t doubtful_low, doubtful_high; /* numbers of a merge that may have happened; 0: none */
 	struct buf strays;             /* uint64_t: merged segments that could not be removed yet */
 	struct spares spares;
@@ -205,10 +208,11 @@ static void add_name(struct buf *names, const char *name)
 
 enum journal_health journal_health(const struct journal *j, char *reason, size_t size)
 {
-	uint64_t waits = j->writing && !j->degraded ? j->o.ticks() - j->commit.began_at : 0;
+	bool waiting = (j->writing && !j->degraded) || j->unlinking;
+	uint64_t waits = waiting ? j->o.ticks() - (j->writing ? j->commit.began_at : j->sweep.began_at) : 0;
 	if (waits >= WAITING_MS) {
 		snprintf(reason, size, "the disk has not answered for %llu s: commit %llu waits for it",
-		         (unsigned long long)(waits / 1000), (unsigned long long)j->commit.head.seq);
+		         (unsigned long long)(waits / 1000), (unsigned long long)(j->writing ? j->commit.head.seq : j->seq + 1));
 		return JOURNAL_WAITING;
 	}
 	if (!j->degraded && j->refused == 0)
@@ -498,7 +502,7 @@ static void commit_done(struct flush_job *job)
 
 bool journal_ready(const struct journal *j)
 {
-	return !j->writing && !j->degraded && !j->stop.done;
+	return !j->writing && !j->unlinking && !j->degraded && !j->stop.done;
 }
 
 uint64_t journal_commit_takes(const struct journal *j) { return j->takes; }
@@ -512,6 +516,7 @@ void journal_commit(struct journal *j, struct journal_batch *b)
 	                              .last = b->last}};
 	memcpy(c->head.store, j->store, sizeof c->head.store);
 	memcpy(c->head.changed, j->changed, sizeof c->head.changed);
+	j->commit_has_late = c->late.len > 0;
 	j->writing = true;
 	submit(j, &c->job, commit_work, commit_done);
 }
@@ -844,7 +849,9 @@ static void sweep_done(struct flush_job *job)
 	struct journal *j = s->journal;
 	size_t strays = s->gone < s->stray_count ? s->gone : s->stray_count;
 	j->background = BACKGROUND_NONE;
-	j->strays.len = 0;
+	if (!j->unlinking)
+		j->strays.len = 0;
+	j->unlinking = false;
 	for (size_t i = strays; i < s->stray_count; i++)
 		buf_add(&j->strays, &s->segments[i].seq, sizeof s->segments[i].seq);
 	chain_drop(&j->chain, s->gone - strays);
@@ -854,16 +861,27 @@ static void sweep_done(struct flush_job *job)
 		background_failed(j, "removing segments that are folded", &s->error);
 	else
 		background_worked(j);
+	tell_state(j);
 	go_on(j);
 }
 
+/* Payloads that are still to be unlinked, and a commit under way, which may bring one of them again: then it is the
+ * commit that unlinks them, before it writes. */
+static bool must_sweep_later(const struct journal *j)
+{
+	return j->writing && (j->late.len > 0 || j->commit_has_late);
+}
+
+/* Commits wait for payloads that are unlinked, not for segments: those go by themselves. */
 static void sweep_begin(struct journal *j)
 {
 	struct sweep *s = &j->sweep;
-	size_t strays = j->strays.len / sizeof(uint64_t), gone = covered(j);
-	*s = (struct sweep){.journal = j, .count = strays + gone, .stray_count = strays, .late = give_late(j),
-	                    .sync = j->stop.done, .release = j->stop.done || j->release};
-	j->release = false;
+	bool apart = j->late.len > 0 && !j->stop.done;
+	size_t strays = apart ? 0 : j->strays.len / sizeof(uint64_t), gone = apart ? 0 : covered(j);
+	*s = (struct sweep){.journal = j, .began_at = j->o.ticks(), .count = strays + gone, .stray_count = strays, .late = give_late(j),
+	                    .sync = j->stop.done, .release = j->stop.done || (j->release && !apart)};
+	j->release = j->release && apart;
+	j->unlinking = apart;
 	s->segments = mem_zero((s->count + 1) * sizeof *s->segments);
 	for (size_t i = 0; i < strays; i++)
 		s->segments[i].seq = ((const uint64_t *)(const void *)j->strays.at)[i];
@@ -1001,12 +1019,14 @@ static void background_next(struct journal *j)
 	if (j->o.ticks() < j->retry_at)
 		return;
 	j->retry_at = 0;
-	if (covered(j) > 0 || j->release)
-		sweep_begin(j);
-	else if (fold_due(j, &t) || beside_due(j, &t))
+	if (covered(j) > 0 || j->release) {
+		if (!must_sweep_later(j))
+			sweep_begin(j);
+	} else if (fold_due(j, &t) || beside_due(j, &t)) {
 		fold_begin(j, t);
-	else if (merge_due(j, &run))
+	} else if (merge_due(j, &run)) {
 		merge_begin(j, run);
+	}
 }
 
 static void go_on(struct journal *j)
@@ -1035,7 +1055,7 @@ bool journal_wants_tick(const struct journal *j)
 		return false;
 	if (j->degraded)
 		return !j->writing;
-	if (j->writing || (j->refused > 0 && j->background == BACKGROUND_NONE))
+	if (j->writing || j->unlinking || (j->refused > 0 && j->background == BACKGROUND_NONE))
 		return true; /* for journal_health */
 	if (j->background != BACKGROUND_NONE)
 		return false;

@@ -1,4 +1,5 @@
 #include "daemon/payload.h"
+#include <errno.h>
 
 bool payload_write(struct disk *d, const struct disk_dir *artifacts, const char *name, struct span text,
                    bool *tried, struct disk_error *e)
@@ -18,7 +19,7 @@ bool payload_unlink(struct disk *d, const struct disk_dir *artifacts, struct buf
 	if (names->len == 0)
 		return true;
 	for (size_t at = 0; at < names->len; at += strlen(names->at + at) + 1)
-		if (!disk_unlink(d, artifacts, names->at + at, e))
+		if (!disk_unlink(d, artifacts, names->at + at, e) && e->number != EISDIR) /* then it is no payload */
 			return false;
 	if (!disk_sync_dir(d, artifacts, e))
 		return false;

@@ -197,6 +197,61 @@ START_TEST(a_segment_goes_while_the_payload_that_it_deletes_is_still_there)
 }
 END_TEST
 
+/* What an earlier commit could not unlink is not unlinked behind the back of one that brings it again. */
+START_TEST(an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_repeated)
+{
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	keeper_commit(k);
+	break_one(FAULTY_UNLINKAT, "x.json", EIO);
+	keeper_delete(k, TABLE_ARTIFACTS, "x");
+	keeper_payload(k, "x.json", NULL);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	keeper_clock += 1000;
+	journal_tick(k->journal);
+	while (keeper_stats(k).folds == 0)
+		keeper_step(k);
+	struct flush_job *sweep = keeper_take(k);
+	keeper_put(k, TABLE_ARTIFACTS, "x", 2, 0);
+	keeper_payload(k, "x.json", "x");
+	bool ready = journal_ready(k->journal);
+	if (ready) {
+		keeper_begin_commit(k);
+		keeper_step(k);
+	}
+	if (_i == 1)
+		break_one(FAULTY_UNLINKAT, "x.json", EIO);
+	sweep->work(sweep);
+	sweep->done(sweep);
+	heal();
+	if (!ready)
+		keeper_begin_commit(k);
+	keeper_drain(k);
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "a", 3), DISK_OK);
+	keeper_settle(k);
+	ck_assert(keeper_has_payload(k, "x.json", "x"));
+	keeper_verify(k);
+}
+END_TEST
+
+START_TEST(a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing)
+{
+	char path[512];
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	keeper_commit(k);
+	scratch_path(&k->scratch, "artifacts/x.json", path, sizeof path);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	keeper_delete(k, TABLE_ARTIFACTS, "x");
+	keeper_payload(k, "x.json", NULL);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	keeper_settle(k);
+	ck_assert_uint_eq(keeper_segments(k), 0);
+	ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 START_TEST(a_batch_of_one_kind_of_changes_is_refused)
 {
 	ck_assert_int_eq(keeper_commit(k), DISK_OK); /* the net effect of a record made and deleted at once */
@@ -1185,6 +1240,8 @@ static Suite *suite(void)
 	tcase_add_test(c, a_refused_import_takes_the_payload_file_that_was_there_before);
 	tcase_add_test(c, the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed);
 	tcase_add_test(c, a_segment_goes_while_the_payload_that_it_deletes_is_still_there);
+	tcase_add_loop_test(c, an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_repeated, 0, 2);
+	tcase_add_test(c, a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing);
 	tcase_add_test(c, a_batch_of_one_kind_of_changes_is_refused);
 	tcase_add_test(c, the_next_batch_cannot_begin_when_the_one_before_it_is_done);
 	tcase_add_test(c, threads_get_in_each_others_way);
