@@ -48,6 +48,7 @@ struct commit {
 	struct buf late;
 	enum disk_result result;
 	struct disk_error error;
+	bool has_payloads, payloads_failed;
 	uint64_t bytes, padding, weight[TABLE_COUNT];
 };
 
@@ -96,6 +97,7 @@ struct probe {
 	struct flush_job job;
 	struct journal *journal;
 	char name[SEGMENT_NAME_LEN + 1];
+	bool of_payloads;     /* in artifacts/ */
 	uint64_t bytes, written;
 	bool ok;
 	struct disk_error error;
@@ -144,6 +146,7 @@ struct journal {
 	struct disk_error why;
 	uint64_t repair_at, repair_pause;
 	uint64_t refused;              /* bytes of the largest commit that could not be written lately; 0: none. `why` tells */
+	bool refused_payloads;         /* it could not write its payloads */
 	uint64_t probe_at, probe_pause;
 	enum journal_health told;      /* the owner knows of this one */
 	struct mark marks[TABLE_COUNT]; /* of the snapshots; a fold's while it runs */
@@ -275,6 +278,7 @@ static void repair_end(struct journal *j)
 	j->degraded = !r->ok;
 	if (r->ok) {
 		j->refused = 0; /* it has written a file of its own, fsynced it and renamed it */
+		j->refused_payloads = false;
 		take_marks(j);
 		take_late(j, &r->repair.payloads);
 		j->repair_pause = 0;
@@ -314,6 +318,7 @@ static bool write_payloads(struct commit *c)
 		bool tried;
 		if (!p->text.at)
 			continue;
+		c->has_payloads = true;
 		ok = payload_write(o->disk, dir, p->name, p->text, &tried, &c->error);
 		any |= tried;
 		if (tried && !p->stays)
@@ -379,7 +384,8 @@ static void commit_work(struct flush_job *job)
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
 	size_t kept = c->late.len;
 	c->result = DISK_FAILED;
-	if (write_payloads(c))
+	c->payloads_failed = !write_payloads(c);
+	if (!c->payloads_failed)
 		c->result = write_segment(c);
 	if (c->result == DISK_UNKNOWN)
 		return; /* its payloads may be wanted: they go after the repair */
@@ -391,12 +397,13 @@ static void commit_work(struct flush_job *job)
 	c->ended = micros();
 }
 
-/* As much as was refused can be written. */
-static void no_longer_refused(struct journal *j, uint64_t bytes)
+/* As much as was refused can be written, and where it was. */
+static void no_longer_refused(struct journal *j, uint64_t bytes, bool of_payloads)
 {
-	if (bytes < j->refused)
+	if (bytes < j->refused || (j->refused_payloads && !of_payloads))
 		return;
 	j->refused = 0;
+	j->refused_payloads = false;
 	j->probe_pause = 0;
 }
 
@@ -419,6 +426,7 @@ static void commit_refused(struct journal *j)
 {
 	uint64_t bytes = commit_size(&j->commit);
 	j->why = j->commit.error;
+	j->refused_payloads = j->commit.payloads_failed;
 	if (j->refused == 0)
 		probe_later(j);
 	if (bytes > j->refused)
@@ -428,7 +436,7 @@ static void commit_refused(struct journal *j)
 static void commit_durable(struct journal *j)
 {
 	const struct commit *c = &j->commit;
-	no_longer_refused(j, commit_size(c));
+	no_longer_refused(j, commit_size(c), c->has_payloads);
 	struct chain_link link = chain_link_of(&c->head, c->bytes);
 	uint64_t padding[TABLE_COUNT];
 	budget_part(c->bytes - c->padding, c->weight, link.share);
@@ -901,8 +909,9 @@ static void probe_work(struct flush_job *job)
 	static const char piece[PIECE];
 	struct probe *p = (struct probe *)job;
 	const struct journal *j = p->journal;
+	const struct disk_dir *dir = p->of_payloads ? j->artifacts_dir : j->journal_dir;
 	struct disk_file f;
-	p->ok = disk_begin(j->o.disk, &f, j->journal_dir, p->name, j->journal_dir->files, &p->error);
+	p->ok = disk_begin(j->o.disk, &f, dir, p->name, dir->files, &p->error);
 	while (p->ok && p->written < p->bytes) {
 		struct iovec part = {.iov_base = (void *)piece, .iov_len = PIECE};
 		if (part.iov_len > p->bytes - p->written)
@@ -912,6 +921,8 @@ static void probe_work(struct flush_job *job)
 	}
 	p->ok = p->ok && disk_settle(&f, &p->error);
 	disk_abort(&f);
+	if (p->ok && p->of_payloads)
+		p->ok = disk_sync_dir(j->o.disk, dir, &p->error);
 }
 
 static void probe_done(struct flush_job *job)
@@ -921,7 +932,7 @@ static void probe_done(struct flush_job *job)
 	j->background = BACKGROUND_NONE;
 	j->stats.bytes_written += p->written;
 	if (p->ok) {
-		no_longer_refused(j, p->bytes);
+		no_longer_refused(j, p->bytes, p->of_payloads);
 	} else if (!j->degraded && j->refused > 0) {
 		j->why = p->error;
 		probe_later(j);
@@ -932,7 +943,7 @@ static void probe_done(struct flush_job *job)
 
 static void probe_begin(struct journal *j)
 {
-	j->probe = (struct probe){.journal = j, .bytes = j->refused};
+	j->probe = (struct probe){.journal = j, .bytes = j->refused, .of_payloads = j->refused_payloads};
 	segment_name(j->seq + 1, j->probe.name); /* a tmp that a crash leaves is removed as one of ours */
 	j->background = BACKGROUND_PROBE;
 	submit(j, &j->probe.job, probe_work, probe_done);

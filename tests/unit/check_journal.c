@@ -1156,6 +1156,31 @@ START_TEST(a_commit_that_hangs_is_not_told_of)
 }
 END_TEST
 
+/* artifacts/ may be on a disk of its own, or closed by somebody. */
+START_TEST(a_place_for_payloads_that_refuses_them_is_said_to_be_well)
+{
+	char reason[256] = "";
+	k->state_changes = 0;
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "artifacts", .nth = 1, .sticky = true,
+	                                                  .number = EIO});
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	ck_assert_int_eq(keeper_commit(k), DISK_FAILED);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	keeper_put(k, TABLE_JOBS, "larger", 1, 1000);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	for (int i = 0; i < 20; i++)
+		keeper_wait(k, 1000);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	ck_assert_str_eq(reason, "fsync artifacts: Input/output error");
+	heal();
+	keeper_wait(k, 5000);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+	ck_assert_uint_eq(k->state_changes, 2);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "artifacts", NULL), 0);
+}
+END_TEST
+
 static unsigned still_to_come;
 
 static void and_another(struct keeper *me)
@@ -1284,6 +1309,7 @@ static Suite *suite(void)
 	tcase_add_test(c, a_stop_that_a_commits_answer_brings_about_folds_too_early);
 	tcase_add_test(c, a_commit_that_hangs_is_not_told_of);
 	tcase_add_test(c, a_full_disk_is_said_to_be_well_by_what_is_small);
+	tcase_add_test(c, a_place_for_payloads_that_refuses_them_is_said_to_be_well);
 	tcase_add_test(c, a_disk_that_was_full_is_said_to_be_full_for_as_long_as_there_is_load);
 	suite_add_tcase(s, c);
 	return s;
