@@ -14,15 +14,30 @@ bool payload_write(struct disk *d, const struct disk_dir *artifacts, const char 
 	return result == DISK_OK;
 }
 
+/* Each is tried: one that stays must not keep the others. Of those that stay the names are left. */
+static bool unlink_each(struct disk *d, const struct disk_dir *artifacts, const struct buf *names, struct buf *left,
+                        struct disk_error *e)
+{
+	for (size_t at = 0; at < names->len; at += strlen(names->at + at) + 1) {
+		struct disk_error why;
+		if (disk_unlink(d, artifacts, names->at + at, &why) || why.number == EISDIR) /* then it is no payload */
+			continue;
+		*e = why;
+		buf_add(left, names->at + at, strlen(names->at + at) + 1);
+	}
+	return left->len < names->len;
+}
+
 bool payload_unlink(struct disk *d, const struct disk_dir *artifacts, struct buf *names, struct disk_error *e)
 {
+	struct buf left = {0};
 	if (names->len == 0)
 		return true;
-	for (size_t at = 0; at < names->len; at += strlen(names->at + at) + 1)
-		if (!disk_unlink(d, artifacts, names->at + at, e) && e->number != EISDIR) /* then it is no payload */
-			return false;
-	if (!disk_sync_dir(d, artifacts, e))
+	if (!unlink_each(d, artifacts, names, &left, e) || !disk_sync_dir(d, artifacts, e)) {
+		buf_free(&left);
 		return false;
+	}
 	buf_free(names);
-	return true;
+	*names = left;
+	return left.len == 0;
 }

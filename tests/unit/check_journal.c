@@ -234,6 +234,31 @@ START_TEST(an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_re
 }
 END_TEST
 
+START_TEST(one_payload_that_cannot_be_removed_keeps_those_that_are_deleted_after_it)
+{
+	static const char *const names[] = {"x.json", "y.json", "z.json"};
+	for (int i = 0; i < 3; i++) {
+		char id[2] = {names[i][0]};
+		keeper_put(k, TABLE_ARTIFACTS, id, 1, 0);
+		keeper_payload(k, names[i], id);
+		ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	}
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
+	                                                  .sticky = true, .number = EPERM});
+	for (int i = 0; i < 3; i++) {
+		char id[2] = {names[i][0]};
+		keeper_delete(k, TABLE_ARTIFACTS, id);
+		keeper_payload(k, names[i], NULL);
+		ck_assert_int_eq(keeper_commit(k), DISK_OK);
+		ck_assert(keeper_has_payload(k, names[i], NULL) == (i == 0));
+	}
+	heal();
+	keeper_settle(k);
+	ck_assert(!keeper_has_payload(k, "x.json", NULL));
+	ck_assert_uint_eq(keeper_segments(k), 0);
+}
+END_TEST
+
 START_TEST(a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing)
 {
 	char path[512];
@@ -1266,6 +1291,7 @@ static Suite *suite(void)
 	tcase_add_test(c, the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed);
 	tcase_add_test(c, a_segment_goes_while_the_payload_that_it_deletes_is_still_there);
 	tcase_add_loop_test(c, an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_repeated, 0, 2);
+	tcase_add_test(c, one_payload_that_cannot_be_removed_keeps_those_that_are_deleted_after_it);
 	tcase_add_test(c, a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing);
 	tcase_add_test(c, a_batch_of_one_kind_of_changes_is_refused);
 	tcase_add_test(c, the_next_batch_cannot_begin_when_the_one_before_it_is_done);
