@@ -244,7 +244,7 @@ START_TEST(one_payload_that_cannot_be_removed_keeps_those_that_are_deleted_after
 		ck_assert_int_eq(keeper_commit(k), DISK_OK);
 	}
 	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
-	                                                  .sticky = true, .number = EPERM});
+	                                                  .sticky = true, .number = EIO});
 	for (int i = 0; i < 3; i++) {
 		char id[2] = {names[i][0]};
 		keeper_delete(k, TABLE_ARTIFACTS, id);
@@ -274,6 +274,24 @@ START_TEST(a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_gro
 	keeper_settle(k);
 	ck_assert_uint_eq(keeper_segments(k), 0);
 	ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+/* chattr +i: what may not be removed today may not be removed tomorrow. */
+START_TEST(a_payload_that_somebody_protects_keeps_the_journal_growing)
+{
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
+	                                                  .sticky = true, .number = EPERM});
+	keeper_delete(k, TABLE_ARTIFACTS, "x");
+	keeper_payload(k, "x.json", NULL);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	keeper_settle(k);
+	ck_assert_uint_eq(keeper_segments(k), 0);
+	ck_assert(keeper_has_payload(k, "x.json", NULL));
+	keeper_verify(k);
 }
 END_TEST
 
@@ -1293,6 +1311,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(c, an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_repeated, 0, 2);
 	tcase_add_test(c, one_payload_that_cannot_be_removed_keeps_those_that_are_deleted_after_it);
 	tcase_add_test(c, a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing);
+	tcase_add_test(c, a_payload_that_somebody_protects_keeps_the_journal_growing);
 	tcase_add_test(c, a_batch_of_one_kind_of_changes_is_refused);
 	tcase_add_test(c, the_next_batch_cannot_begin_when_the_one_before_it_is_done);
 	tcase_add_test(c, threads_get_in_each_others_way);
