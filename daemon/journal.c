@@ -903,6 +903,15 @@ static void sweep_begin(struct journal *j)
 
 /* ---- probes of a disk that has refused a commit */
 
+/* Twice as much as it takes has to be free: small commits that come meanwhile must not fail for its sake. */
+static bool probe_has_room(struct probe *p, const struct disk_dir *dir)
+{
+	if (disk_room(p->journal->o.disk, dir) / 2 >= p->bytes)
+		return true;
+	p->error.number = ENOSPC;
+	return false;
+}
+
 static void probe_work(struct flush_job *job)
 {
 	enum { PIECE = 64 << 10 };
@@ -911,6 +920,9 @@ static void probe_work(struct flush_job *job)
 	const struct journal *j = p->journal;
 	const struct disk_dir *dir = p->of_payloads ? j->artifacts_dir : j->journal_dir;
 	struct disk_file f;
+	p->ok = probe_has_room(p, dir);
+	if (!p->ok)
+		return;
 	p->ok = disk_begin(j->o.disk, &f, dir, p->name, dir->files, &p->error);
 	while (p->ok && p->written < p->bytes) {
 		struct iovec part = {.iov_base = (void *)piece, .iov_len = PIECE};
@@ -943,7 +955,7 @@ static void probe_done(struct flush_job *job)
 
 static void probe_begin(struct journal *j)
 {
-	j->probe = (struct probe){.journal = j, .bytes = j->refused, .of_payloads = j->refused_payloads};
+	j->probe = (struct probe){.journal = j, .bytes = j->refused, .of_payloads = j->refused_payloads, .error = j->why};
 	segment_name(j->seq + 1, j->probe.name); /* a tmp that a crash leaves is removed as one of ours */
 	j->background = BACKGROUND_PROBE;
 	submit(j, &j->probe.job, probe_work, probe_done);

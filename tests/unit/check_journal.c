@@ -1199,6 +1199,27 @@ START_TEST(a_commit_that_hangs_is_not_told_of)
 }
 END_TEST
 
+/* For as long as a probe fills the disk nobody's small change goes through. */
+START_TEST(a_probe_of_a_full_disk_takes_the_room_that_small_changes_have)
+{
+	char reason[256] = "";
+	break_one(FAULTY_WRITEV, "000001.json", ENOSPC);
+	keeper_put(k, TABLE_JOBS, "large", 1, 100000);
+	ck_assert_int_eq(keeper_commit(k), DISK_FAILED);
+	heal();
+	k->faulty.room = 150000;
+	unsigned writes = k->faulty.calls[FAULTY_WRITEV];
+	keeper_wait(k, 1000);
+	keeper_wait(k, 2000);
+	ck_assert_uint_eq(k->faulty.calls[FAULTY_WRITEV], writes);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	ck_assert_ptr_nonnull(strstr(reason, ": No space left on device"));
+	k->faulty.room = 1000000;
+	keeper_wait(k, 5000);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+}
+END_TEST
+
 /* artifacts/ may be on a disk of its own, or closed by somebody. */
 START_TEST(a_place_for_payloads_that_refuses_them_is_said_to_be_well)
 {
@@ -1354,6 +1375,7 @@ static Suite *suite(void)
 	tcase_add_test(c, a_stop_that_a_commits_answer_brings_about_folds_too_early);
 	tcase_add_test(c, a_commit_that_hangs_is_not_told_of);
 	tcase_add_test(c, a_full_disk_is_said_to_be_well_by_what_is_small);
+	tcase_add_test(c, a_probe_of_a_full_disk_takes_the_room_that_small_changes_have);
 	tcase_add_test(c, a_place_for_payloads_that_refuses_them_is_said_to_be_well);
 	tcase_add_test(c, a_disk_that_was_full_is_said_to_be_full_for_as_long_as_there_is_load);
 	suite_add_tcase(s, c);
