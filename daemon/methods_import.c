@@ -137,6 +137,13 @@ static bool payload_unreadable(struct fault *fault, const char *name, int number
 	return payload_refused(fault, name, why, "move it away, or make it readable to the daemon");
 }
 
+/* Its deletion is pending: its payload goes with it, before that of this call is written. */
+static bool is_going(const struct import *in)
+{
+	struct span id = id_of(in);
+	return store_get(in->store, TABLE_ARTIFACTS, id, NULL) && !store_latest(in->store, TABLE_ARTIFACTS, id, NULL);
+}
+
 static void payload_name(const struct import *in, char name[IDENT_ARTIFACT_MAX + 8])
 {
 	struct span id = id_of(in);
@@ -180,7 +187,7 @@ static bool read_record(struct import *in, enum table_id t, struct span object, 
 		object = take_payload(in, object);
 	if (record_read(&in->text, t, object, in->revision, true, in->now, fault, &at) &&
 	    (in->storing || (record_fits(in->call, t, in->text.len, fault) &&
-	                 (!in->has_payload || exists(in, t) || payload_free(in, fault)))))
+	                 (!in->has_payload || exists(in, t) || is_going(in) || payload_free(in, fault)))))
 		return true;
 	char field[sizeof fault->field];
 	snprintf(field, sizeof field, "%s[%zu]%s%.80s", spec_table_name(t), place, fault->field[0] ? "." : "",
@@ -199,7 +206,7 @@ static bool payload_is_there(const struct import *in)
 	const struct service *s = in->call->service;
 	char name[IDENT_ARTIFACT_MAX + 8];
 	payload_name(in, name);
-	return disk_exists(s->disk, &s->dirs->artifacts, name) || errno != ENOENT;
+	return !is_going(in) && (disk_exists(s->disk, &s->dirs->artifacts, name) || errno != ENOENT);
 }
 
 static void put(struct import *in, enum table_id t)
