@@ -837,6 +837,30 @@ START_TEST(what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair)
 }
 END_TEST
 
+static int no_links(void *context, int dir, const char *name, const char *second)
+{
+	(void)context, (void)dir, (void)name, (void)second;
+	errno = EPERM;
+	return -1;
+}
+
+/* The kernel lets nobody link a file of another user (fs.protected_hardlinks), and some file systems have no links. */
+START_TEST(a_snapshot_that_another_user_has_put_there_keeps_the_journal_growing)
+{
+	k->disk = &k->quick;
+	k->quick_ops.linkat = no_links;
+	keeper_restart(k);
+	keeper_save(k, TABLE_JOBS, "a", 1);
+	keeper_settle(k);
+	scratch_write(&k->scratch, "jobs.json", SPAN("{\"jobs\":[]}"));
+	keeper_save(k, TABLE_JOBS, "b", 2);
+	keeper_settle(k);
+	ck_assert_uint_eq(keeper_segments(k), 0);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "", is_kept_by_hand), 1);
+	keeper_verify(k);
+}
+END_TEST
+
 START_TEST(segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever)
 {
 	save_many(3, 3);
@@ -1356,6 +1380,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(c, a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_the_next_start, 0, 2);
 	tcase_add_loop_test(c, a_merge_without_a_descriptor_blames_somebody_and_writes_everything_anew, 0, 3);
 	tcase_add_test(c, what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair);
+	tcase_add_test(c, a_snapshot_that_another_user_has_put_there_keeps_the_journal_growing);
 	tcase_add_test(c, segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever);
 	tcase_add_test(c, strays_of_a_merge_confuse_a_start);
 	tcase_add_test(c, a_new_directory_has_no_files_to_start_from_next_time);
