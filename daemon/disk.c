@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { TMP_RANDOM = 16, TMP_TRIES = 8, WRITE_PARTS = 512 };
@@ -111,6 +112,16 @@ static int system_close(void *context, int fd)
 	return close(fd);
 }
 
+static int system_room(void *context, int dir, uint64_t *bytes)
+{
+	struct statvfs st;
+	(void)context;
+	if (fstatvfs(dir, &st) < 0)
+		return -1;
+	*bytes = st.f_blocks ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX; /* some say nothing */
+	return 0;
+}
+
 const struct disk_ops disk_system = {
 	.openat = system_openat,
 	.writev = system_writev,
@@ -125,6 +136,7 @@ const struct disk_ops disk_system = {
 	.fstat = system_fstat,
 	.list = system_list,
 	.close = system_close,
+	.room = system_room,
 };
 
 /* The calls as the rest of this file makes them: gone on with after a signal. */
@@ -412,6 +424,12 @@ enum disk_result disk_finish(struct disk_file *f, bool sync_dir, struct disk_err
 		return DISK_UNKNOWN;
 	}
 	return !sync_dir || sync_dir_and_open(d, f->dir, f->name, e) ? DISK_OK : DISK_UNKNOWN;
+}
+
+uint64_t disk_room(struct disk *d, const struct disk_dir *dir)
+{
+	uint64_t bytes;
+	return d->ops->room && d->ops->room(d->context, dir->fd, &bytes) == 0 ? bytes : UINT64_MAX;
 }
 
 bool disk_exists(struct disk *d, const struct disk_dir *dir, const char *name)

@@ -28,6 +28,7 @@ struct disk_ops {
 	/* names but . and .. */
 	int (*list)(void *context, int dir, void (*each)(void *argument, const char *name), void *argument);
 	int (*close)(void *context, int fd);
+	int (*room)(void *context, int dir, uint64_t *bytes); /* NULL: nothing is known of it */
 };
 /* Like the system calls: -1 and errno. */
 
@@ -90,6 +91,8 @@ void disk_abort(struct disk_file *f); /* removes the tmp; harmless on a file tha
 enum disk_result disk_finish(struct disk_file *f, bool sync_dir, struct disk_error *e);
 /* fsync, and one more open of the directory */
 bool disk_sync_dir(struct disk *d, const struct disk_dir *dir, struct disk_error *e);
+/* What is free where the directory is, as far as the file system says so: about. */
+uint64_t disk_room(struct disk *d, const struct disk_dir *dir);
 bool disk_exists(struct disk *d, const struct disk_dir *dir, const char *name); /* opens it */
 /* neither durable nor undone by a power cut until the directory is synced */
 bool disk_rename(struct disk *d, const struct disk_dir *dir, const char *from, const char *to,

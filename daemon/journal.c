@@ -48,6 +48,7 @@ struct commit {
 	struct buf late;
 	enum disk_result result;
 	struct disk_error error;
+	bool has_payloads, payloads_failed;
 	uint64_t bytes, padding, weight[TABLE_COUNT];
 };
 
@@ -86,6 +87,7 @@ struct sweep {
 	struct swept *segments; /* strays, then the oldest of the chain */
 	size_t count, stray_count, gone;
 	struct buf late;
+	uint64_t began_at;    /* ticks */
 	bool sync, release, failed;
 	struct disk_error error;
 };
@@ -95,6 +97,7 @@ struct probe {
 	struct flush_job job;
 	struct journal *journal;
 	char name[SEGMENT_NAME_LEN + 1];
+	bool of_payloads;     /* in artifacts/ */
 	uint64_t bytes, written;
 	bool ok;
 	struct disk_error error;
@@ -121,6 +124,8 @@ struct journal {
 	struct chain chain;
 	struct budget budget;
 	struct buf late;               /* payloads of deleted artifacts that could not be unlinked yet */
+	bool commit_has_late;          /* the last commit was given them */
+	bool unlinking;                /* a sweep was, so that no commit may bring one of them again meanwhile */
 	uint64_t doubtful_low, doubtful_high; /* numbers of a merge that may have happened; 0: none */
 	struct buf strays;             /* uint64_t: merged segments that could not be removed yet */
 	struct spares spares;
@@ -141,9 +146,11 @@ struct journal {
 	struct disk_error why;
 	uint64_t repair_at, repair_pause;
 	uint64_t refused;              /* bytes of the largest commit that could not be written lately; 0: none. `why` tells */
+	bool refused_payloads;         /* it could not write its payloads */
 	uint64_t probe_at, probe_pause;
 	enum journal_health told;      /* the owner knows of this one */
 	struct mark marks[TABLE_COUNT]; /* of the snapshots; a fold's while it runs */
+	bool marked;                   /* they were taken after the start */
 	uint64_t last_commit;          /* ticks */
 	uint64_t takes;                /* microseconds of the last commit */
 
@@ -204,10 +211,11 @@ static void add_name(struct buf *names, const char *name)
 
 enum journal_health journal_health(const struct journal *j, char *reason, size_t size)
 {
-	uint64_t waits = j->writing && !j->degraded ? j->o.ticks() - j->commit.began_at : 0;
+	bool waiting = (j->writing && !j->degraded) || j->unlinking;
+	uint64_t waits = waiting ? j->o.ticks() - (j->writing ? j->commit.began_at : j->sweep.began_at) : 0;
 	if (waits >= WAITING_MS) {
 		snprintf(reason, size, "the disk has not answered for %llu s: commit %llu waits for it",
-		         (unsigned long long)(waits / 1000), (unsigned long long)j->commit.head.seq);
+		         (unsigned long long)(waits / 1000), (unsigned long long)(j->writing ? j->commit.head.seq : j->seq + 1));
 		return JOURNAL_WAITING;
 	}
 	if (!j->degraded && j->refused == 0)
@@ -249,8 +257,12 @@ static void take_empty(struct journal *j)
 	j->seq = link.seq;
 }
 
+/* Once: later on what is there may be somebody else's, and a fold under way has its mark. */
 static void take_marks(struct journal *j)
 {
+	if (j->marked)
+		return;
+	j->marked = true;
 	char name[32];
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		snapshot_file_name((enum table_id)t, name);
@@ -266,6 +278,7 @@ static void repair_end(struct journal *j)
 	j->degraded = !r->ok;
 	if (r->ok) {
 		j->refused = 0; /* it has written a file of its own, fsynced it and renamed it */
+		j->refused_payloads = false;
 		take_marks(j);
 		take_late(j, &r->repair.payloads);
 		j->repair_pause = 0;
@@ -305,9 +318,10 @@ static bool write_payloads(struct commit *c)
 		bool tried;
 		if (!p->text.at)
 			continue;
+		c->has_payloads = true;
 		ok = payload_write(o->disk, dir, p->name, p->text, &tried, &c->error);
 		any |= tried;
-		if (tried)
+		if (tried && !p->stays)
 			add_name(&c->late, p->name);
 	}
 	return ok && (!any || disk_sync_dir(o->disk, dir, &c->error));
@@ -370,7 +384,8 @@ static void commit_work(struct flush_job *job)
 	payload_unlink(o->disk, &o->dirs->artifacts, &c->late, &ignored);
 	size_t kept = c->late.len;
 	c->result = DISK_FAILED;
-	if (write_payloads(c))
+	c->payloads_failed = !write_payloads(c);
+	if (!c->payloads_failed)
 		c->result = write_segment(c);
 	if (c->result == DISK_UNKNOWN)
 		return; /* its payloads may be wanted: they go after the repair */
@@ -382,12 +397,13 @@ static void commit_work(struct flush_job *job)
 	c->ended = micros();
 }
 
-/* As much as was refused can be written. */
-static void no_longer_refused(struct journal *j, uint64_t bytes)
+/* As much as was refused can be written, and where it was. */
+static void no_longer_refused(struct journal *j, uint64_t bytes, bool of_payloads)
 {
-	if (bytes < j->refused)
+	if (bytes < j->refused || (j->refused_payloads && !of_payloads))
 		return;
 	j->refused = 0;
+	j->refused_payloads = false;
 	j->probe_pause = 0;
 }
 
@@ -410,6 +426,7 @@ static void commit_refused(struct journal *j)
 {
 	uint64_t bytes = commit_size(&j->commit);
 	j->why = j->commit.error;
+	j->refused_payloads = j->commit.payloads_failed;
 	if (j->refused == 0)
 		probe_later(j);
 	if (bytes > j->refused)
@@ -419,7 +436,7 @@ static void commit_refused(struct journal *j)
 static void commit_durable(struct journal *j)
 {
 	const struct commit *c = &j->commit;
-	no_longer_refused(j, commit_size(c));
+	no_longer_refused(j, commit_size(c), c->has_payloads);
 	struct chain_link link = chain_link_of(&c->head, c->bytes);
 	uint64_t padding[TABLE_COUNT];
 	budget_part(c->bytes - c->padding, c->weight, link.share);
@@ -493,7 +510,7 @@ static void commit_done(struct flush_job *job)
 
 bool journal_ready(const struct journal *j)
 {
-	return !j->writing && !j->degraded && !j->stop.done;
+	return !j->writing && !j->unlinking && !j->degraded && !j->stop.done;
 }
 
 uint64_t journal_commit_takes(const struct journal *j) { return j->takes; }
@@ -507,6 +524,7 @@ void journal_commit(struct journal *j, struct journal_batch *b)
 	                              .last = b->last}};
 	memcpy(c->head.store, j->store, sizeof c->head.store);
 	memcpy(c->head.changed, j->changed, sizeof c->head.changed);
+	j->commit_has_late = c->late.len > 0;
 	j->writing = true;
 	submit(j, &c->job, commit_work, commit_done);
 }
@@ -839,7 +857,9 @@ static void sweep_done(struct flush_job *job)
 	struct journal *j = s->journal;
 	size_t strays = s->gone < s->stray_count ? s->gone : s->stray_count;
 	j->background = BACKGROUND_NONE;
-	j->strays.len = 0;
+	if (!j->unlinking)
+		j->strays.len = 0;
+	j->unlinking = false;
 	for (size_t i = strays; i < s->stray_count; i++)
 		buf_add(&j->strays, &s->segments[i].seq, sizeof s->segments[i].seq);
 	chain_drop(&j->chain, s->gone - strays);
@@ -849,16 +869,27 @@ static void sweep_done(struct flush_job *job)
 		background_failed(j, "removing segments that are folded", &s->error);
 	else
 		background_worked(j);
+	tell_state(j);
 	go_on(j);
 }
 
+/* Payloads that are still to be unlinked, and a commit under way, which may bring one of them again: then it is the
+ * commit that unlinks them, before it writes. */
+static bool must_sweep_later(const struct journal *j)
+{
+	return j->writing && (j->late.len > 0 || j->commit_has_late);
+}
+
+/* Commits wait for payloads that are unlinked, not for segments: those go by themselves. */
 static void sweep_begin(struct journal *j)
 {
 	struct sweep *s = &j->sweep;
-	size_t strays = j->strays.len / sizeof(uint64_t), gone = covered(j);
-	*s = (struct sweep){.journal = j, .count = strays + gone, .stray_count = strays, .late = give_late(j),
-	                    .sync = j->stop.done, .release = j->stop.done || j->release};
-	j->release = false;
+	bool apart = j->late.len > 0 && !j->stop.done;
+	size_t strays = apart ? 0 : j->strays.len / sizeof(uint64_t), gone = apart ? 0 : covered(j);
+	*s = (struct sweep){.journal = j, .began_at = j->o.ticks(), .count = strays + gone, .stray_count = strays, .late = give_late(j),
+	                    .sync = j->stop.done, .release = j->stop.done || (j->release && !apart)};
+	j->release = j->release && apart;
+	j->unlinking = apart;
 	s->segments = mem_zero((s->count + 1) * sizeof *s->segments);
 	for (size_t i = 0; i < strays; i++)
 		s->segments[i].seq = ((const uint64_t *)(const void *)j->strays.at)[i];
@@ -872,14 +903,27 @@ static void sweep_begin(struct journal *j)
 
 /* ---- probes of a disk that has refused a commit */
 
+/* Twice as much as it takes has to be free: small commits that come meanwhile must not fail for its sake. */
+static bool probe_has_room(struct probe *p, const struct disk_dir *dir)
+{
+	if (disk_room(p->journal->o.disk, dir) / 2 >= p->bytes)
+		return true;
+	p->error.number = ENOSPC;
+	return false;
+}
+
 static void probe_work(struct flush_job *job)
 {
 	enum { PIECE = 64 << 10 };
 	static const char piece[PIECE];
 	struct probe *p = (struct probe *)job;
 	const struct journal *j = p->journal;
+	const struct disk_dir *dir = p->of_payloads ? j->artifacts_dir : j->journal_dir;
 	struct disk_file f;
-	p->ok = disk_begin(j->o.disk, &f, j->journal_dir, p->name, j->journal_dir->files, &p->error);
+	p->ok = probe_has_room(p, dir);
+	if (!p->ok)
+		return;
+	p->ok = disk_begin(j->o.disk, &f, dir, p->name, dir->files, &p->error);
 	while (p->ok && p->written < p->bytes) {
 		struct iovec part = {.iov_base = (void *)piece, .iov_len = PIECE};
 		if (part.iov_len > p->bytes - p->written)
@@ -889,6 +933,8 @@ static void probe_work(struct flush_job *job)
 	}
 	p->ok = p->ok && disk_settle(&f, &p->error);
 	disk_abort(&f);
+	if (p->ok && p->of_payloads)
+		p->ok = disk_sync_dir(j->o.disk, dir, &p->error);
 }
 
 static void probe_done(struct flush_job *job)
@@ -898,7 +944,7 @@ static void probe_done(struct flush_job *job)
 	j->background = BACKGROUND_NONE;
 	j->stats.bytes_written += p->written;
 	if (p->ok) {
-		no_longer_refused(j, p->bytes);
+		no_longer_refused(j, p->bytes, p->of_payloads);
 	} else if (!j->degraded && j->refused > 0) {
 		j->why = p->error;
 		probe_later(j);
@@ -909,15 +955,16 @@ static void probe_done(struct flush_job *job)
 
 static void probe_begin(struct journal *j)
 {
-	j->probe = (struct probe){.journal = j, .bytes = j->refused};
+	j->probe = (struct probe){.journal = j, .bytes = j->refused, .of_payloads = j->refused_payloads, .error = j->why};
 	segment_name(j->seq + 1, j->probe.name); /* a tmp that a crash leaves is removed as one of ours */
 	j->background = BACKGROUND_PROBE;
 	submit(j, &j->probe.job, probe_work, probe_done);
 }
 
+/* A commit under way may show that the disk works again; under load there is always one. */
 static bool probe_due(const struct journal *j)
 {
-	return j->refused > 0 && !j->writing && j->o.ticks() >= j->probe_at;
+	return j->refused > 0 && j->o.ticks() >= j->probe_at + (j->writing ? PROBE_PAUSE_MAX_MS : 0);
 }
 
 /* ---- the clean stop */
@@ -995,12 +1042,14 @@ static void background_next(struct journal *j)
 	if (j->o.ticks() < j->retry_at)
 		return;
 	j->retry_at = 0;
-	if (covered(j) > 0 || j->release)
-		sweep_begin(j);
-	else if (fold_due(j, &t) || beside_due(j, &t))
+	if (covered(j) > 0 || j->release) {
+		if (!must_sweep_later(j))
+			sweep_begin(j);
+	} else if (fold_due(j, &t) || beside_due(j, &t)) {
 		fold_begin(j, t);
-	else if (merge_due(j, &run))
+	} else if (merge_due(j, &run)) {
 		merge_begin(j, run);
+	}
 }
 
 static void go_on(struct journal *j)
@@ -1029,7 +1078,7 @@ bool journal_wants_tick(const struct journal *j)
 		return false;
 	if (j->degraded)
 		return !j->writing;
-	if (j->writing || (j->refused > 0 && j->background == BACKGROUND_NONE))
+	if (j->writing || j->unlinking || (j->refused > 0 && j->background == BACKGROUND_NONE))
 		return true; /* for journal_health */
 	if (j->background != BACKGROUND_NONE)
 		return false;

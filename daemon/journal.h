@@ -27,6 +27,7 @@ struct journal_source {
 struct journal_payload {
 	const char *name;    /* of the file in artifacts/ */
 	struct span text;    /* what it holds; absent: it is unlinked after the commit is durable */
+	bool stays;          /* if the commit fails: the file was there before, without a record */
 };
 
 /* A frozen batch. The caller keeps everything that it points to until `done`. */

@@ -14,7 +14,7 @@ struct mark {
 
 struct mark mark_of(struct disk *d, const struct disk_dir *dir, const char *name);
 
-/* A second name for what is there: NAME.edited-<UTC time>, `kept`. */
+/* A second name for what is there: NAME.edited-<UTC time>, `kept`; a copy, where it may not have one. */
 bool mark_second_name(struct disk *d, const struct disk_dir *dir, const char *name, int64_t now, char kept[256],
                       struct disk_error *e);
 

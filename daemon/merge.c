@@ -138,6 +138,12 @@ static bool has_part(struct gathering *g)
 	return any;
 }
 
+/* What the system is out of says nothing about the file. */
+static bool passes_by_itself(int number)
+{
+	return number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
 static bool gather(struct gathering *g, struct disk_error *e)
 {
 	struct merge *m = g->merge;
@@ -152,7 +158,7 @@ static bool gather(struct gathering *g, struct disk_error *e)
 			continue;
 		e->number = errno ? errno : EIO;
 		snprintf(e->what, sizeof e->what, "read %.120s", finding.file);
-		m->unreadable = g->source->seq;
+		m->unreadable = passes_by_itself(e->number) ? 0 : g->source->seq;
 		return false;
 	}
 	return true;

@@ -41,7 +41,7 @@ static void put_artifact(struct call *c, struct span id, struct span run_id, str
 {
 	struct store *store = c->service->store;
 	struct buf text = {0};
-	store_payload(store, id, payload);
+	store_payload(store, id, payload, false);
 	artifact_build(&text, id, run_id, kind, payload.len, store_now(store), store_next_revision(store));
 	store_put(store, TABLE_ARTIFACTS, buf_as_span(&text));
 	buf_free(&text);

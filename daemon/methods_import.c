@@ -28,6 +28,7 @@ struct import {
 	uint64_t revision;  /* that the next record gets: the first pass judges the very texts that the second one stores */
 	bool replace;
 	bool storing;       /* the second pass */
+	bool has_payloads;  /* some artifact comes with one */
 	struct seen seen;
 	struct buf text;    /* the record, canonical */
 	struct buf object;  /* an artifact as it came, without its payload */
@@ -42,6 +43,7 @@ static struct span take_payload(struct import *in, struct span object)
 	in->has_payload = scan_member(object, "payload", &value);
 	if (!in->has_payload)
 		return object;
+	in->has_payloads = true;
 	in->payload.len = in->object.len = 0;
 	scan_canonical(&in->payload, value);
 	buf_printf(&in->object, "{\"size_bytes\":%zu", in->payload.len);
@@ -135,6 +137,19 @@ static bool payload_unreadable(struct fault *fault, const char *name, int number
 	return payload_refused(fault, name, why, "move it away, or make it readable to the daemon");
 }
 
+/* Its deletion is pending: its payload goes with it, before that of this call is written. */
+static bool is_going(const struct import *in)
+{
+	struct span id = id_of(in);
+	return store_get(in->store, TABLE_ARTIFACTS, id, NULL) && !store_latest(in->store, TABLE_ARTIFACTS, id, NULL);
+}
+
+static void payload_name(const struct import *in, char name[IDENT_ARTIFACT_MAX + 8])
+{
+	struct span id = id_of(in);
+	snprintf(name, IDENT_ARTIFACT_MAX + 8, "%.*s.json", (int)id.len, id.at);
+}
+
 /* A file without a record may be the only copy of what a Python class has left there: it is not written over.
  * Read on the loop: it is there only where somebody has copied it. */
 static bool payload_free(const struct import *in, struct fault *fault)
@@ -142,9 +157,8 @@ static bool payload_free(const struct import *in, struct fault *fault)
 	const struct service *s = in->call->service;
 	struct buf there = {0};
 	uint64_t size;
-	struct span id = id_of(in);
 	char name[IDENT_ARTIFACT_MAX + 8];
-	snprintf(name, sizeof name, "%.*s.json", (int)id.len, id.at);
+	payload_name(in, name);
 	int fd = disk_open(s->disk, &s->dirs->artifacts, name, &size);
 	if (fd < 0)
 		return errno == ENOENT || payload_unreadable(fault, name, errno);
@@ -173,7 +187,7 @@ static bool read_record(struct import *in, enum table_id t, struct span object, 
 		object = take_payload(in, object);
 	if (record_read(&in->text, t, object, in->revision, true, in->now, fault, &at) &&
 	    (in->storing || (record_fits(in->call, t, in->text.len, fault) &&
-	                 (!in->has_payload || exists(in, t) || payload_free(in, fault)))))
+	                 (!in->has_payload || exists(in, t) || is_going(in) || payload_free(in, fault)))))
 		return true;
 	char field[sizeof fault->field];
 	snprintf(field, sizeof field, "%s[%zu]%s%.80s", spec_table_name(t), place, fault->field[0] ? "." : "",
@@ -187,10 +201,18 @@ static bool wanted(struct import *in, enum table_id t)
 	return (in->replace && !in->has_payload) || !exists(in, t);
 }
 
+static bool payload_is_there(const struct import *in)
+{
+	const struct service *s = in->call->service;
+	char name[IDENT_ARTIFACT_MAX + 8];
+	payload_name(in, name);
+	return !is_going(in) && (disk_exists(s->disk, &s->dirs->artifacts, name) || errno != ENOENT);
+}
+
 static void put(struct import *in, enum table_id t)
 {
 	if (in->has_payload)
-		store_payload(in->store, id_of(in), buf_as_span(&in->payload));
+		store_payload(in->store, id_of(in), buf_as_span(&in->payload), payload_is_there(in));
 	store_put(in->store, t, buf_as_span(&in->text));
 }
 
@@ -249,8 +271,11 @@ enum outcome method_server_import(struct call *c, const struct params *p, struct
 	seen_init(&in.seen);
 	bool good = pass(&in, p, false, fault);
 	seen_done(&in.seen);
-	if (good && !(dry_run->present && dry_run->flag))
+	if (good && !(dry_run->present && dry_run->flag)) {
+		if (in.has_payloads && store_seen(store))
+			store_apart(store);
 		good = pass(&in, p, true, fault);
+	}
 	buf_free(&in.text);
 	buf_free(&in.object);
 	buf_free(&in.payload);

@@ -9,6 +9,6 @@ bool payload_write(struct disk *d, const struct disk_dir *artifacts, const char 
                    bool *tried, struct disk_error *e);
 
 /* `names`: NUL-terminated each. Removes them and syncs the directory, even if none was there any more; then
- * `names` is empty. False: not all of that worked, `names` is as it was. */
+ * `names` is empty. False: not all of that worked, `names` are those that are still to be removed. */
 bool payload_unlink(struct disk *d, const struct disk_dir *artifacts, struct buf *names,
                     struct disk_error *e);

@@ -36,7 +36,7 @@ struct waiter {
 
 struct payload {
 	struct payload *next;
-	bool unlink;
+	bool unlink, stays;
 	struct span text;
 	char name[IDENT_ARTIFACT_MAX + 8];
 	char bytes[];
@@ -425,6 +425,13 @@ void store_judge(struct store *s)
 		batch_open(s);
 }
 
+void store_apart(struct store *s)
+{
+	assert(!s->changed);
+	if (s->last && !s->last->in_flight && s->last->changes > 0)
+		batch_open(s);
+}
+
 struct record *store_latest(struct store *s, enum table_id t, struct span id, const struct live **live)
 {
 	uint32_t e = table_find(s->tables[t], id);
@@ -479,13 +486,14 @@ void store_put(struct store *s, enum table_id t, struct span text)
 	add_change(s, t, record_id(r), r, &keys);
 }
 
-static void add_payload(struct store *s, struct span artifact_id, struct span text, bool unlink)
+static struct payload *add_payload(struct store *s, struct span artifact_id, struct span text, bool unlink)
 {
 	struct batch *b = gathering(s);
 	struct payload *p = mem_alloc(sizeof *p + text.len);
 	assert(artifact_id.len <= IDENT_ARTIFACT_MAX);
 	p->next = NULL;
 	p->unlink = unlink;
+	p->stays = false;
 	if (text.len)
 		memcpy(p->bytes, text.at, text.len);
 	p->text = (struct span){p->bytes, text.len};
@@ -495,11 +503,12 @@ static void add_payload(struct store *s, struct span artifact_id, struct span te
 	b->last_payload = &p->next;
 	b->payload_count++;
 	batch_grow(s, b, text.len);
+	return p;
 }
 
-void store_payload(struct store *s, struct span artifact_id, struct span text)
+void store_payload(struct store *s, struct span artifact_id, struct span text, bool stays)
 {
-	add_payload(s, artifact_id, text, false);
+	add_payload(s, artifact_id, text, false)->stays = stays;
 }
 
 void store_remove(struct store *s, enum table_id t, struct span id)
@@ -642,8 +651,8 @@ static void batch_freeze(struct batch *b)
 	}
 	j->payloads = mem_alloc((b->payload_count + 1) * sizeof *j->payloads);
 	for (const struct payload *p = b->payloads; p; p = p->next)
-		j->payloads[j->payload_count++] = (struct journal_payload){p->name,
-		                                                           p->unlink ? (struct span){0} : p->text};
+		j->payloads[j->payload_count++] = (struct journal_payload){
+			.name = p->name, .text = p->unlink ? (struct span){0} : p->text, .stays = p->stays};
 }
 
 /* A fold that has not reached the entry yet must write what was there when it began. */

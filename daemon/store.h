@@ -66,12 +66,16 @@ bool store_changed(const struct store *s);        /* has this judgement added ch
 int64_t store_now(struct store *s);               /* strictly increasing */
 uint64_t store_next_revision(const struct store *s);
 
+/* Before the first change of a judgement: what it changes becomes durable after all that is pending, not together
+ * with it. For a payload whose id a pending change may delete: a batch unlinks what it deletes when all else is done. */
+void store_apart(struct store *s);
 /* canonical, of revision store_next_revision; copied */
 void store_put(struct store *s, enum table_id t, struct span text);
 /* it must exist in store_latest. An artifact's payload goes too */
 void store_remove(struct store *s, enum table_id t, struct span id);
-/* written before the record that names it; copied */
-void store_payload(struct store *s, struct span artifact_id, struct span text);
+/* Written before the record that names it; copied. `stays`: such a file is there, without a record; it is not removed
+ * where the commit fails. */
+void store_payload(struct store *s, struct span artifact_id, struct span text, bool stays);
 
 /* Every artifact of a run as store_latest would show it, at most `max`: ids are appended to `ids`,
  * NUL-terminated each. */

@@ -317,7 +317,7 @@ static void put_artifact(struct life *l, struct content *to, const char *id, con
 	buf_printf(&payload, "{\"of\":\"%s\",\"v\":%u}", id, l->version++);
 	artifact_build(&text, span_of(id), span_of(run), SPAN("report"), payload.len, INT64_C(1790000000000000), revision);
 	to->revision = revision;
-	store_payload(l->process.store, span_of(id), buf_as_span(&payload));
+	store_payload(l->process.store, span_of(id), buf_as_span(&payload), false);
 	store_put(l->process.store, TABLE_ARTIFACTS, buf_as_span(&text));
 	content_put(to, &rules, TABLE_ARTIFACTS, id, buf_as_span(&text), buf_as_span(&payload));
 	buf_free(&text);

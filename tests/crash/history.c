@@ -252,7 +252,7 @@ static void save_artifact(struct history *h, struct history_call *c, const char 
 	buf_text(&change->payload, "\"}");
 	artifact_build(&change->text, span_of(id), span_of(run), SPAN("report"), change->payload.len,
 	               INT64_C(1790000000000000), c->revision);
-	store_payload(h->process.store, span_of(id), buf_as_span(&change->payload));
+	store_payload(h->process.store, span_of(id), buf_as_span(&change->payload), false);
 	store_put(h->process.store, TABLE_ARTIFACTS, buf_as_span(&change->text));
 	save_run(h, c, run, id);
 }

@@ -98,7 +98,7 @@ static void artifact(struct sample *s, const char *id, const char *of)
 	artifact_build(&text, span_of(id), span_of(of), SPAN("report"), payload.len, INT64_C(1790000000000000),
 	               store_next_revision(s->process.store));
 	remember(s, TABLE_ARTIFACTS, id, buf_as_span(&text));
-	store_payload(s->process.store, span_of(id), buf_as_span(&payload));
+	store_payload(s->process.store, span_of(id), buf_as_span(&payload), false);
 	store_put(s->process.store, TABLE_ARTIFACTS, buf_as_span(&text));
 	buf_free(&text);
 	buf_free(&payload);

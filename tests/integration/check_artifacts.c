@@ -327,6 +327,56 @@ START_TEST(a_deleted_artifact_is_gone_with_its_file)
 }
 END_TEST
 
+/* Both calls come in one read, and so would be one commit, which unlinks what it deletes when all else is done.
+ * _i: the same payload, another one */
+START_TEST(an_artifact_that_is_imported_right_behind_its_deletion_has_lost_its_payload)
+{
+	static const char *const saved[] = {JSON({"keep":1}), JSON({"old":1})};
+	const char *id = text_at(client_call(c, "artifact.save", JSON({"run_id":"run-1","payload":%s}), saved[_i]), "id");
+	char *lines;
+	int len = asprintf(&lines,
+	                   JSON({"jsonrpc":"2.0","id":1,"method":"artifact.delete","params":{"id":"%s"}}) "\n"
+	                   JSON({"jsonrpc":"2.0","id":2,"method":"server.import","params":{"artifacts":[
+	                        {"id":"%s","run_id":"run-1","kind":"backtest","payload":{"keep":1}}]}}) "\n", id, id);
+	ck_assert_int_gt(len, 0);
+	client_write(c, lines, (size_t)len);
+	free(lines);
+	for (int i = 0; i < 2; i++) {
+		json_t *reply = client_reply(c);
+		if (whole_at(reply, "id") == 1)
+			expect_at(reply, "result.removed", "1");
+		else
+			expect_at(reply, "result.artifacts", "1");
+	}
+	expect_at(read_back(id), "payload", JSON({"keep":1}));
+	daemon_kill(d);
+	daemon_start(d, NULL);
+	c = client_open(d);
+	expect_at(read_back(id), "payload", JSON({"keep":1}));
+}
+END_TEST
+
+START_TEST(an_import_that_fails_removes_the_payload_file_that_was_there_before)
+{
+	char *path, *command;
+	ck_assert_int_gt(asprintf(&path, "%s/artifacts/old_1.json", d->state), 0);
+	FILE *file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs("{\"only\":\"copy\"}", file);
+	fclose(file);
+	ck_assert_int_gt(asprintf(&command, "rm -r '%s/journal'", d->state), 0); /* no commit works any more */
+	ck_assert_int_eq(system(command), 0);
+	client_refused(c, NOT_DURABLE, "server.import", JSON({"artifacts":[
+	               {"id":"old_1","run_id":"run-1","kind":"old","payload":{"only":"copy"}},
+	               {"id":"new_1","run_id":"run-1","kind":"old","payload":{"another":"one"}}]}));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	memcpy(strstr(path, "old_1"), "new_1", 5);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	free(path);
+	free(command);
+}
+END_TEST
+
 START_TEST(artifacts_survive_a_kill_and_a_clean_stop)
 {
 	json_t *artifact = save(JSON({"run_id":"run-1","payload":{"keep":[1,2,3]}}));
@@ -388,6 +438,8 @@ int main(void)
 	TCase *keeping = integration_case(suite, "keeping", setup, teardown);
 	tcase_add_test(keeping, artifacts_are_listed_newest_first_by_run_and_kind);
 	tcase_add_test(keeping, a_deleted_artifact_is_gone_with_its_file);
+	tcase_add_loop_test(keeping, an_artifact_that_is_imported_right_behind_its_deletion_has_lost_its_payload, 0, 2);
+	tcase_add_test(keeping, an_import_that_fails_removes_the_payload_file_that_was_there_before);
 	tcase_add_test(keeping, artifacts_survive_a_kill_and_a_clean_stop);
 	tcase_add_test(keeping, the_stored_record_names_no_path);
 	return integration_run(suite);

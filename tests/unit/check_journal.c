@@ -138,6 +138,29 @@ START_TEST(a_payload_of_a_refused_save_stays)
 }
 END_TEST
 
+/* An import takes over a payload that has no record, of the same content: it may be the only copy there is. */
+START_TEST(a_refused_import_takes_the_payload_file_that_was_there_before)
+{
+	static const enum disk_result results[] = {DISK_FAILED, DISK_UNKNOWN};
+	static const enum faulty_call calls[] = {FAULTY_WRITEV, FAULTY_FSYNC};
+	static const char *const files[] = {"000001.json", "journal"};
+	scratch_write(&k->scratch, "artifacts/x.json", SPAN("{}"));
+	for (size_t i = 0; i < 2; i++) {
+		break_one(calls[i], files[i], ENOSPC);
+		keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+		keeper_payload(k, "x.json", "{}");
+		k->payloads[0].stays = true;
+		keeper_payload(k, "y.json", "{}");
+		ck_assert_int_eq(keeper_commit(k), results[i]);
+		heal();
+		keeper_wait(k, 1000);
+		ck_assert(!journal_degraded(k->journal, NULL));
+		ck_assert(keeper_has_payload(k, "x.json", "{}"));
+		ck_assert(!keeper_has_payload(k, "y.json", NULL));
+	}
+}
+END_TEST
+
 START_TEST(the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed)
 {
 	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
@@ -171,6 +194,104 @@ START_TEST(a_segment_goes_while_the_payload_that_it_deletes_is_still_there)
 	keeper_settle(k);
 	ck_assert(!keeper_has_payload(k, "x.json", NULL));
 	ck_assert_uint_eq(keeper_segments(k), 0);
+}
+END_TEST
+
+/* What an earlier commit could not unlink is not unlinked behind the back of one that brings it again. */
+START_TEST(an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_repeated)
+{
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	keeper_commit(k);
+	break_one(FAULTY_UNLINKAT, "x.json", EIO);
+	keeper_delete(k, TABLE_ARTIFACTS, "x");
+	keeper_payload(k, "x.json", NULL);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	keeper_clock += 1000;
+	journal_tick(k->journal);
+	while (keeper_stats(k).folds == 0)
+		keeper_step(k);
+	struct flush_job *sweep = keeper_take(k);
+	keeper_put(k, TABLE_ARTIFACTS, "x", 2, 0);
+	keeper_payload(k, "x.json", "x");
+	bool ready = journal_ready(k->journal);
+	if (ready) {
+		keeper_begin_commit(k);
+		keeper_step(k);
+	}
+	if (_i == 1)
+		break_one(FAULTY_UNLINKAT, "x.json", EIO);
+	sweep->work(sweep);
+	sweep->done(sweep);
+	heal();
+	if (!ready)
+		keeper_begin_commit(k);
+	keeper_drain(k);
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "a", 3), DISK_OK);
+	keeper_settle(k);
+	ck_assert(keeper_has_payload(k, "x.json", "x"));
+	keeper_verify(k);
+}
+END_TEST
+
+START_TEST(one_payload_that_cannot_be_removed_keeps_those_that_are_deleted_after_it)
+{
+	static const char *const names[] = {"x.json", "y.json", "z.json"};
+	for (int i = 0; i < 3; i++) {
+		char id[2] = {names[i][0]};
+		keeper_put(k, TABLE_ARTIFACTS, id, 1, 0);
+		keeper_payload(k, names[i], id);
+		ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	}
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
+	                                                  .sticky = true, .number = EIO});
+	for (int i = 0; i < 3; i++) {
+		char id[2] = {names[i][0]};
+		keeper_delete(k, TABLE_ARTIFACTS, id);
+		keeper_payload(k, names[i], NULL);
+		ck_assert_int_eq(keeper_commit(k), DISK_OK);
+		ck_assert(keeper_has_payload(k, names[i], NULL) == (i == 0));
+	}
+	heal();
+	keeper_settle(k);
+	ck_assert(!keeper_has_payload(k, "x.json", NULL));
+	ck_assert_uint_eq(keeper_segments(k), 0);
+}
+END_TEST
+
+START_TEST(a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing)
+{
+	char path[512];
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	keeper_commit(k);
+	scratch_path(&k->scratch, "artifacts/x.json", path, sizeof path);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	keeper_delete(k, TABLE_ARTIFACTS, "x");
+	keeper_payload(k, "x.json", NULL);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	keeper_settle(k);
+	ck_assert_uint_eq(keeper_segments(k), 0);
+	ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+/* chattr +i: what may not be removed today may not be removed tomorrow. */
+START_TEST(a_payload_that_somebody_protects_keeps_the_journal_growing)
+{
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
+	                                                  .sticky = true, .number = EPERM});
+	keeper_delete(k, TABLE_ARTIFACTS, "x");
+	keeper_payload(k, "x.json", NULL);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	keeper_settle(k);
+	ck_assert_uint_eq(keeper_segments(k), 0);
+	ck_assert(keeper_has_payload(k, "x.json", NULL));
+	keeper_verify(k);
 }
 END_TEST
 
@@ -681,6 +802,65 @@ START_TEST(a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_t
 }
 END_TEST
 
+START_TEST(a_merge_without_a_descriptor_blames_somebody_and_writes_everything_anew)
+{
+	static const int numbers[] = {EMFILE, ENFILE, ENOMEM};
+	save_many(3, 3);
+	uint64_t folds = keeper_stats(k).folds;
+	break_one(_i < 2 ? FAULTY_OPENAT : FAULTY_PREAD, "000003.json", numbers[_i]);
+	save_many(17, 3);
+	ck_assert(faulty_disk_fired(&k->faulty));
+	ck_assert_uint_eq(keeper_stats(k).folds, folds);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "journal", is_kept_by_hand), 0);
+	keeper_clock += 1000;
+	save_many(1, 3);
+	ck_assert_uint_ge(keeper_stats(k).merges, 1);
+	keeper_verify(k);
+}
+END_TEST
+
+/* What a repair looks at must not pass for what the daemon wrote. */
+START_TEST(what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair)
+{
+	keeper_save(k, TABLE_JOBS, "a", 1);
+	keeper_settle(k);
+	scratch_write(&k->scratch, "jobs.json", SPAN("{\"jobs\":[]}"));
+	break_one(FAULTY_FSYNC, "journal", EIO);
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "b", 2), DISK_UNKNOWN);
+	heal();
+	keeper_wait(k, 100);
+	ck_assert(!journal_degraded(k->journal, NULL));
+	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "b", 3), DISK_OK);
+	keeper_settle(k);
+	keeper_verify(k);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "", is_kept_by_hand), 1);
+}
+END_TEST
+
+static int no_links(void *context, int dir, const char *name, const char *second)
+{
+	(void)context, (void)dir, (void)name, (void)second;
+	errno = EPERM;
+	return -1;
+}
+
+/* The kernel lets nobody link a file of another user (fs.protected_hardlinks), and some file systems have no links. */
+START_TEST(a_snapshot_that_another_user_has_put_there_keeps_the_journal_growing)
+{
+	k->disk = &k->quick;
+	k->quick_ops.linkat = no_links;
+	keeper_restart(k);
+	keeper_save(k, TABLE_JOBS, "a", 1);
+	keeper_settle(k);
+	scratch_write(&k->scratch, "jobs.json", SPAN("{\"jobs\":[]}"));
+	keeper_save(k, TABLE_JOBS, "b", 2);
+	keeper_settle(k);
+	ck_assert_uint_eq(keeper_segments(k), 0);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "", is_kept_by_hand), 1);
+	keeper_verify(k);
+}
+END_TEST
+
 START_TEST(segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever)
 {
 	save_many(3, 3);
@@ -1043,6 +1223,88 @@ START_TEST(a_commit_that_hangs_is_not_told_of)
 }
 END_TEST
 
+/* For as long as a probe fills the disk nobody's small change goes through. */
+START_TEST(a_probe_of_a_full_disk_takes_the_room_that_small_changes_have)
+{
+	char reason[256] = "";
+	break_one(FAULTY_WRITEV, "000001.json", ENOSPC);
+	keeper_put(k, TABLE_JOBS, "large", 1, 100000);
+	ck_assert_int_eq(keeper_commit(k), DISK_FAILED);
+	heal();
+	k->faulty.room = 150000;
+	unsigned writes = k->faulty.calls[FAULTY_WRITEV];
+	keeper_wait(k, 1000);
+	keeper_wait(k, 2000);
+	ck_assert_uint_eq(k->faulty.calls[FAULTY_WRITEV], writes);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	ck_assert_ptr_nonnull(strstr(reason, ": No space left on device"));
+	k->faulty.room = 1000000;
+	keeper_wait(k, 5000);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+}
+END_TEST
+
+/* artifacts/ may be on a disk of its own, or closed by somebody. */
+START_TEST(a_place_for_payloads_that_refuses_them_is_said_to_be_well)
+{
+	char reason[256] = "";
+	k->state_changes = 0;
+	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_FSYNC, .name = "artifacts", .nth = 1, .sticky = true,
+	                                                  .number = EIO});
+	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
+	keeper_payload(k, "x.json", "x");
+	ck_assert_int_eq(keeper_commit(k), DISK_FAILED);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	keeper_put(k, TABLE_JOBS, "larger", 1, 1000);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	for (int i = 0; i < 20; i++)
+		keeper_wait(k, 1000);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_REFUSED);
+	ck_assert_str_eq(reason, "fsync artifacts: Input/output error");
+	heal();
+	keeper_wait(k, 5000);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+	ck_assert_uint_eq(k->state_changes, 2);
+	ck_assert_uint_eq(scratch_count(&k->scratch, "artifacts", NULL), 0);
+}
+END_TEST
+
+static unsigned still_to_come;
+
+static void and_another(struct keeper *me)
+{
+	if (still_to_come-- == 0) {
+		me->then = NULL;
+		return;
+	}
+	keeper_put(me, TABLE_JOBS, "small", still_to_come, 0);
+	keeper_begin_commit(me);
+	keeper_clock += 250;
+}
+
+/* Where each commit begins when the one before has ended there is no moment without one. */
+START_TEST(a_disk_that_was_full_is_said_to_be_full_for_as_long_as_there_is_load)
+{
+	char reason[256];
+	break_one(FAULTY_WRITEV, "000001.json", ENOSPC);
+	keeper_put(k, TABLE_JOBS, "large", 1, 100000);
+	ck_assert_int_eq(keeper_commit(k), DISK_FAILED);
+	heal();
+	k->state_changes = 0;
+	still_to_come = 100;
+	k->then = and_another;
+	keeper_put(k, TABLE_JOBS, "small", 1, 0);
+	keeper_begin_commit(k);
+	while (still_to_come > 20)
+		keeper_step(k);
+	ck_assert_int_eq(journal_health(k->journal, reason, sizeof reason), JOURNAL_SOUND);
+	keeper_drain(k);
+	ck_assert_uint_eq(k->state_changes, 1);
+	keeper_settle(k);
+	keeper_verify(k);
+}
+END_TEST
+
 static bool is_left_behind(const char *name)
 {
 	return disk_is_tmp(name) && !spares_is_name(name);
@@ -1088,8 +1350,13 @@ static Suite *suite(void)
 	tcase_add_test(c, segments_do_not_say_what_a_loader_needs_to_follow_them);
 	tcase_add_test(c, a_full_disk_loses_what_was_acknowledged_or_keeps_what_was_refused);
 	tcase_add_test(c, a_payload_of_a_refused_save_stays);
+	tcase_add_test(c, a_refused_import_takes_the_payload_file_that_was_there_before);
 	tcase_add_test(c, the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed);
 	tcase_add_test(c, a_segment_goes_while_the_payload_that_it_deletes_is_still_there);
+	tcase_add_loop_test(c, an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_repeated, 0, 2);
+	tcase_add_test(c, one_payload_that_cannot_be_removed_keeps_those_that_are_deleted_after_it);
+	tcase_add_test(c, a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing);
+	tcase_add_test(c, a_payload_that_somebody_protects_keeps_the_journal_growing);
 	tcase_add_test(c, a_batch_of_one_kind_of_changes_is_refused);
 	tcase_add_test(c, the_next_batch_cannot_begin_when_the_one_before_it_is_done);
 	tcase_add_test(c, threads_get_in_each_others_way);
@@ -1111,6 +1378,9 @@ static Suite *suite(void)
 	tcase_add_test(c, what_a_merge_leaves_out_is_not_stated);
 	tcase_add_test(c, a_merge_that_may_have_happened_makes_a_start_impossible);
 	tcase_add_loop_test(c, a_segment_that_somebody_removes_or_edits_while_it_runs_is_missed_by_the_next_start, 0, 2);
+	tcase_add_loop_test(c, a_merge_without_a_descriptor_blames_somebody_and_writes_everything_anew, 0, 3);
+	tcase_add_test(c, what_somebody_wrote_into_a_snapshot_is_written_over_after_a_repair);
+	tcase_add_test(c, a_snapshot_that_another_user_has_put_there_keeps_the_journal_growing);
 	tcase_add_test(c, segments_that_a_merge_replaced_and_could_not_remove_stay_for_ever);
 	tcase_add_test(c, strays_of_a_merge_confuse_a_start);
 	tcase_add_test(c, a_new_directory_has_no_files_to_start_from_next_time);
@@ -1130,6 +1400,9 @@ static Suite *suite(void)
 	tcase_add_test(c, a_stop_that_a_commits_answer_brings_about_folds_too_early);
 	tcase_add_test(c, a_commit_that_hangs_is_not_told_of);
 	tcase_add_test(c, a_full_disk_is_said_to_be_well_by_what_is_small);
+	tcase_add_test(c, a_probe_of_a_full_disk_takes_the_room_that_small_changes_have);
+	tcase_add_test(c, a_place_for_payloads_that_refuses_them_is_said_to_be_well);
+	tcase_add_test(c, a_disk_that_was_full_is_said_to_be_full_for_as_long_as_there_is_load);
 	suite_add_tcase(s, c);
 	return s;
 }

@@ -163,6 +163,13 @@ static int faulty_unlinkat(void *context, int dir, const char *name)
 }
 
 /* only what somebody else has written gets a second name */
+static int faulty_room(void *context, int dir, uint64_t *bytes)
+{
+	const struct faulty_disk *f = context;
+	*bytes = f->room;
+	return f->room ? 0 : disk_system.room(NULL, dir, bytes);
+}
+
 static int faulty_linkat(void *context, int dir, const char *name, const char *second)
 {
 	(void)context;
@@ -216,6 +223,7 @@ static const struct disk_ops faulty_ops = {
 	.linkat = faulty_linkat,
 	.mkdirat = faulty_mkdirat,
 	.fchmod = faulty_fchmod,
+	.room = faulty_room,
 	.fstat = faulty_fstat,
 	.list = faulty_list,
 	.close = faulty_close,

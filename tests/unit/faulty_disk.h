@@ -49,6 +49,7 @@ struct faulty_disk {
 	struct faulty_plan plan;
 	unsigned counted, fired;
 	size_t short_write;           /* a writev takes at most this many bytes; 0: all */
+	uint64_t room;                /* that the file system states; 0: what it has */
 	unsigned calls[FAULTY_CALLS]; /* made so far, by kind; FAULTY_ANY: all */
 	bool logging;                 /* on from the start */
 	struct buf log;

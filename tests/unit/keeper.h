@@ -442,8 +442,8 @@ static inline void keeper_delete(struct keeper *k, enum table_id t, const char *
 /* text NULL: it is unlinked */
 static inline void keeper_payload(struct keeper *k, const char *name, const char *text)
 {
-	k->payloads[k->batch.payload_count++] = (struct journal_payload){name,
-	                                                                 text ? span_of(text) : (struct span){0}};
+	k->payloads[k->batch.payload_count++] = (struct journal_payload){
+		.name = name, .text = text ? span_of(text) : (struct span){0}};
 }
 
 static inline void kept_apply(struct kept *kept, const struct journal_batch *b)
