@@ -792,11 +792,11 @@ static void batch_done(struct journal_batch *j, enum disk_result result, const s
 		s->last = NULL;
 	b->next = NULL;
 	if (result == DISK_OK) {
-		if (s->committer.takes && b->changes)
-			gather_begin(&s->gather, b->changes, s->first ? s->first->changes : 0,
-			             s->committer.takes(s->committer.context), micros());
+		bool waits = s->committer.takes && b->changes &&
+		             gather_begin(&s->gather, b->changes, s->first ? s->first->changes : 0,
+		                          s->committer.takes(s->committer.context), micros());
 		/* what the disk can do meanwhile it should; nobody sees a change before those of this batch */
-		if (s->committer.takes && batch_is_for_disk(s->first))
+		if (s->committer.takes && batch_is_for_disk(s->first) && !waits)
 			store_flush(s);
 		batch_committed(s, b);
 		batch_free(b);
@@ -829,7 +829,7 @@ void store_flush(struct store *s)
 
 bool store_gathers(const struct store *s)
 {
-	return s->first && !s->first->in_flight && gather_is_on(&s->gather);
+	return s->first && !s->first->in_flight && s->gather.on;
 }
 
 void store_flush_early(struct store *s)
