@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STATES = 10000, EACH = 32, MUTANT_STATES = 20000, PROGRESS_SECONDS = 20 };
+enum { STATES = 10000, EACH = 32, MUTANT_STATES = 100000, PROGRESS_SECONDS = 20 };
 
 static struct {
 	uint64_t states, seed, point, state, each;
