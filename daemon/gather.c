@@ -21,7 +21,8 @@ bool gather_begin(struct gather *g, size_t done, size_t pending, uint64_t takes,
 static bool end(struct gather *g, bool paid)
 {
 	g->on = false;
-	g->pause = paid ? 0 : g->pause == 0 ? 1 : (unsigned)at_most(g->pause * 2, GATHER_PAUSE_MAX);
+	unsigned longer = g->pause < GATHER_PAUSE_MAX ? g->pause * 2 : GATHER_PAUSE_MAX;
+	g->pause = paid ? 0 : g->pause == 0 ? 1 : longer;
 	g->skip = g->pause;
 	return false;
 }
