@@ -9,7 +9,10 @@ enum { PATH_ROOM = 64 };
 struct merge {
 	struct buf *out;
 	struct members sent, stored;
+	struct span id;
 	int64_t now;
+	uint64_t revision;
+	bool is_new, running, terminal; /* the last two: after it */
 	struct fault *fault;
 };
 
@@ -192,7 +195,7 @@ static bool merge_unknown(struct merge *m)
 	return true;
 }
 
-static bool merge_status(struct merge *m, bool *running, bool *terminal)
+static bool merge_status(struct merge *m)
 {
 	size_t start = m->out->len;
 	if (!merge_value(m, JOB_STATUS))
@@ -201,48 +204,87 @@ static bool merge_status(struct merge *m, bool *running, bool *terminal)
 	struct span quoted = {m->out->at + start + name_len, m->out->len - start - name_len};
 	assert(quoted.len >= 2);
 	struct span status = {quoted.at + 1, quoted.len - 2};
-	*running = span_is(status, SPAN("running"));
-	*terminal = spec_status_is_terminal(TABLE_JOBS, status);
+	m->running = span_is(status, SPAN("running"));
+	m->terminal = spec_status_is_terminal(TABLE_JOBS, status);
 	return true;
 }
 
-static bool merge_fields(struct merge *m, struct span id, bool is_new, uint64_t revision)
+/* What the server says, whatever a client sends. */
+static bool put_own(struct merge *m, enum job_field i)
 {
-	struct buf *out = m->out;
-	bool running, terminal;
-	members_put_name(out, &spec_job_fields[JOB_ID]);
-	buf_char(out, '"');
-	buf_span(out, id);
-	buf_char(out, '"');
-	if (!merge_value(m, JOB_TYPE) || !merge_status(m, &running, &terminal) || !merge_value(m, JOB_PAYLOAD) ||
-	    !merge_object(m, JOB_PROGRESS) || !merge_object(m, JOB_RESULT) ||
-	    !merge_time(m, JOB_CREATED_AT, is_new) || !merge_time(m, JOB_STARTED_AT, running) ||
-	    !merge_time(m, JOB_COMPLETED_AT, terminal) || !merge_value(m, JOB_ERROR) ||
-	    !merge_value(m, JOB_METADATA))
-		return false;
-	members_put_name(out, &spec_job_fields[JOB_UPDATED_AT]);
-	stamp_json(out, m->now);
-	members_put_name(out, &spec_job_fields[JOB_REVISION]);
-	buf_uint(out, revision);
-	return merge_unknown(m);
+	members_put_name(m->out, &spec_job_fields[i]);
+	if (i == JOB_ID) {
+		buf_char(m->out, '"');
+		buf_span(m->out, m->id);
+		buf_char(m->out, '"');
+	} else if (i == JOB_UPDATED_AT) {
+		stamp_json(m->out, m->now);
+	} else {
+		buf_uint(m->out, m->revision);
+	}
+	return true;
 }
 
-bool job_merge(struct buf *out, const struct record *old, const struct live *live, struct span object,
-               const struct scan_outline *outline, struct span id, int64_t now, uint64_t revision, struct fault *fault)
+static bool merge_field(struct merge *m, enum job_field i)
 {
-	struct merge m = {.out = out, .now = now, .fault = fault};
+	switch (i) {
+	case JOB_ID:
+	case JOB_UPDATED_AT:
+	case JOB_REVISION:
+		return put_own(m, i);
+	case JOB_STATUS:
+		return merge_status(m);
+	case JOB_PROGRESS:
+	case JOB_RESULT:
+		return merge_object(m, i);
+	case JOB_CREATED_AT:
+		return merge_time(m, i, m->is_new);
+	case JOB_STARTED_AT:
+		return merge_time(m, i, m->running);
+	case JOB_COMPLETED_AT:
+		return merge_time(m, i, m->terminal);
+	case JOB_TYPE:
+	case JOB_PAYLOAD:
+	case JOB_ERROR:
+	case JOB_METADATA:
+		return merge_value(m, i);
+	case JOB_FIELDS:
+		break;
+	}
+	return false;
+}
+
+static bool merge_fields(struct merge *m, struct layout *layout)
+{
+	size_t start = m->out->len;
+	for (int i = 0; spec_job_fields[i].name; i++) {
+		if (!merge_field(m, (enum job_field)i))
+			return false;
+		layout->ends[i] = (uint32_t)(m->out->len - start);
+	}
+	size_t end = m->out->len;
+	if (!merge_unknown(m))
+		return false;
+	layout->regular = m->out->len == end && end - start < UINT32_MAX;
+	members_close(m->out, start);
+	return true;
+}
+
+bool job_merge(struct buf *out, struct layout *layout, const struct record *old, const struct live *live,
+               struct span object, const struct scan_outline *outline, struct span id, int64_t now, uint64_t revision,
+               struct fault *fault)
+{
+	struct merge m = {.out = out, .id = id, .now = now, .revision = revision, .is_new = !old, .fault = fault};
 	bool read = members_read(TABLE_JOBS, object, outline, &m.sent);
 	assert(read);
-	if (old) {
+	if (old)
 		record_open(TABLE_JOBS, old, &m.stored);
-	}
 	if (live)
 		m.stored.value[JOB_PROGRESS] = (struct span){live->text, live->len};
 	size_t start = out->len;
-	if (!merge_fields(&m, id, !old, revision)) {
+	if (!merge_fields(&m, layout)) {
 		out->len = start;
 		return false;
 	}
-	members_close(out, start);
 	return true;
 }

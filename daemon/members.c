@@ -2,6 +2,7 @@
 
 #include "proto/mem.h"
 #include "proto/params.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <xxhash.h>
@@ -46,6 +47,40 @@ bool members_read(enum table_id t, struct span object, const struct scan_outline
 		m->end = value.at + value.len;
 	}
 	return !it.bad;
+}
+
+/* What stands before a value and its name: a comma or brace, two quotes, a colon. */
+enum { AROUND_NAME = 4 };
+
+void layout_of(enum table_id t, struct span text, const struct members *m, struct layout *l)
+{
+	const struct spec_field *fields = spec_fields(t);
+	size_t end = 0;
+	l->regular = false;
+	if (m->has_unknown || text.len > UINT32_MAX)
+		return;
+	for (int i = 0; fields[i].name; i++) {
+		struct span value = m->value[i];
+		if (!value.at || (size_t)(value.at - text.at) != end + strlen(fields[i].name) + AROUND_NAME)
+			return;
+		end = (size_t)(value.at - text.at) + value.len;
+		l->ends[i] = (uint32_t)end;
+	}
+	l->regular = end + 1 == text.len;
+}
+
+void members_of_layout(enum table_id t, const char *text, const struct layout *l, struct members *m)
+{
+	const struct spec_field *fields = spec_fields(t);
+	size_t end = 0;
+	assert(l->regular);
+	*m = (struct members){0};
+	for (int i = 0; fields[i].name; i++) {
+		size_t at = end + strlen(fields[i].name) + AROUND_NAME;
+		end = l->ends[i];
+		m->value[i] = (struct span){text + at, end - at};
+	}
+	m->end = text + end;
 }
 
 void members_put_name(struct buf *out, const struct spec_field *field)

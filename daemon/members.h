@@ -16,6 +16,18 @@ struct members {
 	const char *end;                    /* behind the last member's value; NULL: none */
 };
 
+/* Where the values of a regular text end: one whose members are all fields of its table in the spec's order, and nothing
+ * else, as nearly every record's text is. What stands between them is known then, so that finding them needs no scanning. */
+struct layout {
+	bool regular;                     /* else the ends mean nothing */
+	uint32_t ends[SPEC_FIELDS_MAX];   /* offsets, by field */
+};
+
+/* Of a text that is read: is it regular, and how? */
+void layout_of(enum table_id t, struct span text, const struct members *m, struct layout *l);
+/* What members_read would find in the regular text. */
+void members_of_layout(enum table_id t, const char *text, const struct layout *l, struct members *m);
+
 /* False: no object, or (text that nobody has checked) not JSON. */
 /* `outline` (NULL: none) is of a text that has the object in it. */
 bool members_read(enum table_id t, struct span object, const struct scan_outline *outline, struct members *m);

@@ -52,14 +52,14 @@ enum outcome method_job_save(struct call *c, const struct params *p, struct buf 
 	const struct record *newest = store_latest(store, TABLE_JOBS, id, &live);
 	if (!revision_matches(&p->at[JOB_SAVE_IF_REVISION], newest, fault))
 		return OUTCOME_FAILED;
-	if (!job_merge(&text, newest, live, object, p->outline, id, store_now(store), store_next_revision(store), fault) ||
+	struct layout layout;
+	if (!job_merge(&text, &layout, newest, live, object, p->outline, id, store_now(store), store_next_revision(store), fault) ||
 	    !record_fits(c, TABLE_JOBS, text.len, fault))
 		return OUTCOME_FAILED;
-	store_put(store, TABLE_JOBS, buf_as_span(&text));
+	c->table = TABLE_JOBS;
+	c->record = record_ref(store_put_laid(store, TABLE_JOBS, buf_as_span(&text), &layout));
 	text.len = 0;
 	buf_trim(&text, 1 << 20);
-	c->table = TABLE_JOBS;
-	c->record = record_ref(store_latest(store, TABLE_JOBS, id, NULL));
 	c->fields = p->at[JOB_SAVE_FIELDS].present ? p->at[JOB_SAVE_FIELDS].fields : RECORD_ALL;
 	return call_wait(c, finish_record);
 }

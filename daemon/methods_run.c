@@ -36,17 +36,17 @@ enum outcome method_run_create_or_update(struct call *c, const struct params *p,
 	struct store *store = c->service->store;
 	struct span id = run_id(p, &made);
 	const struct record *newest = store_latest(store, TABLE_RUNS, id, NULL);
+	struct layout layout;
 	text.len = 0;
 	if (!revision_matches(&p->at[RUN_SAVE_IF_REVISION], newest, fault))
 		return OUTCOME_FAILED;
-	if (!run_merge(&text, newest, id, p, store_now(store), store_next_revision(store), fault) ||
+	if (!run_merge(&text, &layout, newest, id, p, store_now(store), store_next_revision(store), fault) ||
 	    !record_fits(c, TABLE_RUNS, text.len, fault))
 		return OUTCOME_FAILED;
-	store_put(store, TABLE_RUNS, buf_as_span(&text));
+	c->table = TABLE_RUNS;
+	c->record = record_ref(store_put_laid(store, TABLE_RUNS, buf_as_span(&text), &layout));
 	text.len = 0;
 	buf_trim(&text, 1 << 20);
-	c->table = TABLE_RUNS;
-	c->record = record_ref(store_latest(store, TABLE_RUNS, id, NULL));
 	c->fields = p->at[RUN_SAVE_FIELDS].present ? p->at[RUN_SAVE_FIELDS].fields : RECORD_ALL;
 	return call_wait(c, finish_record);
 }

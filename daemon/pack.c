@@ -23,6 +23,8 @@ struct node {
 	uint8_t own;            /* the text that its parent does not have begins here */
 	uint8_t child, sibling; /* 0: none */
 	const struct spec_field *field; /* it ends where the value of this one begins */
+	uint8_t ends[SPEC_FIELDS_MAX];  /* offsets in it where the value of a field ends, and the next one's name begins */
+	uint8_t end_count;
 };
 
 static struct phrase phrases[PHRASES_MAX];
@@ -45,6 +47,11 @@ static uint8_t learn(unsigned parent, const char *value, const struct spec_field
 	assert(n < PHRASES_MAX);
 	struct phrase *p = &phrases[n];
 	*p = phrases[parent];
+	struct node *node = &nodes[n];
+	*node = (struct node){.own = phrases[parent].len, .field = name, .end_count = nodes[parent].end_count};
+	memcpy(node->ends, nodes[parent].ends, sizeof node->ends);
+	if (name)
+		node->ends[node->end_count++] = (uint8_t)(p->len + strlen(value));
 	const char *const more[] = {value, name ? ",\"" : "", name ? name->name : "", name ? "\":" : ""};
 	for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
 		size_t len = strlen(more[i]);
@@ -52,9 +59,8 @@ static uint8_t learn(unsigned parent, const char *value, const struct spec_field
 		memcpy(p->text + p->len, more[i], len);
 		p->len = (uint8_t)(p->len + len);
 	}
-	nodes[n] = (struct node){.own = phrases[parent].len, .field = name};
 	if (parent) {
-		nodes[n].sibling = nodes[parent].child;
+		node->sibling = nodes[parent].child;
 		nodes[parent].child = (uint8_t)n;
 	}
 	return (uint8_t)n;
@@ -197,11 +203,15 @@ size_t pack_place(const struct pack *p, const char *at)
 
 static inline void copy_some(char *to, const char *from) { memcpy(to, from, PACK_SLACK); }
 
-char *pack_text(const char *packed, size_t bytes, char *out)
+/* `ends`: NULL, or where the ends of the fields' values are put one after the other. */
+static inline __attribute__((always_inline)) char *unpack(const char *packed, size_t bytes, char *out, const char **ends)
 {
 	const char *at = packed, *end = packed + bytes;
 	while (at < end) {
-		const struct phrase *p = &phrases[(unsigned char)*at++];
+		unsigned phrase = (unsigned char)*at++;
+		const struct phrase *p = &phrases[phrase];
+		for (unsigned i = 0; ends && i < nodes[phrase].end_count; i++)
+			*ends++ = out + nodes[phrase].ends[i];
 		copy_some(out, p->text);
 		for (size_t i = PACK_SLACK; i < p->len; i += PACK_SLACK)
 			copy_some(out + i, p->text + i);
@@ -220,4 +230,14 @@ char *pack_text(const char *packed, size_t bytes, char *out)
 		at += len;
 	}
 	return out;
+}
+
+char *pack_text(const char *packed, size_t bytes, char *out)
+{
+	return unpack(packed, bytes, out, NULL);
+}
+
+char *pack_regular(const char *packed, size_t bytes, char *out, const char *ends[SPEC_FIELDS_MAX])
+{
+	return unpack(packed, bytes, out, ends);
 }

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_TEXT_MAX = 200, NO_FIELD = -1, OPENED_KEEP = 64 << 10 };
+enum { KEY_TEXT_MAX = 200, NO_FIELD = -1, OPENED_KEEP = 64 << 10, HEAD_MAX = INT32_MAX };
 
 static_assert((int)SHELF_SLACK >= (int)PACK_SLACK, "records are unpacked where they lie");
 
@@ -126,17 +126,16 @@ static void keep_keys(const struct record *r, struct span text, const struct pac
 	keys->meta = kept_at(r, text, p, keys->meta);
 }
 
-static struct record *make(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
-                           struct members *m)
+static struct record *make(struct shelf_piece *piece, enum table_id t, struct span text, const struct members *m,
+                           bool regular, struct record_keys *keys)
 {
-	struct record made = {.refs = 1, .len = (uint32_t)text.len};
+	struct record made = {.refs = 1, .len = (uint32_t)text.len, .regular = regular && t != TABLE_ARTIFACTS};
 	struct pack p;
-	if (text.len > UINT32_MAX || !members_read(t, text, NULL, m) || !read_keys(t, text, m, keys) ||
-	    !read_revision(m->value[keyed[t].revision], &made.revision) ||
+	if (!read_keys(t, text, m, keys) || !read_revision(m->value[keyed[t].revision], &made.revision) ||
 	    (t == TABLE_JOBS && !m->value[JOB_PROGRESS].at))
 		return NULL;
 	made.id_len = (uint8_t)keys->id.len;
-	made.head_len = (uint32_t)plan(t, text, m, &p);
+	made.head_len = (uint32_t)plan(t, text, m, &p) & HEAD_MAX;
 	made.packed_len = (uint32_t)p.bytes;
 	if (t == TABLE_JOBS) {
 		made.progress_at = (uint32_t)(m->value[JOB_PROGRESS].at - text.at);
@@ -151,17 +150,37 @@ static struct record *make(struct shelf_piece *piece, enum table_id t, struct sp
 	return r;
 }
 
+static struct record *read(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
+                           struct members *m)
+{
+	struct layout layout;
+	if (text.len > HEAD_MAX || !members_read(t, text, NULL, m))
+		return NULL;
+	layout_of(t, text, m, &layout);
+	return make(piece, t, text, m, layout.regular, keys);
+}
+
 struct record *record_new(enum table_id t, struct span text, struct record_keys *keys)
 {
 	struct members m;
-	return make(NULL, t, text, keys, &m);
+	return read(NULL, t, text, keys, &m);
+}
+
+struct record *record_make(enum table_id t, struct span text, const struct layout *layout, struct record_keys *keys)
+{
+	struct members m;
+	if (!layout->regular)
+		return record_new(t, text, keys);
+	assert(text.len <= HEAD_MAX);
+	members_of_layout(t, text.at, layout, &m);
+	return make(NULL, t, text, &m, true, keys);
 }
 
 struct record *record_load(struct shelf_piece *piece, enum table_id t, struct span text, struct record_keys *keys,
                            int64_t *changed)
 {
 	struct members m;
-	struct record *r = make(piece, t, text, keys, &m);
+	struct record *r = read(piece, t, text, keys, &m);
 	*changed = STAMP_NONE;
 	if (r && t == TABLE_ARTIFACTS)
 		*changed = keys->time;
@@ -203,11 +222,46 @@ void record_text(struct buf *out, const struct record *r)
 	set_end(out, put_behind_head(at, r));
 }
 
+/* Of a regular text whose head is there: its strings are found by their quotes, a job's payload by what stands behind it. */
+static void head_ends(enum table_id t, const struct record *r, const char *text, struct layout *l)
+{
+	const struct spec_field *fields = spec_fields(t);
+	size_t end = RECORD_ID_AT + r->id_len + 1u;
+	int last = head_field[t];
+	l->ends[0] = (uint32_t)end;
+	for (int i = 1; i < last; i++) {
+		const char *value = text + end + strlen(fields[i].name) + 4;
+		if (t == TABLE_JOBS && i == JOB_PAYLOAD)
+			end = r->progress_at - (sizeof ",\"progress\":" - 1);
+		else
+			end = (size_t)((const char *)memchr(value + 1, '"', r->head_len) - text) + 1;
+		l->ends[i] = (uint32_t)end;
+	}
+}
+
+static struct span open_regular(enum table_id t, const struct record *r, struct buf *opened, struct members *m)
+{
+	const char *ends[SPEC_FIELDS_MAX];
+	struct layout l = {.regular = true};
+	char *at = buf_room(opened, r->len + PACK_SLACK), *text = at;
+	at = put(at, r->kept, r->head_len);
+	set_end(opened, pack_regular(r->kept + r->head_len, r->packed_len, at, ends));
+	head_ends(t, r, text, &l);
+	int i = head_field[t];
+	for (const char **end = ends; spec_fields(t)[i + 1].name; i++)
+		l.ends[i] = (uint32_t)(*end++ - text);
+	l.ends[i] = r->len - 1;
+	members_of_layout(t, text, &l, m);
+	return (struct span){text, r->len};
+}
+
 static struct span read_again(enum table_id t, const struct record *r, struct members *m)
 {
 	static struct buf opened;
 	opened.len = 0;
 	buf_trim(&opened, OPENED_KEEP);
+	if (r->regular)
+		return open_regular(t, r, &opened, m);
 	record_text(&opened, r);
 	bool read = members_read(t, buf_as_span(&opened), NULL, m);
 	assert(read); /* it was when it was made */

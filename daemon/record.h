@@ -20,7 +20,8 @@ struct record {
 	uint32_t refs;
 	uint32_t len;          /* of the text */
 	uint64_t revision;
-	uint32_t head_len;
+	uint32_t head_len : 31;
+	uint32_t regular : 1;  /* its text is, see members.h; never said of artifacts */
 	uint32_t packed_len;
 	uint32_t progress_at;  /* jobs: offset of the value of "progress", which ends the head */
 	uint8_t id_len;
@@ -62,6 +63,8 @@ struct record_keys {
 /* Copies canonical text into a new record with one reference. The text has passed through this module before
  * (or a checksum vouches for it); what is no record all the same returns NULL. */
 struct record *record_new(enum table_id t, struct span text, struct record_keys *keys);
+/* The same for who has just put the text together and knows how it lies. */
+struct record *record_make(enum table_id t, struct span text, const struct layout *layout, struct record_keys *keys);
 struct shelf_piece;
 /* The same for a load, on any thread that has a piece (shelf.h) of its own: the reference is the loop's thread's
  * from then on. With piece NULL on the loop's thread only. *changed: when the record was last changed, by

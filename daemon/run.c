@@ -6,7 +6,11 @@
 struct merge {
 	struct buf *out;
 	struct members stored;
+	const struct param *sent; /* by enum of run.create_or_update's parameters */
+	struct span id, status;   /* the status after it, without quotes */
 	int64_t now;
+	uint64_t revision;
+	bool is_new;
 };
 
 static void put_string(struct buf *out, enum run_field i, struct span text)
@@ -26,30 +30,24 @@ static void put_time(struct merge *m, enum run_field i, bool due)
 	stamp_json(m->out, m->now);
 }
 
-static void put_id_and_kind(struct merge *m, struct span id, const struct param *kind)
+static void put_kind(struct merge *m, const struct param *kind)
 {
-	put_string(m->out, RUN_ID, id);
 	if (m->stored.value[RUN_KIND].at || !kind->present)
 		members_put(m->out, &spec_run_fields[RUN_KIND], m->stored.value[RUN_KIND]);
 	else
 		put_string(m->out, RUN_KIND, kind->string);
 }
 
-static void put_status_and_times(struct merge *m, const struct param *status, bool is_new)
+static void put_status(struct merge *m, const struct param *status)
 {
 	struct span stored = m->stored.value[RUN_STATUS];
-	struct span now_is = stored.at ? (struct span){stored.at + 1, stored.len - 2} : SPAN("queued");
+	m->status = stored.at ? (struct span){stored.at + 1, stored.len - 2} : SPAN("queued");
 	if (status->present) {
-		now_is = status->string;
-		put_string(m->out, RUN_STATUS, now_is);
+		m->status = status->string;
+		put_string(m->out, RUN_STATUS, m->status);
 	} else {
 		members_put(m->out, &spec_run_fields[RUN_STATUS], stored);
 	}
-	put_time(m, RUN_CREATED_AT, is_new);
-	members_put_name(m->out, &spec_run_fields[RUN_UPDATED_AT]);
-	stamp_json(m->out, m->now);
-	put_time(m, RUN_STARTED_AT, span_is(now_is, SPAN("running")));
-	put_time(m, RUN_FINISHED_AT, spec_status_is_terminal(TABLE_RUNS, now_is));
 }
 
 static void put_value(struct merge *m, enum run_field i, const struct param *sent)
@@ -92,24 +90,71 @@ static void put_meta(struct merge *m, const struct param *sent)
 	members_overlay(m->out, stored, buf_as_span(&canonical));
 }
 
-bool run_merge(struct buf *out, const struct record *old, struct span id, const struct params *params,
-               int64_t now, uint64_t revision, struct fault *fault)
+/* What the server says. */
+static void put_own(struct merge *m, enum run_field i)
+{
+	members_put_name(m->out, &spec_run_fields[i]);
+	if (i == RUN_UPDATED_AT)
+		stamp_json(m->out, m->now);
+	else
+		buf_uint(m->out, m->revision);
+}
+
+static void put_field(struct merge *m, enum run_field i)
+{
+	switch (i) {
+	case RUN_ID:
+		put_string(m->out, RUN_ID, m->id);
+		break;
+	case RUN_KIND:
+		put_kind(m, &m->sent[RUN_SAVE_KIND]);
+		break;
+	case RUN_STATUS:
+		put_status(m, &m->sent[RUN_SAVE_STATUS]);
+		break;
+	case RUN_CREATED_AT:
+		put_time(m, i, m->is_new);
+		break;
+	case RUN_STARTED_AT:
+		put_time(m, i, span_is(m->status, SPAN("running")));
+		break;
+	case RUN_FINISHED_AT:
+		put_time(m, i, spec_status_is_terminal(TABLE_RUNS, m->status));
+		break;
+	case RUN_REQUEST:
+		put_request(m, &m->sent[RUN_SAVE_REQUEST]);
+		break;
+	case RUN_META:
+		put_meta(m, &m->sent[RUN_SAVE_META]);
+		break;
+	case RUN_ARTIFACT_ID:
+		put_value(m, i, &m->sent[RUN_SAVE_ARTIFACT_ID]);
+		break;
+	case RUN_ERROR:
+		put_value(m, i, &m->sent[RUN_SAVE_ERROR]);
+		break;
+	case RUN_UPDATED_AT:
+	case RUN_REVISION:
+		put_own(m, i);
+		break;
+	case RUN_FIELDS:
+		break;
+	}
+}
+
+bool run_merge(struct buf *out, struct layout *layout, const struct record *old, struct span id,
+               const struct params *params, int64_t now, uint64_t revision, struct fault *fault)
 {
 	(void)fault; /* params_read has refused what can be refused */
-	struct merge m = {.out = out, .now = now};
-	const struct param *sent = params->at;
+	struct merge m = {.out = out, .sent = params->at, .id = id, .now = now, .revision = revision, .is_new = !old};
 	size_t start = out->len;
-	if (old) {
+	if (old)
 		record_open(TABLE_RUNS, old, &m.stored);
+	for (int i = 0; spec_run_fields[i].name; i++) {
+		put_field(&m, (enum run_field)i);
+		layout->ends[i] = (uint32_t)(out->len - start);
 	}
-	put_id_and_kind(&m, id, &sent[RUN_SAVE_KIND]);
-	put_status_and_times(&m, &sent[RUN_SAVE_STATUS], !old);
-	put_request(&m, &sent[RUN_SAVE_REQUEST]);
-	put_meta(&m, &sent[RUN_SAVE_META]);
-	put_value(&m, RUN_ARTIFACT_ID, &sent[RUN_SAVE_ARTIFACT_ID]);
-	put_value(&m, RUN_ERROR, &sent[RUN_SAVE_ERROR]);
-	members_put_name(out, &spec_run_fields[RUN_REVISION]);
-	buf_uint(out, revision);
+	layout->regular = !m.stored.has_unknown && out->len - start < UINT32_MAX;
 	members_put_unknown(out, TABLE_RUNS, &m.stored);
 	members_close(out, start);
 	return true;

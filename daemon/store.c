@@ -480,10 +480,16 @@ static void add_change(struct store *s, enum table_id t, struct span id, struct 
 
 void store_put(struct store *s, enum table_id t, struct span text)
 {
+	store_put_laid(s, t, text, &(struct layout){.regular = false});
+}
+
+struct record *store_put_laid(struct store *s, enum table_id t, struct span text, const struct layout *layout)
+{
 	struct record_keys keys;
-	struct record *r = record_new(t, text, &keys);
+	struct record *r = record_make(t, text, layout, &keys);
 	assert(r && r->revision == s->next_revision);
 	add_change(s, t, record_id(r), r, &keys);
+	return r;
 }
 
 static struct payload *add_payload(struct store *s, struct span artifact_id, struct span text, bool unlink)

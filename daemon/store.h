@@ -71,6 +71,8 @@ uint64_t store_next_revision(const struct store *s);
 void store_apart(struct store *s);
 /* canonical, of revision store_next_revision; copied */
 void store_put(struct store *s, enum table_id t, struct span text);
+/* The same for who knows how the text lies. The record, borrowed. */
+struct record *store_put_laid(struct store *s, enum table_id t, struct span text, const struct layout *layout);
 /* it must exist in store_latest. An artifact's payload goes too */
 void store_remove(struct store *s, enum table_id t, struct span id);
 /* Written before the record that names it; copied. `stays`: such a file is there, without a record; it is not removed

@@ -8,7 +8,12 @@
 static bool merge(struct buf *out, const struct record *old, const struct live *live, const char *object,
                   struct fault *fault)
 {
-	return job_merge(out, old, live, span_of(object), NULL, SPAN("j"), records_now(), 9, fault);
+	struct layout layout;
+	size_t start = out->len;
+	if (!job_merge(out, &layout, old, live, span_of(object), NULL, SPAN("j"), records_now(), 9, fault))
+		return false;
+	records_expect_layout(TABLE_JOBS, (struct span){out->at + start, out->len - start}, &layout);
+	return true;
 }
 
 static void field_is(const struct buf *job, const char *field, const char *expected)

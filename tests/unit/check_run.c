@@ -9,10 +9,12 @@ static void saved(struct buf *out, const struct record *old, const char *json)
 	struct params params = {0};
 	struct fault fault;
 	struct record_keys keys;
+	struct layout layout;
 	out->len = 0;
 	ck_assert_msg(params_read(&spec_methods[RUN_CREATE_OR_UPDATE], span_of(json), NULL, &params, &scratch, &fault),
 	              "%s: %s", json, fault.message);
-	ck_assert(run_merge(out, old, SPAN("r"), &params, records_now(), 9, &fault));
+	ck_assert(run_merge(out, &layout, old, SPAN("r"), &params, records_now(), 9, &fault));
+	records_expect_layout(TABLE_RUNS, buf_as_span(out), &layout);
 	RECORD *r = record_new(TABLE_RUNS, buf_as_span(out), &keys);
 	ck_assert_ptr_nonnull(r);
 	ck_assert_uint_eq(r->revision, 9);

@@ -31,6 +31,18 @@ static inline void records_expect_end(const struct buf *got, const char *expecte
 	              "%.*s does not end with %s", (int)got->len, got->at, expected);
 }
 
+/* What who has put the text together says of it is what reading it finds. */
+static inline void records_expect_layout(enum table_id t, struct span text, const struct layout *said)
+{
+	struct members m;
+	struct layout is;
+	ck_assert(members_read(t, text, NULL, &m));
+	layout_of(t, text, &m, &is);
+	ck_assert_int_eq(said->regular, is.regular);
+	for (int i = 0; is.regular && spec_fields(t)[i].name; i++)
+		ck_assert_uint_eq(said->ends[i], is.ends[i]);
+}
+
 /* As a file has it: read, and made a record with one reference. */
 static inline struct record *records_make(enum table_id t, const char *json)
 {
