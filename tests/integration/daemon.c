@@ -232,14 +232,21 @@ void daemon_spawn(struct daemon *d, const char *const *flags)
 	}
 }
 
-static bool answers(const char *path)
+/* A connection alone says too little: the kernel makes it while the store still loads, when a SIGTERM ends the daemon
+ * by its default action. */
+static bool answers(const char *path, int patience)
 {
+	static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"server.ping\"}\n";
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char some;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd answer = {.fd = fd, .events = POLLIN};
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	bool connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+	bool answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+	                send(fd, ping, strlen(ping), MSG_NOSIGNAL) == (ssize_t)strlen(ping) &&
+	                poll(&answer, 1, patience) == 1 && recv(fd, &some, 1, 0) == 1;
 	close(fd);
-	return connected;
+	return answered;
 }
 
 char *daemon_errors(const struct daemon *d)
@@ -255,7 +262,7 @@ void daemon_patience(int ms)
 void daemon_start(struct daemon *d, const char *const *flags)
 {
 	daemon_spawn(d, flags);
-	for (long long deadline = clock_ms() + patience_ms; !answers(d->socket); sleep_ms(2)) {
+	for (long long deadline = clock_ms() + patience_ms; !answers(d->socket, 100); sleep_ms(2)) {
 		int status;
 		if (waitpid(d->pid, &status, WNOHANG) == d->pid) {
 			d->pid = 0;
