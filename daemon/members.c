@@ -7,18 +7,23 @@
 #include <sys/random.h>
 #include <xxhash.h>
 
-static bool name_is(struct span raw_name, const char *name)
+static struct span field_name(const struct spec_field *field)
 {
-	return strlen(name) == raw_name.len && memcmp(name, raw_name.at, raw_name.len) == 0;
+	return (struct span){field->name, field->name_len};
+}
+
+static bool is_name(const struct spec_field *field, struct span raw_name)
+{
+	return span_is(raw_name, field_name(field));
 }
 
 int members_field(const struct spec_field *fields, struct span raw_name, int guess)
 {
 	/* records written by us have their fields in order; what is not in order is found by looking at all */
-	if (fields[guess].name && name_is(raw_name, fields[guess].name))
+	if (fields[guess].name && is_name(&fields[guess], raw_name))
 		return guess;
 	for (int i = 0; fields[i].name; i++)
-		if (fields[i].name[0] == raw_name.at[0] && name_is(raw_name, fields[i].name))
+		if (fields[i].name[0] == raw_name.at[0] && is_name(&fields[i], raw_name))
 			return i;
 	if (!memchr(raw_name.at, '\\', raw_name.len))
 		return -1;
@@ -34,7 +39,7 @@ bool members_read(enum table_id t, struct span object, const struct scan_outline
 	struct scan_iter it = scan_members_outlined(object, outline), before = it;
 	struct span name, value;
 	bool guessed;
-	for (int guess = 0; scan_expect_member(&it, fields[guess].name, &guessed, &name, &value); before = it) {
+	for (int guess = 0; scan_expect_member(&it, field_name(&fields[guess]), &guessed, &name, &value); before = it) {
 		int field = guessed ? guess : members_field(fields, name, guess);
 		if (field >= 0) {
 			m->value[field] = value;
@@ -61,7 +66,7 @@ void layout_of(enum table_id t, struct span text, const struct members *m, struc
 		return;
 	for (int i = 0; fields[i].name; i++) {
 		struct span value = m->value[i];
-		if (!value.at || (size_t)(value.at - text.at) != end + strlen(fields[i].name) + AROUND_NAME)
+		if (!value.at || (size_t)(value.at - text.at) != end + fields[i].name_len + AROUND_NAME)
 			return;
 		end = (size_t)(value.at - text.at) + value.len;
 		l->ends[i] = (uint32_t)end;
@@ -76,7 +81,7 @@ void members_of_layout(enum table_id t, const char *text, const struct layout *l
 	assert(l->regular);
 	*m = (struct members){0};
 	for (int i = 0; fields[i].name; i++) {
-		size_t at = end + strlen(fields[i].name) + AROUND_NAME;
+		size_t at = end + fields[i].name_len + AROUND_NAME;
 		end = l->ends[i];
 		m->value[i] = (struct span){text + at, end - at};
 	}
@@ -85,7 +90,7 @@ void members_of_layout(enum table_id t, const char *text, const struct layout *l
 
 void members_put_name(struct buf *out, const struct spec_field *field)
 {
-	size_t len = strlen(field->name);
+	size_t len = field->name_len;
 	char *at = buf_room(out, len + 4);
 	at[0] = ',';
 	at[1] = '"';

@@ -9,9 +9,66 @@
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
+#else
+#include "proto/swar.h"
 #endif
 
-enum { BLOCK_BYTES = 64 };
+enum { BLOCK_BYTES = 64, BLOCK_PART = 16 };
+
+/* How many of the bytes come before the first at which the plain part of a JSON string ends: a quote, a backslash, a
+ * control character, one that is not ASCII. BLOCK_PART: all. */
+static inline unsigned block_plain(const char at[BLOCK_PART]);
+/* The same, but only a quote or a backslash is looked for. */
+static inline unsigned block_to_quote(const char at[BLOCK_PART]);
+
+#ifdef __SSE2__
+static inline __m128i block_quotes(__m128i part)
+{
+	return _mm_or_si128(_mm_cmpeq_epi8(part, _mm_set1_epi8('"')), _mm_cmpeq_epi8(part, _mm_set1_epi8('\\')));
+}
+
+static inline unsigned block_first(__m128i marks)
+{
+	return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(marks) | 1u << BLOCK_PART);
+}
+
+static inline unsigned block_plain(const char at[BLOCK_PART])
+{
+	__m128i part = _mm_loadu_si128((const __m128i *)(const void *)at);
+	/* as signed numbers the bytes that are not ASCII are below 0x20, too */
+	return block_first(_mm_or_si128(block_quotes(part), _mm_cmplt_epi8(part, _mm_set1_epi8(0x20))));
+}
+
+static inline unsigned block_to_quote(const char at[BLOCK_PART])
+{
+	return block_first(block_quotes(_mm_loadu_si128((const __m128i *)(const void *)at)));
+}
+#else
+static inline uint64_t block_quotes(uint64_t word)
+{
+	return swar_equal(word, '"') | swar_equal(word, '\\');
+}
+
+static inline uint64_t block_not_plain(uint64_t word)
+{
+	return swar_special(word) | (word & SWAR_TOPS);
+}
+
+static inline unsigned block_first(uint64_t marks, uint64_t next)
+{
+	return marks ? swar_first(marks) : 8 + (next ? swar_first(next) : 8);
+}
+
+static inline unsigned block_plain(const char at[BLOCK_PART])
+{
+	return block_first(block_not_plain(swar_load(at)), block_not_plain(swar_load(at + 8)));
+}
+
+static inline unsigned block_to_quote(const char at[BLOCK_PART])
+{
+	return block_first(block_quotes(swar_load(at)), block_quotes(swar_load(at + 8)));
+}
+#endif
 
 /* What one block leaves for the next. All 0 at the start, outside a string. */
 struct block_state {

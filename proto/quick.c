@@ -1,5 +1,5 @@
 #include "proto/quick.h"
-#include "proto/swar.h"
+#include "proto/block.h"
 
 struct reader {
 	const char *at, *end;
@@ -28,12 +28,10 @@ static bool take_string(struct reader *r, struct span *text)
 	const char *p = r->at + 1;
 	if (r->at == r->end || *r->at != '"')
 		return false;
-	uint64_t marks = 0;
-	for (; r->end - p >= 8 && !marks; p += marks ? swar_first(marks) : 8) {
-		uint64_t word = swar_load(p);
-		marks = swar_special(word) | (word & SWAR_TOPS);
-	}
-	while (!marks && p < r->end && *p != '"' && *p != '\\' && *p >= 0x20 && *p < 0x7f)
+	unsigned plain = BLOCK_PART;
+	for (; plain == BLOCK_PART && r->end - p >= BLOCK_PART; p += plain)
+		plain = block_plain(p);
+	while (plain == BLOCK_PART && p < r->end && *p != '"' && *p != '\\' && *p >= 0x20 && *p < 0x7f)
 		p++;
 	if (p == r->end || *p != '"')
 		return false;

@@ -1,7 +1,6 @@
 #include "proto/scan.h"
 #include "proto/block.h"
 #include "proto/mem.h"
-#include "proto/swar.h"
 
 #include <assert.h>
 #include <float.h>
@@ -656,15 +655,9 @@ static const char *check_string_rest(struct scanner *s, const char *p, bool *esc
 	const char *end = s->end;
 
 	for (;;) {
-		while (end - p >= 8) {
-			uint64_t word = swar_load(p);
-			uint64_t marks = swar_special(word) | (word & SWAR_TOPS);
-			if (marks) {
-				p += swar_first(marks);
-				break;
-			}
-			p += 8;
-		}
+		unsigned plain = BLOCK_PART;
+		for (; plain == BLOCK_PART && end - p >= BLOCK_PART; p += plain)
+			plain = block_plain(p);
 		while (p < end && is(*p, PLAIN))
 			p++;
 		if (p == end)
@@ -697,16 +690,14 @@ static const char *check_string_rest(struct scanner *s, const char *p, bool *esc
 static inline const char *check_string(struct scanner *s, const char *p, bool *escaped)
 {
 	*escaped = false;
-	while (s->end - p >= 8) {
-		uint64_t word = swar_load(p);
-		uint64_t marks = swar_special(word) | (word & SWAR_TOPS);
-		if (marks) {
-			p += swar_first(marks);
-			if (*p == '"')
-				return p;
-			break;
-		}
-		p += 8;
+	while (s->end - p >= BLOCK_PART) {
+		unsigned plain = block_plain(p);
+		p += plain;
+		if (plain == BLOCK_PART)
+			continue;
+		if (*p == '"')
+			return p;
+		break;
 	}
 	return check_string_rest(s, p, escaped);
 }
@@ -957,15 +948,9 @@ static const char *skip_string(const char *p, const char *end)
 {
 	p++;
 	for (;;) {
-		while (end - p >= 8) {
-			uint64_t word = swar_load(p);
-			uint64_t marks = swar_equal(word, '"') | swar_equal(word, '\\');
-			if (marks) {
-				p += swar_first(marks);
-				break;
-			}
-			p += 8;
-		}
+		unsigned passed = BLOCK_PART;
+		for (; passed == BLOCK_PART && end - p >= BLOCK_PART; p += passed)
+			passed = block_to_quote(p);
 		while (p < end && *p != '"' && *p != '\\')
 			p++;
 		if (p == end)
@@ -1154,29 +1139,33 @@ bool scan_next_member(struct scan_iter *it, struct span *name, struct span *valu
 }
 
 /* Where the value starts if the text goes on with the name, as compact text does. */
-static const char *expected_value(const struct scan_iter *it, const char *expected, size_t len)
+static const char *expected_value(const struct scan_iter *it, struct span expected)
 {
 	const char *p = it->at;
+	size_t len = expected.len;
 
 	if (!p || (size_t)(it->end - p) < len + 5)
 		return NULL;
 	if (!it->first && *p++ != ',')
 		return NULL;
-	if (p[0] != '"' || memcmp(p + 1, expected, len) != 0 || p[len + 1] != '"' || p[len + 2] != ':')
+	if (p[0] != '"' || memcmp(p + 1, expected.at, len) != 0 || p[len + 1] != '"' || p[len + 2] != ':')
 		return NULL;
 	return p + len + 3;
 }
 
-bool scan_expect_member(struct scan_iter *it, const char *expected, bool *as_expected, struct span *name,
+bool scan_expect_member(struct scan_iter *it, struct span expected, bool *as_expected, struct span *name,
                         struct span *value)
 {
-	size_t len = expected ? strlen(expected) : 0;
-	const char *start = expected ? expected_value(it, expected, len) : NULL;
-
+	if (it->next) {
+		bool there = next_outlined(it, name, value);
+		*as_expected = there && expected.len > 0 && span_is(*name, expected);
+		return there;
+	}
+	const char *start = expected.len > 0 ? expected_value(it, expected) : NULL;
 	*as_expected = start && !is(*start, SPACE);
 	if (!*as_expected)
 		return scan_next_member(it, name, value);
-	*name = (struct span){start - len - 2, len};
+	*name = (struct span){start - expected.len - 2, expected.len};
 	it->first = false;
 	return take_value(it, start, value);
 }

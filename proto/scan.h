@@ -83,8 +83,8 @@ struct scan_iter scan_elements(struct span array);
 bool scan_next_member(struct scan_iter *it, struct span *name, struct span *value);
 bool scan_next_element(struct scan_iter *it, struct span *value);
 /* scan_next_member for who knows which name probably comes next: faster where *as_expected gets true. `expected`
- * needs no escapes; NULL: nothing is expected. */
-bool scan_expect_member(struct scan_iter *it, const char *expected, bool *as_expected, struct span *name,
+ * needs no escapes; of length 0: nothing is expected. */
+bool scan_expect_member(struct scan_iter *it, struct span expected, bool *as_expected, struct span *name,
                         struct span *value);
 
 /* linear; false: no such member */

@@ -31,6 +31,7 @@ enum { SPEC_PARAMS_MAX = 10, SPEC_FILTER_MAX = 16, SPEC_FIELDS_MAX = 16 };
 
 struct spec_field {
 	const char *name;
+	size_t name_len;
 	enum spec_type type;
 	enum ident ident;
 	const char *const *choices;      /* NULL-terminated */

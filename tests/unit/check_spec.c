@@ -83,6 +83,9 @@ static void assert_fields(enum table_id t, const char *expected, unsigned count)
 		strcat(names, i ? " " : "");
 		strcat(names, f->name);
 		ck_assert(f->prose && f->prose[0]);
+		ck_assert_uint_eq(f->name_len, strlen(f->name));
+		for (const struct spec_field *inner = f->fields; inner && inner->name; inner++)
+			ck_assert_uint_eq(inner->name_len, strlen(inner->name));
 	}
 	ck_assert_str_eq(names, expected);
 	ck_assert_uint_eq(i, count);
