@@ -24,7 +24,7 @@ from typing import Any, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ground import GroundError, foreign_seconds, fsync_micros, ground, machine  # noqa: E402
+from ground import GroundError, foreign_seconds, fsync_micros, ground, machine, replace_micros  # noqa: E402
 from peers import Beanstalkd, Echo, Ovsdb, Peer, PeerError, Persistd, Redis, Rewriter, fly, job_id  # noqa: E402
 from report import Report, put_into_docs  # noqa: E402
 from rows import FULL, QUICK, Row, RowError, peers_of, row_named, work_for  # noqa: E402
@@ -292,8 +292,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with ground(o.dir, o.gigabytes, o.anywhere) as top:
-            head = machine() | {'fsync_us': fsync_micros(top), 'records': o.records, 'bytes': o.bytes,
-                                'repeats': o.repeats, 'seconds': o.seconds, 'warm': o.warm}
+            head = machine() | {'fsync_us': fsync_micros(top), 'replace_us': replace_micros(top),
+                                'records': o.records, 'bytes': o.bytes, 'repeats': o.repeats, 'seconds': o.seconds, 'warm': o.warm}
             report = Report(o.out, list(o.persistd), head)
             try:
                 Comparison(o, top, report).run(o.rows)

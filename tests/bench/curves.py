@@ -30,7 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ground import GroundError, foreign_seconds, fsync_micros, ground, machine  # noqa: E402
+from ground import GroundError, foreign_seconds, fsync_micros, ground, machine, replace_micros  # noqa: E402
 from peers import PeerError, Persistd, fly  # noqa: E402
 from plot import Curve, curve_plot  # noqa: E402
 from report import BUSY, grouped, micros, opening, put_into_docs  # noqa: E402
@@ -315,7 +315,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with ground(o.dir, o.gigabytes, o.anywhere) as top:
-            head = machine() | {'fsync_us': fsync_micros(top)}
+            head = machine() | {'fsync_us': fsync_micros(top), 'replace_us': replace_micros(top)}
             curves = Curves(o, top)
             curves.run()
     except (GroundError, PeerError) as e:

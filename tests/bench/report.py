@@ -37,7 +37,8 @@ def spread(sorted_values: list[float]) -> str:
 def opening(head: dict[str, Any]) -> str:
     """What machine it was."""
     return (f'{head["processor"]}, {head["cores"]} cores, {head["memory_gib"]} GiB, Linux {head["kernel"]}; an fsync '
-            f'of 600 appended bytes takes {head["fsync_us"]:.0f} µs; load average at the start {head["load"]}.')
+            f'of 600 appended bytes takes {head["fsync_us"]:.0f} µs, a file written over, synced and renamed, '
+            f'with the fsync of its directory, {head["replace_us"]:.0f} µs; load average at the start {head["load"]}.')
 
 
 def put_into_docs(place: str, page: Path, plot: Path, plot_name: str) -> None:
