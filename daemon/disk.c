@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { TMP_RANDOM = 16, TMP_TRIES = 8, WRITE_PARTS = 512 };
+enum { TMP_RANDOM = 16, TMP_TRIES = 8, WRITE_PARTS = 512, COPY_BYTES = 256 << 10 };
 
 static int system_openat(void *context, int dir, const char *name, int flags, mode_t mode)
 {
@@ -424,6 +424,24 @@ enum disk_result disk_finish(struct disk_file *f, bool sync_dir, struct disk_err
 		return DISK_UNKNOWN;
 	}
 	return !sync_dir || sync_dir_and_open(d, f->dir, f->name, e) ? DISK_OK : DISK_UNKNOWN;
+}
+
+enum disk_copied disk_copy_from(struct disk *d, int fd, struct disk_file *to, struct disk_error *e)
+{
+	char *some = mem_alloc(COPY_BYTES);
+	ssize_t n = 0;
+	bool ok = true;
+	for (uint64_t at = 0; ok && (n = disk_read(d, fd, some, COPY_BYTES, at)) > 0; at += (uint64_t)n)
+		ok = disk_write(to, &(struct iovec){.iov_base = some, .iov_len = (size_t)n}, 1, e);
+	int number = errno;
+	free(some);
+	if (!ok)
+		return DISK_COPY_FAILED;
+	if (n == 0)
+		return DISK_COPIED;
+	disk_abort(to);
+	errno = number;
+	return DISK_COPY_UNREADABLE;
 }
 
 uint64_t disk_room(struct disk *d, const struct disk_dir *dir)

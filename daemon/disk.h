@@ -83,6 +83,9 @@ bool disk_reuse(struct disk *d, struct disk_file *f, const struct disk_dir *dir,
                 const char *tmp, uint64_t size, mode_t mode, struct disk_error *e);
 /* all of it; short writes and EINTR are gone on with */
 bool disk_write(struct disk_file *f, const struct iovec *parts, int count, struct disk_error *e);
+/* Adds what is in an open file, to its end. COPY_UNREADABLE: errno tells, `to` is aborted. */
+enum disk_copied { DISK_COPIED, DISK_COPY_UNREADABLE, DISK_COPY_FAILED };
+enum disk_copied disk_copy_from(struct disk *d, int fd, struct disk_file *to, struct disk_error *e);
 /* fdatasync of what is written so far, so that the last fsync is short */
 bool disk_settle(struct disk_file *f, struct disk_error *e);
 void disk_abort(struct disk_file *f); /* removes the tmp; harmless on a file that is not open */

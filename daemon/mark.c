@@ -1,9 +1,7 @@
 #include "daemon/mark.h"
-#include "proto/mem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -36,20 +34,6 @@ static bool is_same(const struct mark *a, const struct mark *b)
 	       a->written.tv_sec == b->written.tv_sec && a->written.tv_nsec == b->written.tv_nsec;
 }
 
-static bool copy_bytes(struct disk *d, int from, struct disk_file *to, struct disk_error *e)
-{
-	enum { PIECE = 64 << 10 };
-	char *piece = mem_alloc(PIECE);
-	ssize_t n = 0;
-	bool ok = true;
-	for (uint64_t at = 0; ok && (n = disk_read(d, from, piece, PIECE, at)) > 0; at += (uint64_t)n)
-		ok = disk_write(to, &(struct iovec){.iov_base = piece, .iov_len = (size_t)n}, 1, e);
-	free(piece);
-	if (n < 0)
-		disk_abort(to);
-	return ok && n == 0 && disk_finish(to, true, e) == DISK_OK;
-}
-
 /* Where a link is refused: of another user's file, or by the file system. */
 static bool copy(struct disk *d, const struct disk_dir *dir, const char *name, const char *kept, struct disk_error *e)
 {
@@ -57,7 +41,8 @@ static bool copy(struct disk *d, const struct disk_dir *dir, const char *name, c
 	int from = disk_open(d, dir, name, NULL);
 	if (from < 0)
 		return false;
-	bool ok = disk_begin(d, &to, dir, kept, dir->files, e) && copy_bytes(d, from, &to, e);
+	bool ok = disk_begin(d, &to, dir, kept, dir->files, e) && disk_copy_from(d, from, &to, e) == DISK_COPIED &&
+	          disk_finish(&to, true, e) == DISK_OK;
 	disk_close(d, from);
 	return ok;
 }

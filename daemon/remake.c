@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { COPY_BYTES = 256 * 1024 };
-
 /* ---- the directory */
 
 /* Where the part of the path that is there leads to, is that in `source`? */
@@ -135,24 +133,16 @@ static bool could_not(char *why, size_t why_size, const struct disk_error *e)
 	return false;
 }
 
-enum copied { COPIED, COPY_UNREADABLE, COPY_FAILED };
-
-static enum copied copy_bytes(struct remake *r, int fd, uint64_t size, struct disk_file *to, struct disk_error *e)
+static enum disk_copied copy_whole(struct remake *r, int fd, uint64_t size, struct disk_file *to, struct disk_error *e)
 {
-	char *some = mem_alloc(COPY_BYTES);
-	enum copied result = COPIED;
-	for (uint64_t at = 0; result == COPIED && at < size;) {
-		ssize_t n = disk_read(r->from, fd, some, COPY_BYTES, at);
-		if (n <= 0) {
-			r->unreadable(r->context, to->name, n < 0 ? errno : EIO);
-			disk_abort(to);
-			result = COPY_UNREADABLE;
-		} else if (!disk_write(to, &(struct iovec){.iov_base = some, .iov_len = (size_t)n}, 1, e)) {
-			result = COPY_FAILED;
-		}
-		at += (uint64_t)n;
+	enum disk_copied result = disk_copy_from(r->from, fd, to, e);
+	if (result == DISK_COPIED && to->size < size) {
+		disk_abort(to);
+		errno = EIO;
+		result = DISK_COPY_UNREADABLE;
 	}
-	free(some);
+	if (result == DISK_COPY_UNREADABLE)
+		r->unreadable(r->context, to->name, errno);
 	return result;
 }
 
@@ -166,12 +156,12 @@ static bool copy_payload(struct remake *r, const char *name, struct disk_error *
 		r->unreadable(r->context, name, errno);
 		return true;
 	}
-	enum copied result = COPY_FAILED;
+	enum disk_copied result = DISK_COPY_FAILED;
 	if (disk_begin(r->to, &to, &r->dirs.artifacts, name, r->dirs.artifacts.files, e))
-		result = copy_bytes(r, fd, size, &to, e);
+		result = copy_whole(r, fd, size, &to, e);
 	disk_close(r->from, fd);
-	if (result != COPIED)
-		return result == COPY_UNREADABLE;
+	if (result != DISK_COPIED)
+		return result == DISK_COPY_UNREADABLE;
 	r->payload_count++;
 	return disk_finish(&to, false, e) == DISK_OK;
 }
