@@ -161,15 +161,25 @@ START_TEST(a_refused_import_takes_the_payload_file_that_was_there_before)
 }
 END_TEST
 
-START_TEST(the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed)
+static void make_artifact(const char *payload)
 {
 	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
-	keeper_payload(k, "x.json", "{}");
-	keeper_commit(k);
-	break_one(FAULTY_UNLINKAT, "x.json", EIO);
+	keeper_payload(k, "x.json", payload);
+	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+}
+
+static void delete_artifact(void)
+{
 	keeper_delete(k, TABLE_ARTIFACTS, "x");
 	keeper_payload(k, "x.json", NULL);
 	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+}
+
+START_TEST(the_payload_of_a_deleted_artifact_stays_readable_because_one_unlink_failed)
+{
+	make_artifact("{}");
+	break_one(FAULTY_UNLINKAT, "x.json", EIO);
+	delete_artifact();
 	ck_assert(keeper_has_payload(k, "x.json", NULL));
 	ck_assert_int_eq(keeper_save(k, TABLE_JOBS, "a", 2), DISK_OK);
 	ck_assert(!keeper_has_payload(k, "x.json", NULL));
@@ -178,14 +188,10 @@ END_TEST
 
 START_TEST(a_segment_goes_while_the_payload_that_it_deletes_is_still_there)
 {
-	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
-	keeper_payload(k, "x.json", "{}");
-	keeper_commit(k);
+	make_artifact("{}");
 	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
 	                                                  .sticky = true, .number = EIO});
-	keeper_delete(k, TABLE_ARTIFACTS, "x");
-	keeper_payload(k, "x.json", NULL);
-	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	delete_artifact();
 	for (int i = 0; i < 10; i++)
 		keeper_wait(k, 1000);
 	ck_assert_uint_ge(keeper_stats(k).folds, 1);
@@ -200,13 +206,9 @@ END_TEST
 /* What an earlier commit could not unlink is not unlinked behind the back of one that brings it again. */
 START_TEST(an_artifact_that_comes_back_loses_its_payload_to_an_unlink_that_is_repeated)
 {
-	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
-	keeper_payload(k, "x.json", "x");
-	keeper_commit(k);
+	make_artifact("x");
 	break_one(FAULTY_UNLINKAT, "x.json", EIO);
-	keeper_delete(k, TABLE_ARTIFACTS, "x");
-	keeper_payload(k, "x.json", NULL);
-	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	delete_artifact();
 	keeper_clock += 1000;
 	journal_tick(k->journal);
 	while (keeper_stats(k).folds == 0)
@@ -262,15 +264,11 @@ END_TEST
 START_TEST(a_directory_in_the_place_of_a_payload_that_goes_keeps_the_journal_growing)
 {
 	char path[512];
-	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
-	keeper_payload(k, "x.json", "x");
-	keeper_commit(k);
+	make_artifact("x");
 	scratch_path(&k->scratch, "artifacts/x.json", path, sizeof path);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	keeper_delete(k, TABLE_ARTIFACTS, "x");
-	keeper_payload(k, "x.json", NULL);
-	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	delete_artifact();
 	keeper_settle(k);
 	ck_assert_uint_eq(keeper_segments(k), 0);
 	ck_assert_int_eq(rmdir(path), 0);
@@ -280,14 +278,10 @@ END_TEST
 /* chattr +i: what may not be removed today may not be removed tomorrow. */
 START_TEST(a_payload_that_somebody_protects_keeps_the_journal_growing)
 {
-	keeper_put(k, TABLE_ARTIFACTS, "x", 1, 0);
-	keeper_payload(k, "x.json", "x");
-	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	make_artifact("x");
 	faulty_disk_fail(&k->faulty, (struct faulty_plan){.call = FAULTY_UNLINKAT, .name = "x.json", .nth = 1,
 	                                                  .sticky = true, .number = EPERM});
-	keeper_delete(k, TABLE_ARTIFACTS, "x");
-	keeper_payload(k, "x.json", NULL);
-	ck_assert_int_eq(keeper_commit(k), DISK_OK);
+	delete_artifact();
 	keeper_settle(k);
 	ck_assert_uint_eq(keeper_segments(k), 0);
 	ck_assert(keeper_has_payload(k, "x.json", NULL));

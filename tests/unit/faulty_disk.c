@@ -162,7 +162,6 @@ static int faulty_unlinkat(void *context, int dir, const char *name)
 	FAULTY(context, FAULTY_UNLINKAT, name, NULL, disk_system.unlinkat(NULL, dir, name));
 }
 
-/* only what somebody else has written gets a second name */
 static int faulty_room(void *context, int dir, uint64_t *bytes)
 {
 	const struct faulty_disk *f = context;
@@ -170,6 +169,7 @@ static int faulty_room(void *context, int dir, uint64_t *bytes)
 	return f->room ? 0 : disk_system.room(NULL, dir, bytes);
 }
 
+/* only what somebody else has written gets a second name */
 static int faulty_linkat(void *context, int dir, const char *name, const char *second)
 {
 	(void)context;
