@@ -54,9 +54,6 @@ bool members_read(enum table_id t, struct span object, const struct scan_outline
 	return !it.bad;
 }
 
-/* What stands before a value and its name: a comma or brace, two quotes, a colon. */
-enum { AROUND_NAME = 4 };
-
 void layout_of(enum table_id t, struct span text, const struct members *m, struct layout *l)
 {
 	const struct spec_field *fields = spec_fields(t);
@@ -66,7 +63,7 @@ void layout_of(enum table_id t, struct span text, const struct members *m, struc
 		return;
 	for (int i = 0; fields[i].name; i++) {
 		struct span value = m->value[i];
-		if (!value.at || (size_t)(value.at - text.at) != end + fields[i].name_len + AROUND_NAME)
+		if (!value.at || (size_t)(value.at - text.at) != end + fields[i].name_len + MEMBER_AROUND_NAME)
 			return;
 		end = (size_t)(value.at - text.at) + value.len;
 		l->ends[i] = (uint32_t)end;
@@ -81,7 +78,7 @@ void members_of_layout(enum table_id t, const char *text, const struct layout *l
 	assert(l->regular);
 	*m = (struct members){0};
 	for (int i = 0; fields[i].name; i++) {
-		size_t at = end + fields[i].name_len + AROUND_NAME;
+		size_t at = end + fields[i].name_len + MEMBER_AROUND_NAME;
 		end = l->ends[i];
 		m->value[i] = (struct span){text + at, end - at};
 	}
@@ -91,13 +88,13 @@ void members_of_layout(enum table_id t, const char *text, const struct layout *l
 void members_put_name(struct buf *out, const struct spec_field *field)
 {
 	size_t len = field->name_len;
-	char *at = buf_room(out, len + 4);
+	char *at = buf_room(out, len + MEMBER_AROUND_NAME);
 	at[0] = ',';
 	at[1] = '"';
 	memcpy(at + 2, field->name, len);
 	at[len + 2] = '"';
 	at[len + 3] = ':';
-	out->len += len + 4;
+	out->len += len + MEMBER_AROUND_NAME;
 }
 
 void members_put(struct buf *out, const struct spec_field *field, struct span value)

@@ -16,11 +16,15 @@ struct members {
 	const char *end;                    /* behind the last member's value; NULL: none */
 };
 
-/* Where the values of a regular text end: one whose members are all fields of its table in the spec's order, and nothing
- * else, as nearly every record's text is. What stands between them is known then, so that finding them needs no scanning. */
+/* What stands before a value, but for its name: a comma or brace, two quotes, a colon. */
+enum { MEMBER_AROUND_NAME = 4 };
+
+/* Where the values of a regular text end: one whose members are all fields of its table in the spec's order,
+ * and nothing else, as nearly every record's text is. What stands between them is known then, so that finding
+ * them needs no scanning. */
 struct layout {
-	bool regular;                     /* else the ends mean nothing */
-	uint32_t ends[SPEC_FIELDS_MAX];   /* offsets, by field */
+	bool regular;                   /* else the ends mean nothing */
+	uint32_t ends[SPEC_FIELDS_MAX]; /* offsets, by field */
 };
 
 /* Of a text that is read: is it regular, and how? */

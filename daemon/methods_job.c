@@ -53,7 +53,8 @@ enum outcome method_job_save(struct call *c, const struct params *p, struct buf 
 	if (!revision_matches(&p->at[JOB_SAVE_IF_REVISION], newest, fault))
 		return OUTCOME_FAILED;
 	struct layout layout;
-	if (!job_merge(&text, &layout, newest, live, object, p->outline, id, store_now(store), store_next_revision(store), fault) ||
+	if (!job_merge(&text, &layout, newest, live, object, p->outline, id, store_now(store),
+	               store_next_revision(store), fault) ||
 	    !record_fits(c, TABLE_JOBS, text.len, fault))
 		return OUTCOME_FAILED;
 	c->table = TABLE_JOBS;

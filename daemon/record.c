@@ -230,7 +230,7 @@ static void head_ends(enum table_id t, const struct record *r, const char *text,
 	int last = head_field[t];
 	l->ends[0] = (uint32_t)end;
 	for (int i = 1; i < last; i++) {
-		const char *value = text + end + fields[i].name_len + 4;
+		const char *value = text + end + fields[i].name_len + MEMBER_AROUND_NAME;
 		if (t == TABLE_JOBS && i == JOB_PAYLOAD)
 			end = r->progress_at - (sizeof ",\"progress\":" - 1);
 		else

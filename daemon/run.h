@@ -4,8 +4,8 @@
 #include "daemon/record.h"
 #include "proto/params.h"
 
-/* Appends the canonical text of the run; *layout is that text's. `old` NULL: new. `params`: those of run.create_or_update, checked.
- * An existing run keeps its first kind; request absent or {} keeps, status absent keeps (new: queued), meta's
+/* Appends the canonical text of the run; *layout is that text's. `old` NULL: new. `params`: those of
+ * run.create_or_update, checked. An existing run keeps its first kind; request absent or {} keeps, status absent keeps (new: queued), meta's
  * keys are merged over the earlier ones (an existing key keeps its place), artifact_id and error absent keep.
  * started_at at the first running, finished_at at the first terminal status. */
 bool run_merge(struct buf *out, struct layout *layout, const struct record *old, struct span id,

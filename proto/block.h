@@ -1,4 +1,5 @@
-/* block: 64 bytes of JSON text looked at at once, a bit for each byte.
+/* block: 64 bytes of JSON text looked at at once, a bit for each byte; and 16, where only the end of a string is
+ * looked for, as most are short.
  *
  * The way of the masks is that of G. Langdale and D. Lemire, "Parsing gigabytes of JSON per second" (VLDB Journal,
  * 2019): which quotes are real, and from them, as each one switches, which bytes are inside strings. With SSE2,
@@ -69,6 +70,14 @@ static inline unsigned block_to_quote(const char at[BLOCK_PART])
 	return block_first(block_quotes(swar_load(at)), block_quotes(swar_load(at + 8)));
 }
 #endif
+
+/* Past what is plain, a part at a time: stops at what is not, or where less than a part is left. */
+static inline const char *block_pass_plain(const char *p, const char *end)
+{
+	for (unsigned plain = BLOCK_PART; plain == BLOCK_PART && end - p >= BLOCK_PART; p += plain)
+		plain = block_plain(p);
+	return p;
+}
 
 /* What one block leaves for the next. All 0 at the start, outside a string. */
 struct block_state {

@@ -28,10 +28,8 @@ static bool take_string(struct reader *r, struct span *text)
 	const char *p = r->at + 1;
 	if (r->at == r->end || *r->at != '"')
 		return false;
-	unsigned plain = BLOCK_PART;
-	for (; plain == BLOCK_PART && r->end - p >= BLOCK_PART; p += plain)
-		plain = block_plain(p);
-	while (plain == BLOCK_PART && p < r->end && *p != '"' && *p != '\\' && *p >= 0x20 && *p < 0x7f)
+	p = block_pass_plain(p, r->end);
+	while (p < r->end && *p != '"' && *p != '\\' && *p >= 0x20 && *p < 0x7f)
 		p++;
 	if (p == r->end || *p != '"')
 		return false;

@@ -655,9 +655,7 @@ static const char *check_string_rest(struct scanner *s, const char *p, bool *esc
 	const char *end = s->end;
 
 	for (;;) {
-		unsigned plain = BLOCK_PART;
-		for (; plain == BLOCK_PART && end - p >= BLOCK_PART; p += plain)
-			plain = block_plain(p);
+		p = block_pass_plain(p, end);
 		while (p < end && is(*p, PLAIN))
 			p++;
 		if (p == end)
@@ -690,16 +688,8 @@ static const char *check_string_rest(struct scanner *s, const char *p, bool *esc
 static inline const char *check_string(struct scanner *s, const char *p, bool *escaped)
 {
 	*escaped = false;
-	while (s->end - p >= BLOCK_PART) {
-		unsigned plain = block_plain(p);
-		p += plain;
-		if (plain == BLOCK_PART)
-			continue;
-		if (*p == '"')
-			return p;
-		break;
-	}
-	return check_string_rest(s, p, escaped);
+	p = block_pass_plain(p, s->end);
+	return p < s->end && *p == '"' ? p : check_string_rest(s, p, escaped);
 }
 
 static const char *check_number(struct scanner *s, const char *p)

@@ -130,56 +130,56 @@ const struct spec_field spec_artifact_fields[] = {
 /* Parameters that several methods share. */
 
 #define IF_REVISION                                                                                          \
-	{.name = "if_revision", .type = SPEC_INT, .max = NO_LIMIT,                                               \
+	{NAMED("if_revision"), .type = SPEC_INT, .max = NO_LIMIT,                                               \
 	 .prose = "Refuse with conflict unless the stored record is at this revision. 0: unless there is no "    \
 	          "such record."}
 #define FIELDS_OF(which)                                                                                     \
-	{.name = "fields", .type = SPEC_FIELDS, .table = (which),                                                \
+	{NAMED("fields"), .type = SPEC_FIELDS, .table = (which),                                                \
 	 .prose = "Only these fields of the record are sent, in the record's own order."}
 #define TIME_AFTER(what)                                                                                     \
-	{.name = what "_after", .type = SPEC_TIME, .prose = "Only those whose " what "_at is this time or later."}
+	{NAMED(what "_after"), .type = SPEC_TIME, .prose = "Only those whose " what "_at is this time or later."}
 #define TIME_BEFORE(what)                                                                                    \
-	{.name = what "_before", .type = SPEC_TIME, .prose = "Only those whose " what "_at is before this time."}
+	{NAMED(what "_before"), .type = SPEC_TIME, .prose = "Only those whose " what "_at is before this time."}
 #define PAGE_LIMIT                                                                                           \
-	{.name = "limit", .type = SPEC_INT, .min = 1, .max = PAGE_MAX, .fallback = "100",                        \
+	{NAMED("limit"), .type = SPEC_INT, .min = 1, .max = PAGE_MAX, .fallback = "100",                        \
 	 .prose = "The most records of one page."}
 #define PAGE_OFFSET                                                                                          \
-	{.name = "offset", .type = SPEC_INT, .max = OFFSET_MAX, .fallback = "0",                                 \
+	{NAMED("offset"), .type = SPEC_INT, .max = OFFSET_MAX, .fallback = "0",                                 \
 	 .prose = "How many records of the whole list to pass over first."}
 #define PAGE_CURSOR                                                                                          \
-	{.name = "cursor", .type = SPEC_CURSOR, .min = 1, .max = 400,                                            \
+	{NAMED("cursor"), .type = SPEC_CURSOR, .min = 1, .max = 400,                                            \
 	 .prose = "The next_cursor of the page before, with the same filters and order."}
 #define PAGE_ORDER(newest)                                                                                   \
-	{.name = "order", .type = SPEC_CHOICE, .choices = orders, .fallback = "\"time\"",                        \
+	{NAMED("order"), .type = SPEC_CHOICE, .choices = orders, .fallback = "\"time\"",                        \
 	 .prose = "time: newest " newest " first, ties by id. id: by id, an order that no update "               \
 	          "changes (for exports)."}
 #define JOB_STATUS_FILTER                                                                                    \
-	{.name = "status", .type = SPEC_CHOICE, .many = true, .choices = spec_job_statuses,                      \
+	{NAMED("status"), .type = SPEC_CHOICE, .many = true, .choices = spec_job_statuses,                      \
 	 .other_choices = spec_run_statuses, .prose = "Only jobs of this status."}
 #define JOB_TYPE_FILTER                                                                                      \
-	{.name = "type", .type = SPEC_IDENT, .many = true, .ident = IDENT_JOB_TYPE,                              \
+	{NAMED("type"), .type = SPEC_IDENT, .many = true, .ident = IDENT_JOB_TYPE,                              \
 	 .prose = "Only jobs of this type."}
 #define RUN_STATUS_FILTER                                                                                    \
-	{.name = "status", .type = SPEC_CHOICE, .many = true, .choices = spec_run_statuses,                      \
+	{NAMED("status"), .type = SPEC_CHOICE, .many = true, .choices = spec_run_statuses,                      \
 	 .other_choices = spec_job_statuses, .lower = true, .prose = "Only runs of this status."}
 #define KIND_FILTER(what)                                                                                    \
-	{.name = "kind", .type = SPEC_KIND, .many = true, .max = KIND_TEXT_MAX,                                  \
+	{NAMED("kind"), .type = SPEC_KIND, .many = true, .max = KIND_TEXT_MAX,                                  \
 	 .prose = "Only " what " of this kind; sanitised as the field is."}
 #define RUN_ID_PARAM                                                                                         \
-	{.name = "run_id", .type = SPEC_IDENT, .required = true, .ident = IDENT_RUN, .prose = "The run's id."}
+	{NAMED("run_id"), .type = SPEC_IDENT, .required = true, .ident = IDENT_RUN, .prose = "The run's id."}
 #define ARTIFACT_ID_PARAM                                                                                    \
-	{.name = "id", .type = SPEC_IDENT, .required = true, .ident = IDENT_ARTIFACT,                            \
+	{NAMED("id"), .type = SPEC_IDENT, .required = true, .ident = IDENT_ARTIFACT,                            \
 	 .prose = "The artifact's id."}
 
 static const struct spec_param job_save_params[] = {
-	[JOB_SAVE_JOB] = {.name = "job", .type = SPEC_OBJECT, .required = true, .table = TABLE_JOBS,
+	[JOB_SAVE_JOB] = {NAMED("job"), .type = SPEC_OBJECT, .required = true, .table = TABLE_JOBS,
 		.fields = spec_job_fields, .prose = "The job, or those of its fields that change."},
 	[JOB_SAVE_IF_REVISION] = IF_REVISION,
 	[JOB_SAVE_FIELDS] = FIELDS_OF(TABLE_JOBS),
 };
 
 static const struct spec_param job_get_params[] = {
-	[JOB_GET_ID] = {.name = "id", .type = SPEC_IDENT, .required = true, .ident = IDENT_JOB,
+	[JOB_GET_ID] = {NAMED("id"), .type = SPEC_IDENT, .required = true, .ident = IDENT_JOB,
 		.prose = "The job's id."},
 	[JOB_GET_FIELDS] = FIELDS_OF(TABLE_JOBS),
 };
@@ -201,45 +201,45 @@ static const struct spec_param job_count_params[] = {
 	[JOB_COUNT_TYPE] = JOB_TYPE_FILTER,
 	[JOB_COUNT_CREATED_AFTER] = TIME_AFTER("created"),
 	[JOB_COUNT_CREATED_BEFORE] = TIME_BEFORE("created"),
-	[JOB_COUNT_GROUP_BY] = {.name = "group_by", .type = SPEC_CHOICE, .choices = job_groups,
+	[JOB_COUNT_GROUP_BY] = {NAMED("group_by"), .type = SPEC_CHOICE, .choices = job_groups,
 		.prose = "Also count for each value of this field."},
 };
 
 static const struct spec_param job_update_progress_params[] = {
-	[JOB_UPDATE_PROGRESS_ID] = {.name = "id", .type = SPEC_IDENT, .required = true, .ident = IDENT_JOB,
+	[JOB_UPDATE_PROGRESS_ID] = {NAMED("id"), .type = SPEC_IDENT, .required = true, .ident = IDENT_JOB,
 		.prose = "The job's id."},
-	[JOB_UPDATE_PROGRESS_PROGRESS] = {.name = "progress", .type = SPEC_OBJECT, .required = true,
+	[JOB_UPDATE_PROGRESS_PROGRESS] = {NAMED("progress"), .type = SPEC_OBJECT, .required = true,
 		.fields = job_progress_fields, .prose = "The whole new progress; what is left out gets its default."},
 };
 
 static const struct spec_param job_delete_params[] = {
-	[JOB_DELETE_ID] = {.name = "id", .type = SPEC_IDENT, .ident = IDENT_JOB, .prose = "The job's id."},
-	[JOB_DELETE_IDS] = {.name = "ids", .type = SPEC_IDENT, .many = true, .unbounded = true,
+	[JOB_DELETE_ID] = {NAMED("id"), .type = SPEC_IDENT, .ident = IDENT_JOB, .prose = "The job's id."},
+	[JOB_DELETE_IDS] = {NAMED("ids"), .type = SPEC_IDENT, .many = true, .unbounded = true,
 		.ident = IDENT_JOB, .prose = "The ids of any number of jobs."},
 };
 
 static const struct spec_param job_cleanup_params[] = {
-	[JOB_CLEANUP_DAYS] = {.name = "days", .type = SPEC_NUMBER, .max = NO_LIMIT, .fallback = "30",
+	[JOB_CLEANUP_DAYS] = {NAMED("days"), .type = SPEC_NUMBER, .max = NO_LIMIT, .fallback = "30",
 		.prose = "How many days ago a job must have ended; fractions are fine, 0 means every terminal job."},
-	[JOB_CLEANUP_DRY_RUN] = {.name = "dry_run", .type = SPEC_BOOL, .fallback = "false",
+	[JOB_CLEANUP_DRY_RUN] = {NAMED("dry_run"), .type = SPEC_BOOL, .fallback = "false",
 		.prose = "Remove nothing, say what would go."},
 };
 
 static const struct spec_param run_save_params[] = {
-	[RUN_SAVE_RUN_ID] = {.name = "run_id", .type = SPEC_IDENT, .empty_is_absent = true, .ident = IDENT_RUN,
+	[RUN_SAVE_RUN_ID] = {NAMED("run_id"), .type = SPEC_IDENT, .empty_is_absent = true, .ident = IDENT_RUN,
 		.prose = "The run's id. Absent, null or empty: one is made."},
-	[RUN_SAVE_KIND] = {.name = "kind", .type = SPEC_KIND, .required = true, .max = KIND_TEXT_MAX,
+	[RUN_SAVE_KIND] = {NAMED("kind"), .type = SPEC_KIND, .required = true, .max = KIND_TEXT_MAX,
 		.prose = "What is run; sanitised. An existing run keeps its first kind."},
-	[RUN_SAVE_REQUEST] = {.name = "request", .type = SPEC_OBJECT,
+	[RUN_SAVE_REQUEST] = {NAMED("request"), .type = SPEC_OBJECT,
 		.prose = "Absent or {}: the earlier one stays."},
-	[RUN_SAVE_STATUS] = {.name = "status", .type = SPEC_CHOICE, .choices = spec_run_statuses,
+	[RUN_SAVE_STATUS] = {NAMED("status"), .type = SPEC_CHOICE, .choices = spec_run_statuses,
 		.other_choices = spec_job_statuses, .lower = true,
 		.prose = "Any letter case. Absent: the earlier one stays; a new run is queued."},
-	[RUN_SAVE_META] = {.name = "meta", .type = SPEC_OBJECT,
+	[RUN_SAVE_META] = {NAMED("meta"), .type = SPEC_OBJECT,
 		.prose = "Its keys are merged over the earlier ones."},
-	[RUN_SAVE_ARTIFACT_ID] = {.name = "artifact_id", .type = SPEC_IDENT, .ident = IDENT_ARTIFACT,
+	[RUN_SAVE_ARTIFACT_ID] = {NAMED("artifact_id"), .type = SPEC_IDENT, .ident = IDENT_ARTIFACT,
 		.prose = "Absent or null: the earlier one stays."},
-	[RUN_SAVE_ERROR] = {.name = "error", .type = SPEC_OBJECT,
+	[RUN_SAVE_ERROR] = {NAMED("error"), .type = SPEC_OBJECT,
 		.prose = "Absent or null: the earlier one stays."},
 	[RUN_SAVE_IF_REVISION] = IF_REVISION,
 	[RUN_SAVE_FIELDS] = FIELDS_OF(TABLE_RUNS),
@@ -267,14 +267,14 @@ static const struct spec_param run_count_params[] = {
 	[RUN_COUNT_STATUS] = RUN_STATUS_FILTER,
 	[RUN_COUNT_UPDATED_AFTER] = TIME_AFTER("updated"),
 	[RUN_COUNT_UPDATED_BEFORE] = TIME_BEFORE("updated"),
-	[RUN_COUNT_GROUP_BY] = {.name = "group_by", .type = SPEC_CHOICE, .choices = run_groups,
+	[RUN_COUNT_GROUP_BY] = {NAMED("group_by"), .type = SPEC_CHOICE, .choices = run_groups,
 		.prose = "Also count for each value of this field."},
 };
 
 static const struct spec_param run_find_params[] = {
-	[RUN_FIND_KEY] = {.name = "key", .type = SPEC_STRING, .required = true, .max = NO_LIMIT,
+	[RUN_FIND_KEY] = {NAMED("key"), .type = SPEC_STRING, .required = true, .max = NO_LIMIT,
 		.prose = "A key of meta."},
-	[RUN_FIND_VALUE] = {.name = "value", .type = SPEC_ANY, .required = true,
+	[RUN_FIND_VALUE] = {NAMED("value"), .type = SPEC_ANY, .required = true,
 		.prose = "What meta[key] is, as text: a string is compared as it is, anything else as its compact "
 		         "JSON text, so 5 and \"5\" find the same."},
 	[RUN_FIND_FIELDS] = FIELDS_OF(TABLE_RUNS),
@@ -282,28 +282,28 @@ static const struct spec_param run_find_params[] = {
 
 static const struct spec_param run_delete_params[] = {
 	[RUN_DELETE_RUN_ID] = RUN_ID_PARAM,
-	[RUN_DELETE_KEEP_ARTIFACTS] = {.name = "keep_artifacts", .type = SPEC_BOOL, .fallback = "false",
+	[RUN_DELETE_KEEP_ARTIFACTS] = {NAMED("keep_artifacts"), .type = SPEC_BOOL, .fallback = "false",
 		.prose = "Leave the run's artifacts. Else they and their files go with it."},
 };
 
 static const struct spec_param artifact_save_params[] = {
 	[ARTIFACT_SAVE_RUN_ID] = RUN_ID_PARAM,
-	[ARTIFACT_SAVE_KIND] = {.name = "kind", .type = SPEC_KIND, .max = KIND_TEXT_MAX,
+	[ARTIFACT_SAVE_KIND] = {NAMED("kind"), .type = SPEC_KIND, .max = KIND_TEXT_MAX,
 		.prose = "What it is; sanitised. Absent: the run's kind."},
-	[ARTIFACT_SAVE_PAYLOAD] = {.name = "payload", .type = SPEC_ANY, .required = true,
+	[ARTIFACT_SAVE_PAYLOAD] = {NAMED("payload"), .type = SPEC_ANY, .required = true,
 		.prose = "What to keep: any JSON."},
-	[ARTIFACT_SAVE_LINK] = {.name = "link", .type = SPEC_BOOL, .fallback = "true",
+	[ARTIFACT_SAVE_LINK] = {NAMED("link"), .type = SPEC_BOOL, .fallback = "true",
 		.prose = "Also make it the run's artifact_id."},
 };
 
 static const struct spec_param artifact_read_params[] = {
 	[ARTIFACT_READ_ID] = ARTIFACT_ID_PARAM,
-	[ARTIFACT_READ_RAW] = {.name = "raw", .type = SPEC_BOOL, .fallback = "false",
+	[ARTIFACT_READ_RAW] = {NAMED("raw"), .type = SPEC_BOOL, .fallback = "false",
 		.prose = "Send the file's exact text as a string instead of as JSON."},
 };
 
 static const struct spec_param artifact_list_params[] = {
-	[ARTIFACT_LIST_RUN_ID] = {.name = "run_id", .type = SPEC_IDENT, .many = true, .ident = IDENT_RUN,
+	[ARTIFACT_LIST_RUN_ID] = {NAMED("run_id"), .type = SPEC_IDENT, .many = true, .ident = IDENT_RUN,
 		.prose = "Only artifacts of this run."},
 	[ARTIFACT_LIST_KIND] = KIND_FILTER("artifacts"),
 	[ARTIFACT_LIST_LIMIT] = PAGE_LIMIT,
@@ -317,25 +317,25 @@ static const struct spec_param artifact_delete_params[] = {
 };
 
 static const struct spec_param server_import_params[] = {
-	[SERVER_IMPORT_JOBS] = {.name = "jobs", .type = SPEC_ARRAY, .table = TABLE_JOBS,
+	[SERVER_IMPORT_JOBS] = {NAMED("jobs"), .type = SPEC_ARRAY, .table = TABLE_JOBS,
 		.fields = spec_job_fields,
 		.prose = "Jobs as they stand in jobs.json; times and unknown fields are kept."},
-	[SERVER_IMPORT_RUNS] = {.name = "runs", .type = SPEC_ARRAY, .table = TABLE_RUNS,
+	[SERVER_IMPORT_RUNS] = {NAMED("runs"), .type = SPEC_ARRAY, .table = TABLE_RUNS,
 		.fields = spec_run_fields, .prose = "Runs as they stand in runs.json, likewise."},
-	[SERVER_IMPORT_ARTIFACTS] = {.name = "artifacts", .type = SPEC_ARRAY, .table = TABLE_ARTIFACTS,
+	[SERVER_IMPORT_ARTIFACTS] = {NAMED("artifacts"), .type = SPEC_ARRAY, .table = TABLE_ARTIFACTS,
 		.fields = spec_artifact_fields,
 		.prose = "Artifacts as they stand in artifacts.json, each with its `payload` beside the other members "
 		         "(then size_bytes is counted), or without, where the file is in artifacts/ already."},
-	[SERVER_IMPORT_MODE] = {.name = "mode", .type = SPEC_CHOICE, .choices = import_modes,
+	[SERVER_IMPORT_MODE] = {NAMED("mode"), .type = SPEC_CHOICE, .choices = import_modes,
 		.fallback = "\"skip\"",
 		.prose = "What happens to a record whose id is taken: it is skipped, or replaces the stored one (an "
 		         "artifact that comes with its payload is always skipped: payloads never change)."},
-	[SERVER_IMPORT_DRY_RUN] = {.name = "dry_run", .type = SPEC_BOOL, .fallback = "false",
+	[SERVER_IMPORT_DRY_RUN] = {NAMED("dry_run"), .type = SPEC_BOOL, .fallback = "false",
 		.prose = "Check everything and count what would be stored, but store nothing."},
 };
 
 static const struct spec_param set_log_level_params[] = {
-	[SERVER_SET_LOG_LEVEL_LEVEL] = {.name = "level", .type = SPEC_CHOICE, .required = true,
+	[SERVER_SET_LOG_LEVEL_LEVEL] = {NAMED("level"), .type = SPEC_CHOICE, .required = true,
 		.choices = spec_log_levels, .prose = "The least severe level that is still logged."},
 };
 
@@ -686,7 +686,7 @@ bool spec_status_is_terminal(enum table_id t, struct span status)
 struct spec_field spec_param_field(const struct spec_param *p)
 {
 	return (struct spec_field){
-		.name = p->name, .name_len = strlen(p->name), .type = p->type, .ident = p->ident, .choices = p->choices,
+		.name = p->name, .name_len = p->name_len, .type = p->type, .ident = p->ident, .choices = p->choices,
 		.other_choices = p->other_choices,
 		.lower = p->lower, .min = p->min, .max = p->max, .fields = p->fields, .fallback = p->fallback,
 		.prose = p->prose, .required = p->required,

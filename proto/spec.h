@@ -49,6 +49,7 @@ struct spec_field {
 
 struct spec_param {
 	const char *name;
+	size_t name_len;
 	enum spec_type type;
 	bool required;
 	bool many;      /* also takes a list of 1 to SPEC_FILTER_MAX of them (params: list) */
