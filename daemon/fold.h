@@ -10,7 +10,7 @@
 #include "daemon/mark.h"
 #include "daemon/snapshot.h"
 
-enum { FOLD_ROWS = 512, FOLD_BYTES = 1 << 20, FOLD_REST_MAX_US = 20000 };
+enum { FOLD_ROWS = 128, FOLD_BYTES = 128 << 10 };
 
 struct fold {
 	struct flush_job job;
@@ -24,7 +24,7 @@ struct fold {
 	void *source;
 	size_t (*slice)(void *source, enum table_id t, struct span *texts, size_t max, size_t bytes_max);
 	void (*thaw)(void *source, enum table_id t);
-	bool (*paced)(struct fold *f); /* asked before each slice: should the worker rest as long as it writes? */
+	bool (*paced)(struct fold *f); /* asked before each slice: should the worker rest thrice as long as it writes? */
 	void (*done)(struct fold *f);  /* may start the struct's next fold */
 	/* for done */
 	enum disk_result result;

@@ -21,7 +21,6 @@ enum {
 	RETRY_PAUSE_MS = 1000, RETRY_PAUSE_MAX_MS = 60000,
 	IDLE_MIN_MS = 1000,
 	IDLE_BYTES_A_SECOND = 64 << 10, IDLE_BYTES_MAX = 64 << 20,
-	BUSY_MS = 1000,         /* since the last commit: folds leave it room */
 	SNAPSHOT_FRAME = 512,   /* bytes of a snapshot beside its records */
 };
 
@@ -629,7 +628,7 @@ static bool beside_due(struct journal *j, enum table_id *t)
 static bool fold_paced(struct fold *f)
 {
 	const struct journal *j = ((struct fold_job *)f)->journal;
-	return !j->stop.done && (j->writing || j->o.ticks() - j->last_commit < BUSY_MS);
+	return !j->stop.done;
 }
 
 static void tell_found(const struct fold *f)
