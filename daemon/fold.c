@@ -76,10 +76,10 @@ static void slice_done(struct flush_job *job)
 /* An empty table has one slice, too: it begins the file. */
 static void next_slice(struct fold *f)
 {
-	f->count = f->slice(f->source, f->table, f->texts, FOLD_ROWS, FOLD_BYTES);
+	bool more = f->slice(f->source, f->table, f->texts, FOLD_ROWS, FOLD_BYTES, &f->count);
 	assert(f->count <= FOLD_ROWS);
 	f->job = (struct flush_job){.work = slice_work, .done = slice_done};
-	if (f->count == 0 && f->begun) {
+	if (!more && f->begun) {
 		f->thaw(f->source, f->table);
 		f->job = (struct flush_job){.work = finish_work, .done = finish_done};
 	}

@@ -22,7 +22,7 @@ struct fold {
 	enum table_id table;
 	struct snapshot_head head;
 	void *source;
-	size_t (*slice)(void *source, enum table_id t, struct span *texts, size_t max, size_t bytes_max);
+	bool (*slice)(void *source, enum table_id t, struct span *texts, size_t max, size_t bytes_max, size_t *count);
 	void (*thaw)(void *source, enum table_id t);
 	bool (*paced)(struct fold *f); /* asked before each slice: should the worker rest thrice as long as it writes? */
 	void (*done)(struct fold *f);  /* may start the struct's next fold */

@@ -12,12 +12,12 @@
 struct journal;
 
 /* Where a fold gets its records: the store. freeze() fixes the state of one table as of the last committed
- * batch; slice() hands out the next texts, which stay valid until the next slice() or thaw(); 0 is the end.
- * Calls come on the loop's thread and take less than a millisecond. */
+ * batch; slice() hands out the next texts, which stay valid until the next slice() or thaw(); none may be among what it has
+ * looked at, and false is the end. Calls come on the loop's thread and take less than a millisecond. */
 struct journal_source {
 	void *context;
 	void (*freeze)(void *context, enum table_id t, uint64_t *count, uint64_t *bytes);
-	size_t (*slice)(void *context, enum table_id t, struct span *texts, size_t max, size_t bytes_max);
+	bool (*slice)(void *context, enum table_id t, struct span *texts, size_t max, size_t bytes_max, size_t *count);
 	void (*thaw)(void *context, enum table_id t);
 	uint64_t (*bytes)(void *context, enum table_id t);   /* what a snapshot would about take */
 	/* progress that only memory has: a clean stop folds it */

@@ -36,4 +36,4 @@ enum { PROGRESS_MAX = 64 << 10 };
 uint64_t progress_limit(const struct service *s);
 
 /* Bulk work goes in steps of so many records, each a commit of its own. */
-enum { BULK_STEP = 500, BULK_LOOKS = 4000 };
+enum { BULK_STEP = 250, BULK_LOOKS = 4000 };

@@ -49,7 +49,7 @@ struct chunk {
 	_Alignas(16) char bytes[];
 };
 
-enum { CHUNK_BYTES = 32 << 10, SPARE_CHUNKS = 16 };
+enum { CHUNK_BYTES = 32 << 10, SPARE_CHUNKS = 16, SLICE_LOOKS = 4096 };
 
 struct batch {
 	struct journal_batch journal; /* first: the journal hands this back */
@@ -895,14 +895,19 @@ static struct record *frozen_take(struct store *s, uint32_t e, const struct live
 	return record_ref(entry->record);
 }
 
-static size_t source_slice(void *context, enum table_id t, struct span *texts, size_t max, size_t bytes_max)
+static bool source_slice(void *context, enum table_id t, struct span *texts, size_t max, size_t bytes_max,
+                         size_t *count)
 {
 	struct store *s = context;
 	struct frozen *f = &s->frozen;
 	assert(f->active && f->table == t);
 	f->texts.len = 0;
-	size_t count = 0;
-	for (; f->cursor <= f->end && count < max && f->texts.len < bytes_max; f->cursor++) {
+	*count = 0;
+	if (f->cursor > f->end)
+		return false;
+	/* a cleanup may have left a million entries empty, one after the other */
+	uint32_t last = f->end - f->cursor < SLICE_LOOKS ? f->end : f->cursor + SLICE_LOOKS - 1;
+	for (; f->cursor <= last && *count < max && f->texts.len < bytes_max; f->cursor++) {
 		const struct live *live;
 		struct record *r = frozen_take(s, f->cursor, &live);
 		if (!r)
@@ -910,13 +915,13 @@ static size_t source_slice(void *context, enum table_id t, struct span *texts, s
 		size_t from = f->texts.len;
 		record_with_live(&f->texts, r, live);
 		record_unref(r);
-		texts[count++].len = f->texts.len - from;
+		texts[(*count)++].len = f->texts.len - from;
 	}
 	/* where they are is known only now that the buffer has stopped growing */
 	const char *at = f->texts.at;
-	for (size_t i = 0; i < count; at += texts[i++].len)
+	for (size_t i = 0; i < *count; at += texts[i++].len)
 		texts[i].at = at;
-	return count;
+	return true;
 }
 
 static void source_thaw(void *context, enum table_id t)

@@ -155,7 +155,7 @@ struct content *process_content(struct process *p, const struct content_rules *r
 		struct span texts[64];
 		uint64_t count, bytes;
 		source.freeze(source.context, (enum table_id)t, &count, &bytes);
-		for (size_t n; (n = source.slice(source.context, (enum table_id)t, texts, 64, 1 << 20)) > 0;)
+		for (size_t n; source.slice(source.context, (enum table_id)t, texts, 64, 1 << 20, &n);)
 			for (size_t i = 0; i < n; i++)
 				put_row(c, rules, (enum table_id)t, texts[i], read, context);
 		source.thaw(source.context, (enum table_id)t);

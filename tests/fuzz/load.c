@@ -100,7 +100,7 @@ static struct shown shown_by(struct process *p)
 		struct span texts[64];
 		uint64_t count, bytes;
 		source.freeze(source.context, (enum table_id)t, &count, &bytes);
-		for (size_t n; (n = source.slice(source.context, (enum table_id)t, texts, 64, 1 << 20)) > 0;)
+		for (size_t n; source.slice(source.context, (enum table_id)t, texts, 64, 1 << 20, &n);)
 			for (size_t i = 0; i < n; i++) {
 				struct span id;
 				FUZZ_EXPECT(scan_member(texts[i], "id", &id));

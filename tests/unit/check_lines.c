@@ -122,7 +122,7 @@ static void add_texts(struct buf *out, struct store *store, enum table_id t)
 	struct span texts[64];
 	uint64_t count, bytes;
 	source.freeze(source.context, t, &count, &bytes);
-	for (size_t n; (n = source.slice(source.context, t, texts, 64, 1 << 20)) > 0;)
+	for (size_t n; source.slice(source.context, t, texts, 64, 1 << 20, &n);)
 		for (size_t i = 0; i < n; i++) {
 			buf_span(out, texts[i]);
 			buf_char(out, '\n');

@@ -248,8 +248,8 @@ static inline void keeper_freeze(void *context, enum table_id t, uint64_t *count
 	*bytes = k->kept.shelves[t].bytes;
 }
 
-static inline size_t keeper_slice(void *context, enum table_id t, struct span *texts, size_t max,
-                                  size_t bytes_max)
+static inline bool keeper_slice(void *context, enum table_id t, struct span *texts, size_t max,
+                                size_t bytes_max, size_t *count)
 {
 	struct keeper *k = context;
 	size_t n = 0, bytes = 0;
@@ -260,7 +260,8 @@ static inline size_t keeper_slice(void *context, enum table_id t, struct span *t
 		texts[n] = (struct span){text->at, text->len};
 		bytes += text->len;
 	}
-	return n;
+	*count = n;
+	return n > 0;
 }
 
 static inline void keeper_thaw(void *context, enum table_id t)
