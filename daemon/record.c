@@ -97,7 +97,7 @@ static bool read_keys(enum table_id t, struct span text, const struct members *m
 	return keys->end != STAMP_NONE || read_time(m->value[k->updated], &keys->end);
 }
 
-static uint8_t whole_percentage(struct span progress);
+static uint16_t percentage_kept(struct span progress);
 
 /* The field that ends the head: what finds a record is in it. */
 static const int head_field[TABLE_COUNT] = {JOB_PROGRESS, RUN_STATUS, ARTIFACT_KIND};
@@ -139,7 +139,7 @@ static struct record *make(struct shelf_piece *piece, enum table_id t, struct sp
 	made.packed_len = (uint32_t)p.bytes;
 	if (t == TABLE_JOBS) {
 		made.progress_at = (uint32_t)(m->value[JOB_PROGRESS].at - text.at);
-		made.percentage = whole_percentage(m->value[JOB_PROGRESS]);
+		made.percentage = percentage_kept(m->value[JOB_PROGRESS]);
 	}
 	size_t bytes = record_bytes(&made);
 	struct record *r = piece ? shelf_cut(piece, bytes) : shelf_take(bytes);
@@ -382,39 +382,45 @@ void progress_bare(struct buf *out, struct span progress)
 	members_close(out, start);
 }
 
-static uint8_t whole_percentage(struct span progress)
+/* False: files may hold anything. *old: the percentage that it states itself; absent mostly. */
+static bool stored_percentage(struct span progress, double *percentage, struct span *old)
 {
 	double current, total;
+	*old = (struct span){0};
 	if (!quick_progress(progress, &current, &total)) {
 		struct progress p = {0};
-		const struct span *value = p.value;
 		if (scan_kind(progress) == SCAN_OBJECT)
 			progress_read(progress, NULL, &p);
-		if (value[PROGRESS_PERCENTAGE].at || !read_number(value[PROGRESS_CURRENT], &current) ||
-		    !read_number(value[PROGRESS_TOTAL], &total))
-			return PERCENTAGE_READ;
+		if (!read_number(p.value[PROGRESS_CURRENT], &current) || !read_number(p.value[PROGRESS_TOTAL], &total))
+			return false;
+		*old = p.value[PROGRESS_PERCENTAGE];
 	}
-	double percentage = progress_percentage(current, total);
-	bool whole = percentage >= 0 && percentage <= 100 && percentage == (double)(uint8_t)percentage;
-	return whole ? (uint8_t)percentage : PERCENTAGE_READ;
+	*percentage = progress_percentage(current, total);
+	return true;
 }
 
-/* The stored progress as it is sent. What is odd (files may hold anything) goes out as it is. */
+static uint16_t percentage_kept(struct span progress)
+{
+	double percentage;
+	struct span old;
+	if (!stored_percentage(progress, &percentage, &old) || old.at || !(percentage >= 0 && percentage <= 100))
+		return PERCENTAGE_READ;
+	/* a quotient is rounded correctly: it is the double that its decimals stand for */
+	uint16_t hundredths = (uint16_t)(percentage * 100 + 0.5);
+	return percentage == hundredths / 100.0 ? hundredths : PERCENTAGE_READ;
+}
+
+/* The stored progress as it is sent. What is odd goes out as it is. */
 static void send_stored_progress(struct buf *out, struct span stored)
 {
-	struct progress p = {0};
-	const struct span *value = p.value;
-	if (scan_kind(stored) == SCAN_OBJECT)
-		progress_read(stored, NULL, &p);
-	double current, total;
-	if (!read_number(value[PROGRESS_CURRENT], &current) || !read_number(value[PROGRESS_TOTAL], &total)) {
+	double percentage;
+	struct span old;
+	if (!stored_percentage(stored, &percentage, &old)) {
 		buf_span(out, stored);
 		return;
 	}
-	double percentage = progress_percentage(current, total);
-	struct span old = value[PROGRESS_PERCENTAGE];
-	const char *end = stored.at + stored.len;
 	if (old.at) {
+		const char *end = stored.at + stored.len;
 		buf_add(out, stored.at, (size_t)(old.at - stored.at));
 		buf_real(out, percentage);
 		buf_add(out, old.at + old.len, (size_t)(end - old.at) - old.len);
@@ -442,15 +448,20 @@ static void send_progress(struct buf *out, struct span stored, const struct live
 enum { PERCENTAGE_ROOM = 32 };
 
 /* With the brace that ends progress. */
-static char *put_percentage(char *at, unsigned percentage)
+static char *put_percentage(char *at, unsigned hundredths)
 {
 	at = put(at, ",\"percentage\":", 14);
-	if (percentage == 100)
+	if (hundredths == 10000)
 		*at++ = '1';
-	if (percentage >= 10)
-		*at++ = (char)('0' + percentage / 10 % 10);
-	*at++ = (char)('0' + percentage % 10);
-	return put(at, ".0}", 3);
+	if (hundredths >= 1000)
+		*at++ = (char)('0' + hundredths / 1000 % 10);
+	*at++ = (char)('0' + hundredths / 100 % 10);
+	*at++ = '.';
+	*at++ = (char)('0' + hundredths / 10 % 10);
+	if (hundredths % 10)
+		*at++ = (char)('0' + hundredths % 10);
+	*at++ = '}';
+	return at;
 }
 
 static void put_path(struct buf *out, struct span id, const char *artifacts_dir)

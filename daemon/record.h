@@ -24,14 +24,14 @@ struct record {
 	uint32_t regular : 1;  /* its text is, see members.h; never said of artifacts */
 	uint32_t packed_len;
 	uint32_t progress_at;  /* jobs: offset of the value of "progress", which ends the head */
+	/* jobs: of the stored progress, in hundredths, where it is so many of them and up to 100, as it mostly is:
+	 * lists need not read the progress then. Else PERCENTAGE_READ. */
+	uint16_t percentage;
 	uint8_t id_len;
-	/* jobs: of the stored progress, where it is a whole number up to 100, as it mostly is: lists need not read
-	 * the progress then. Else PERCENTAGE_READ. */
-	uint8_t percentage;
 	char kept[];           /* the head, what is packed; the id is at kept + RECORD_ID_AT */
 };
 
-enum { PERCENTAGE_READ = 255 };
+enum { PERCENTAGE_READ = UINT16_MAX };
 
 /* The highest revision that a text of another's making may state. Numbers go on from there, for which there has to be room,
  * and every reader of JSON holds integers up to here. */

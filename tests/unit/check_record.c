@@ -352,6 +352,23 @@ START_TEST(replies_say_how_far_a_job_is_in_percent)
 }
 END_TEST
 
+START_TEST(a_list_and_an_update_say_different_percentages_of_the_same_progress)
+{
+	static const int totals[] = {1, 3, 8, 100, 250, 1000, 1200, 5000, 10000, 99999};
+	for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
+		for (int k = 0; k <= 300; k++) {
+			int current = k < 150 ? k : (int)((int64_t)totals[i] * (k - 140) / 140);
+			CLEAN stored = {0}, sent = {0};
+			buf_printf(&stored, "{\"current\":%d,\"total\":%d}%c", current, totals[i], '\0');
+			buf_printf(&sent, "{\"current\":%d,\"total\":%d,\"percentage\":", current, totals[i]);
+			buf_real(&sent, progress_percentage(current, totals[i]));
+			buf_text(&sent, "}");
+			buf_char(&sent, '\0');
+			sent_progress(stored.at, sent.at);
+		}
+}
+END_TEST
+
 START_TEST(odd_progress_of_a_file_goes_out_as_it_is)
 {
 	sent_progress("{}", "{}");
@@ -452,6 +469,7 @@ int main(void)
 	tcase_add_test(tests, text_that_is_no_record_makes_none);
 	tcase_add_test(tests, a_record_lives_as_long_as_somebody_holds_it);
 	tcase_add_test(tests, replies_say_how_far_a_job_is_in_percent);
+	tcase_add_test(tests, a_list_and_an_update_say_different_percentages_of_the_same_progress);
 	tcase_add_test(tests, odd_progress_of_a_file_goes_out_as_it_is);
 	tcase_add_test(tests, live_progress_is_sent_and_folded_in_place_of_the_stored);
 	tcase_add_test(tests, progress_is_stored_whole_and_without_percentage);
