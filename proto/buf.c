@@ -252,6 +252,27 @@ static void put_exponent(struct buf *b, const struct decimal *d)
 
 #define WHOLE_REALS 1e15 /* below it all digits of a whole number are its own */
 
+/* Most have few decimal places: percentages, prices. A quotient is rounded to the nearest double, which is how its
+ * decimals are read; and no two decimals of up to 15 digits are the same double, so there is none that is shorter. */
+static bool put_few_places(struct buf *b, double d)
+{
+	enum { PLACES = 6, MILLION = 1000000 };
+	char text[24], *end = text + sizeof(text);
+
+	if (!(d >= 1e-4 && d < 1e9))
+		return false;
+	uint64_t millionths = (uint64_t)(d * MILLION + 0.5);
+	if ((double)millionths / MILLION != d)
+		return false;
+	digits_before(end, MILLION + millionths % MILLION); /* the one in front keeps the zeros behind it */
+	end[-PLACES - 1] = '.';
+	char *start = digits_before(end - PLACES - 1, millionths / MILLION);
+	while (end[-1] == '0' && end[-2] != '.')
+		end--;
+	buf_add(b, start, (size_t)(end - start));
+	return true;
+}
+
 void buf_real(struct buf *b, double d)
 {
 	struct decimal decimal = {"0", 1, 1};
@@ -264,6 +285,8 @@ void buf_real(struct buf *b, double d)
 	}
 	if (signbit(d))
 		buf_char(b, '-');
+	if (put_few_places(b, fabs(d)))
+		return;
 	if (d != 0)
 		decimal_shortest(&decimal, fabs(d));
 	if (decimal.point > -4 && decimal.point <= 16)

@@ -205,11 +205,15 @@ START_TEST(any_real_reads_back_to_the_same_double_and_no_shorter_text_does)
 	for (int i = 0; i < 100000; i++) {
 		uint64_t bits = random_word(&state);
 		double real;
-		if (i % 3 == 1)
+		if (i % 4 == 1)
 			bits = bits >> 12 | 0x3ff0000000000000u;
-		if (i % 3 == 2)
+		if (i % 4 == 2)
 			bits = bits << 52;
 		memcpy(&real, &bits, sizeof(real));
+		if (i % 4 == 3) /* few decimal places, and doubles next to them */
+			real = (double)(bits % (uint64_t)pow(10, 1 + i / 4 % 16)) / pow(10, i / 64 % 8);
+		if (i % 4 == 3 && bits >> 62 == 0)
+			real = nextafter(real, bits >> 61 ? 0 : INFINITY);
 		if (!isfinite(real))
 			continue;
 		buf_real(&b, real);
