@@ -34,7 +34,8 @@ def record(number, status, window):
     return {"id": f"job-{number:08d}", "type": "backtest", "status": status,
             "payload": {"symbol": "ES", "window": window, "legs": [{"q": 1, "px": 4512.25}, {"q": -1, "px": 4513.5}],
                         "note": "n" * 200},
-            "progress": {"current": 0, "total": 100, "message": ""}, "metadata": {"host": "quant-3", "attempt": 1}}
+            "progress": {"current": number * 37 % 5000, "total": 5000, "message": ""},
+            "metadata": {"host": "quant-3", "attempt": 1}}
 
 
 def call(method, params, number):
