@@ -122,6 +122,12 @@ static int system_room(void *context, int dir, uint64_t *bytes)
 	return 0;
 }
 
+static void system_start_writeback(void *context, int fd)
+{
+	(void)context;
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* where that is not known, it comes by itself */
+}
+
 const struct disk_ops disk_system = {
 	.openat = system_openat,
 	.writev = system_writev,
@@ -137,6 +143,7 @@ const struct disk_ops disk_system = {
 	.list = system_list,
 	.close = system_close,
 	.room = system_room,
+	.start_writeback = system_start_writeback,
 };
 
 /* The calls as the rest of this file makes them: gone on with after a signal. */
@@ -377,6 +384,42 @@ bool disk_write(struct disk_file *f, const struct iovec *parts, int count, struc
 			return false;
 		}
 	}
+	return true;
+}
+
+static bool write_spaces(struct disk_file *f, uint64_t size, struct disk_error *e)
+{
+	enum { PIECE = 4096 };
+	char spaces[PIECE];
+	memset(spaces, ' ', sizeof spaces);
+	for (uint64_t at = 0; at < size; at += PIECE) {
+		struct iovec part = {.iov_base = spaces, .iov_len = size - at < PIECE ? size - at : PIECE};
+		if (!disk_write(f, &part, 1, e))
+			return false;
+	}
+	return true;
+}
+
+bool disk_lay(struct disk *d, const struct disk_dir *dir, const char *tmp, uint64_t size, mode_t mode,
+              struct disk_error *e)
+{
+	struct disk_file f;
+	file_init(&f, d, dir, tmp);
+	assert(disk_is_tmp(tmp));
+	strcpy(f.tmp, tmp);
+	f.fd = open_at(d, dir->fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (f.fd < 0)
+		return failed(e, "open", dir, tmp);
+	if (chmod_fd(d, f.fd, mode) < 0) {
+		failed(e, "chmod", dir, tmp);
+		disk_abort(&f);
+		return false;
+	}
+	if (!write_spaces(&f, size, e))
+		return false;
+	if (d->ops->start_writeback)
+		d->ops->start_writeback(d->context, f.fd);
+	close_fd(d, f.fd);
 	return true;
 }
 

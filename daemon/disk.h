@@ -29,6 +29,8 @@ struct disk_ops {
 	int (*list)(void *context, int dir, void (*each)(void *argument, const char *name), void *argument);
 	int (*close)(void *context, int fd);
 	int (*room)(void *context, int dir, uint64_t *bytes); /* NULL: nothing is known of it */
+	/* A wish: what is written goes to the disk from now on, and nobody waits for it. NULL: it goes when it goes. */
+	void (*start_writeback)(void *context, int fd);
 };
 /* Like the system calls: -1 and errno. */
 
@@ -81,6 +83,10 @@ bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir,
  * size, with no other name. It is written over from its start. False: it is none (EINVAL); it is removed. */
 bool disk_reuse(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
                 const char *tmp, uint64_t size, mode_t mode, struct disk_error *e);
+/* Makes a file of `size` spaces under this tmp name and lets the disk begin to write it, so that disk_reuse finds blocks:
+ * not durable. A failure leaves none. */
+bool disk_lay(struct disk *d, const struct disk_dir *dir, const char *tmp, uint64_t size, mode_t mode,
+              struct disk_error *e);
 /* all of it; short writes and EINTR are gone on with */
 bool disk_write(struct disk_file *f, const struct iovec *parts, int count, struct disk_error *e);
 /* Adds what is in an open file, to its end. COPY_UNREADABLE: errno tells, `to` is aborted. */

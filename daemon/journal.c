@@ -28,10 +28,10 @@ enum {
  *     sound ──(unknown outcome, or a start that could not harden)──► degraded ──(repair)──► sound
  *
  * Two jobs at most are under way: one in the writing slot (a commit; while degraded the repair), one in the
- * background (a fold, a merge, a sweep of segments that may go, a probe of a disk that refused a commit). Both report on the loop, and go_on() then
- * looks for the next thing to do. */
+ * background (a fold, a merge, a sweep of segments that may go, a probe of a disk that refused a commit, files made in
+ * advance). Both report on the loop, and go_on() then looks for the next thing to do. */
 enum background {
-	BACKGROUND_NONE, BACKGROUND_FOLD, BACKGROUND_MERGE, BACKGROUND_SWEEP, BACKGROUND_PROBE, BACKGROUND_FAREWELL
+	BACKGROUND_NONE, BACKGROUND_FOLD, BACKGROUND_MERGE, BACKGROUND_SWEEP, BACKGROUND_PROBE, BACKGROUND_LAY, BACKGROUND_FAREWELL
 };
 
 struct commit {
@@ -102,6 +102,13 @@ struct probe {
 	struct disk_error error;
 };
 
+/* Spare files that no merge has left. */
+struct lay_job {
+	struct flush_job job;
+	struct journal *journal;
+	uint64_t written;
+};
+
 struct stop {
 	struct flush_job job;
 	struct journal *journal;
@@ -158,6 +165,7 @@ struct journal {
 	struct merge_job merge;
 	struct sweep sweep;
 	struct probe probe;
+	struct lay_job lay;
 	uint64_t retry_at, retry_pause;
 	uint8_t beside;                /* tables to be folded because they hold the chain up */
 	bool look_beside;
@@ -966,6 +974,29 @@ static bool probe_due(const struct journal *j)
 	return j->refused > 0 && j->o.ticks() >= j->probe_at + (j->writing ? PROBE_PAUSE_MAX_MS : 0);
 }
 
+/* ---- files for commits to come */
+
+static void lay_work(struct flush_job *job)
+{
+	struct lay_job *l = (struct lay_job *)job;
+	l->written = spares_lay(&l->journal->spares, l->journal->journal_dir);
+}
+
+static void lay_done(struct flush_job *job)
+{
+	struct journal *j = ((struct lay_job *)job)->journal;
+	j->background = BACKGROUND_NONE;
+	j->stats.bytes_written += j->lay.written;
+	go_on(j);
+}
+
+static void lay_begin(struct journal *j)
+{
+	j->lay.journal = j;
+	j->background = BACKGROUND_LAY;
+	submit(j, &j->lay.job, lay_work, lay_done);
+}
+
 /* ---- the clean stop */
 
 /* Where the stop could not fold, no sweep has done it. */
@@ -1048,6 +1079,8 @@ static void background_next(struct journal *j)
 		fold_begin(j, t);
 	} else if (merge_due(j, &run)) {
 		merge_begin(j, run);
+	} else if (j->refused == 0 && spares_are_wanted(&j->spares)) {
+		lay_begin(j);
 	}
 }
 

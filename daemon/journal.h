@@ -93,7 +93,7 @@ const char *journal_store(const struct journal *j); /* the store's uuid */
 
 struct journal_stats {
 	uint64_t commits, commit_failures, unknown_outcomes, folds, fold_failures, merges, repairs;
-	/* segments as first written, without padding; all of segments, merges and folds, with padding */
+	/* segments as first written, without padding; all of segments, merges, folds and files in advance, with padding */
 	uint64_t bytes_committed, bytes_written;
 	uint64_t segments, segment_bytes;        /* on disk now */
 	uint64_t spares, spare_bytes;            /* files to be written over, likewise */

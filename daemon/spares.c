@@ -24,14 +24,34 @@ void spares_done(struct spares *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-uint64_t spares_size(uint64_t content)
+static uint64_t step_of(uint64_t content, size_t *doublings)
 {
 	uint64_t step = STEP;
+	for (*doublings = 0; step * 2 * STEPS_MIN <= content; step *= 2)
+		++*doublings;
+	return step;
+}
+
+uint64_t spares_size(uint64_t content)
+{
+	size_t ignored;
 	if (content > SPARES_FILE_MAX)
 		return content;
-	while (step * 2 * STEPS_MIN <= content)
-		step *= 2;
+	uint64_t step = step_of(content, &ignored);
 	return (content + step - 1) / step * step;
+}
+
+static bool is_size(uint64_t size)
+{
+	return size > 0 && size <= SPARES_FILE_MAX && spares_size(size) == size;
+}
+
+/* of one of the sizes, in their order */
+static size_t place_of(uint64_t size)
+{
+	size_t doublings;
+	uint64_t step = step_of(size, &doublings);
+	return doublings * STEPS_MIN + size / step;
 }
 
 static void spare_name(uint64_t number, char name[SPARE_NAME_LEN + 1])
@@ -111,7 +131,7 @@ bool spares_give(struct spares *s, const struct disk_dir *journal, const char *n
 {
 	char as[SPARE_NAME_LEN + 1];
 	uint64_t clearings;
-	if (size == 0 || size > SPARES_FILE_MAX || spares_size(size) != size)
+	if (!is_size(size))
 		return disk_unlink(s->disk, journal, name, e);
 	make_room(s, journal, size);
 	struct spare spare = name_next(s, size, &clearings);
@@ -127,6 +147,19 @@ bool spares_give(struct spares *s, const struct disk_dir *journal, const char *n
 	return disk_unlink(s->disk, journal, name, e);
 }
 
+/* With the lock. */
+static void miss(struct spares *s, uint64_t size)
+{
+	enum { ENOUGH = 7 }; /* 1 << (ENOUGH - 1) is SPARES_LAY_MAX */
+	if (!is_size(size))
+		return;
+	uint8_t *misses = &s->misses[place_of(size)];
+	if (*misses < ENOUGH)
+		++*misses;
+	if (*misses > 1)
+		s->wanted = size;
+}
+
 bool spares_take(struct spares *s, uint64_t size, char name[SPARE_NAME_LEN + 1])
 {
 	uint64_t number = 0;
@@ -134,9 +167,65 @@ bool spares_take(struct spares *s, uint64_t size, char name[SPARE_NAME_LEN + 1])
 	for (size_t i = s->count; i-- > 0 && number == 0;)
 		if (s->all[i].size == size && s->all[i].number <= s->durable)
 			number = remove_at(s, i).number;
+	if (number == 0)
+		miss(s, size);
 	pthread_mutex_unlock(&s->lock);
 	spare_name(number, name);
 	return number > 0;
+}
+
+/* With the lock. */
+static size_t wanted_now(const struct spares *s)
+{
+	if (s->wanted == 0)
+		return 0;
+	size_t count = (size_t)1 << (s->misses[place_of(s->wanted)] - 1);
+	size_t most[] = {SPARES_LAID_MAX - s->laid, SPARES_MAX - s->count, SPARES_LAY_BYTES / s->wanted,
+	                 (SPARES_BYTES_MAX - s->bytes) / s->wanted};
+	for (size_t i = 0; i < sizeof most / sizeof *most; i++)
+		count = count < most[i] ? count : most[i];
+	return count;
+}
+
+bool spares_are_wanted(struct spares *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool wanted = wanted_now(s) > 0;
+	pthread_mutex_unlock(&s->lock);
+	return wanted;
+}
+
+/* More are no use to a disk that is nearly full. */
+static bool lay_one(struct spares *s, const struct disk_dir *journal, uint64_t size)
+{
+	char name[SPARE_NAME_LEN + 1];
+	struct disk_error ignored;
+	uint64_t clearings;
+	if (disk_room(s->disk, journal) < SPARES_BYTES_MAX)
+		return false;
+	struct spare spare = name_next(s, size, &clearings);
+	spare_name(spare.number, name);
+	if (!disk_lay(s->disk, journal, name, size, journal->files, &ignored))
+		return false;
+	if (add(s, spare, clearings))
+		return true;
+	unlink_spare(s, journal, spare.number);
+	return false;
+}
+
+uint64_t spares_lay(struct spares *s, const struct disk_dir *journal)
+{
+	pthread_mutex_lock(&s->lock);
+	size_t count = wanted_now(s), done = 0;
+	uint64_t size = s->wanted;
+	s->wanted = 0;
+	pthread_mutex_unlock(&s->lock);
+	while (done < count && lay_one(s, journal, size))
+		done++;
+	pthread_mutex_lock(&s->lock);
+	s->laid = done < count ? SPARES_LAID_MAX : s->laid + count;
+	pthread_mutex_unlock(&s->lock);
+	return done * size;
 }
 
 uint64_t spares_mark(struct spares *s)

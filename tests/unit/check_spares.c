@@ -183,6 +183,126 @@ START_TEST(files_that_no_commit_would_take_are_kept)
 }
 END_TEST
 
+/* As commits of this size do that find none. */
+static void miss(uint64_t size, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		ck_assert(!take(size));
+}
+
+START_TEST(the_first_commits_after_a_start_wait_for_new_files)
+{
+	miss(1024, 1);
+	ck_assert(!spares_are_wanted(spares)); /* it may have been the only one */
+	miss(1024, 1);
+	ck_assert(spares_are_wanted(spares));
+	ck_assert_uint_eq(spares_lay(spares, &dir), 2 * 1024);
+	ck_assert(!spares_are_wanted(spares));
+	ck_assert_uint_eq(held(), 2);
+	spares_settle(spares, spares_mark(spares));
+	ck_assert(take(1024) && take(1024));
+	for (unsigned i = 4; i <= SPARES_LAY_MAX; i *= 2) {
+		miss(1024, 1);
+		ck_assert_uint_eq(spares_lay(spares, &dir), i * 1024);
+		spares_settle(spares, spares_mark(spares));
+		for (unsigned k = 0; k < i; k++)
+			ck_assert(take(1024));
+	}
+	miss(1024, 1);
+	ck_assert_uint_eq(spares_lay(spares, &dir), SPARES_LAY_MAX * 1024);
+}
+END_TEST
+
+START_TEST(a_file_made_in_advance_is_of_a_size_that_a_commit_refuses)
+{
+	uint64_t sizes = 0, last = 0;
+	for (uint64_t content = 1; content <= SPARES_FILE_MAX; content += 300) {
+		uint64_t size = spares_size(content);
+		sizes += size != last;
+		last = size;
+		spares->laid = 0;
+		miss(size, 2);
+		uint64_t laid = spares_lay(spares, &dir);
+		ck_assert_uint_ge(laid, size);
+		spares_settle(spares, spares_mark(spares));
+		for (; laid > 0; laid -= size) {
+			struct disk_file f;
+			char name[SPARE_NAME_LEN + 1];
+			ck_assert(spares_take(spares, size, name));
+			ck_assert(disk_reuse(&faulty.disk, &f, &dir, "1.json", name, size, dir.files, NULL));
+			disk_abort(&f);
+		}
+	}
+	ck_assert_uint_eq(sizes, SPARES_SIZES - 1);
+	ck_assert_uint_eq(scratch_count(&scratch, ".", NULL), 0);
+}
+END_TEST
+
+START_TEST(files_made_in_advance_fill_the_disk)
+{
+	uint64_t all = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		miss(65536, 2);
+		uint64_t laid = spares_lay(spares, &dir);
+		ck_assert_uint_le(laid, SPARES_LAY_BYTES);
+		all += laid;
+	}
+	ck_assert_uint_eq(all, SPARES_BYTES_MAX);
+	spares_clear(spares, &dir);
+	spares->laid = 0;
+	for (miss(512, 2); spares_are_wanted(spares); miss(512, 1))
+		spares_lay(spares, &dir);
+	ck_assert_uint_eq(held(), SPARES_LAID_MAX);
+}
+END_TEST
+
+START_TEST(a_nearly_full_disk_is_filled_for_commits_to_come)
+{
+	faulty.room = SPARES_BYTES_MAX - 1;
+	miss(1024, 2);
+	ck_assert_uint_eq(spares_lay(spares, &dir), 0);
+	faulty.room = 0;
+	miss(1024, 2);
+	ck_assert(!spares_are_wanted(spares));
+	ck_assert_uint_eq(scratch_count(&scratch, ".", NULL), 0);
+}
+END_TEST
+
+START_TEST(a_file_that_could_not_be_made_is_left_half_done)
+{
+	static const enum faulty_call calls[] = {FAULTY_OPENAT, FAULTY_FCHMOD, FAULTY_WRITEV};
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		spares->laid = 0;
+		miss(1024, 2);
+		faulty_disk_fail(&faulty, (struct faulty_plan){.call = calls[i], .nth = 1, .number = ENOSPC});
+		ck_assert_uint_eq(spares_lay(spares, &dir), 0);
+		faulty_disk_forget(&faulty);
+		ck_assert_uint_eq(held(), 0);
+		miss(1024, 2);
+		ck_assert(!spares_are_wanted(spares));
+	}
+}
+END_TEST
+
+static ssize_t clear_on_write(void *context, int fd, const struct iovec *parts, int count)
+{
+	(void)context;
+	spares_clear(spares, &dir);
+	return disk_system.writev(NULL, fd, parts, count);
+}
+
+START_TEST(what_is_made_while_an_fsync_fails_is_written_over)
+{
+	struct disk_ops ops = disk_system;
+	struct disk disk = {.ops = &ops};
+	ops.writev = clear_on_write;
+	spares->disk = &disk;
+	miss(1024, 2);
+	spares_lay(spares, &dir);
+	ck_assert_uint_eq(held(), 0);
+}
+END_TEST
+
 /* Somebody removed the lock of the one, and started the other. */
 START_TEST(a_daemon_takes_the_spare_files_of_another_one)
 {
@@ -240,6 +360,12 @@ static Suite *suite(void)
 	tcase_add_test(c, what_is_renamed_while_an_fsync_fails_is_written_over);
 	tcase_add_test(c, spares_fill_the_disk);
 	tcase_add_test(c, files_that_no_commit_would_take_are_kept);
+	tcase_add_test(c, the_first_commits_after_a_start_wait_for_new_files);
+	tcase_add_test(c, a_file_made_in_advance_is_of_a_size_that_a_commit_refuses);
+	tcase_add_test(c, files_made_in_advance_fill_the_disk);
+	tcase_add_test(c, a_nearly_full_disk_is_filled_for_commits_to_come);
+	tcase_add_test(c, a_file_that_could_not_be_made_is_left_half_done);
+	tcase_add_test(c, what_is_made_while_an_fsync_fails_is_written_over);
 	tcase_add_test(c, a_daemon_takes_the_spare_files_of_another_one);
 	tcase_add_test(c, a_segment_stays_because_it_cannot_be_renamed);
 	suite_add_tcase(s, c);
