@@ -429,6 +429,8 @@ static void on_turn(uv_prepare_t *prepare)
 	if (s->phase == CLOSING)
 		return;
 	accept_turn_ends(s);
+	if (store_gathers(s->service.store))
+		conns_write(&s->conns); /* whom it waits for is told first */
 	store_flush(s->service.store);
 	conns_write(&s->conns);
 	stay_awake(s, store_gathers(s->service.store));

@@ -797,10 +797,11 @@ static void batch_done(struct journal_batch *j, enum disk_result result, const s
 	if (!s->first)
 		s->last = NULL;
 	b->next = NULL;
+	bool waits = false;
 	if (result == DISK_OK) {
-		bool waits = s->committer.takes && b->changes &&
-		             gather_begin(&s->gather, b->changes, s->first ? s->first->changes : 0,
-		                          s->committer.takes(s->committer.context), micros());
+		waits = s->committer.takes && b->changes &&
+		        gather_begin(&s->gather, b->changes, s->first ? s->first->changes : 0,
+		                     s->committer.takes(s->committer.context), micros());
 		/* what the disk can do meanwhile it should; nobody sees a change before those of this batch */
 		if (s->committer.takes && batch_is_for_disk(s->first) && !waits)
 			store_flush(s);
@@ -811,7 +812,8 @@ static void batch_done(struct journal_batch *j, enum disk_result result, const s
 			s->stats.pending_bytes -= behind->bytes;
 		drop_all(s, b, result == DISK_FAILED ? STORE_NOT_DURABLE : STORE_UNKNOWN, why);
 	}
-	store_flush(s);
+	if (!waits)
+		store_flush(s);
 }
 
 void store_flush(struct store *s)
