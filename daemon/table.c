@@ -5,6 +5,8 @@
 #include "proto/scan.h"
 #include <assert.h>
 #include <endian.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -760,10 +762,20 @@ void table_drop(struct table *t, uint32_t e)
 /* ---- load */
 
 /* The first words of a record's key, next to each other for sorting. */
-enum { SORTED_WORDS = 3, LOAD_AHEAD = 8 };
+enum { SORTED_WORDS = 3, LOAD_AHEAD = 8, SORTED_APART = 100 };
 struct sorted {
 	uint64_t words[SORTED_WORDS];
 	uint32_t entry;
+};
+
+/* The records in one order. */
+struct sorting {
+	struct table *table;
+	enum order order;
+	struct sorted *all;
+	size_t count;
+	pthread_t thread;
+	bool apart;            /* in that thread */
 };
 
 static int sort_in_order(const void *x, const void *y, void *kind)
@@ -788,24 +800,48 @@ void table_load_expect(struct table *t, uint64_t records)
 		hash_reserve(&t->by_id, records < UINT32_MAX ? (uint32_t)records : UINT32_MAX);
 }
 
-/* How many there are. */
-static size_t sort_records(struct table *t, enum order order, struct sorted *all)
+static void sort_records(struct sorting *s)
 {
-	struct tree_kind *kind = &t->kinds[order];
-	size_t count = 0;
+	struct table *t = s->table;
+	struct tree_kind *kind = &t->kinds[s->order];
 
 	for (uint32_t e = 1; e <= table_last(t); e++) {
 		const struct entry *n = table_entry(t, e);
 
-		if (!n->record || (order == BY_END && n->end == STAMP_NONE))
+		if (!n->record || (s->order == BY_END && n->end == STAMP_NONE))
 			continue;
-		all[count].entry = e;
+		s->all[s->count].entry = e;
 		for (unsigned i = 0; i < SORTED_WORDS; i++)
-			all[count].words[i] = kind->word(kind, e, i);
-		count++;
+			s->all[s->count].words[i] = kind->word(kind, e, i);
+		s->count++;
 	}
-	qsort_r(all, count, sizeof(*all), sort_in_order, kind);
-	return count;
+	qsort_r(s->all, s->count, sizeof(*s->all), sort_in_order, kind);
+}
+
+static void *sort_apart(void *sorting)
+{
+	sort_records(sorting);
+	return NULL;
+}
+
+/* Of all but tiny tables in a thread of its own, if there is one to be had: it only reads the table. Signals are for others. */
+static void sort_start(struct sorting *s, struct table *t, enum order order, struct sorted *all)
+{
+	sigset_t every, before;
+
+	*s = (struct sorting){.table = t, .order = order, .all = all};
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	s->apart = t->count >= SORTED_APART && pthread_create(&s->thread, NULL, sort_apart, s) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void sort_end(struct sorting *s)
+{
+	if (s->apart)
+		pthread_join(s->thread, NULL);
+	else
+		sort_records(s);
 }
 
 /* In the views' own order, each behind those before. */
@@ -818,14 +854,12 @@ static void trees_append(struct table *t, uint32_t e, unsigned views)
 			tree_append(view_kind(t, v), view_tree(t, v, n->pair), e);
 }
 
-static void load_views(struct table *t, enum order order, unsigned views, struct sorted *all)
+static void load_views(struct table *t, unsigned views, const struct sorting *s)
 {
-	size_t count = sort_records(t, order, all);
-
-	for (size_t i = 0; i < count; i++) {
-		if (i + LOAD_AHEAD < count)
-			__builtin_prefetch(table_entry(t, all[i + LOAD_AHEAD].entry));
-		trees_append(t, all[i].entry, views);
+	for (size_t i = 0; i < s->count; i++) {
+		if (i + LOAD_AHEAD < s->count)
+			__builtin_prefetch(table_entry(t, s->all[i + LOAD_AHEAD].entry));
+		trees_append(t, s->all[i].entry, views);
 	}
 }
 
@@ -842,16 +876,29 @@ static void load_postings(struct table *t)
 	}
 }
 
+/* One order is sorted while the one before goes into its trees. */
+static void load_orders(struct table *t)
+{
+	struct sorted *all = mem_alloc(t->count * sizeof(*all)), *others = mem_alloc(t->count * sizeof(*all));
+	struct sorting time = {.table = t, .order = BY_TIME, .all = all}, id, end;
+
+	sort_start(&id, t, BY_ID, others);
+	sort_records(&time);
+	load_views(t, VIEWS_OF_TIME, &time);
+	sort_end(&id);
+	sort_start(&end, t, BY_END, all);
+	load_views(t, VIEWS_OF_ID, &id);
+	sort_end(&end);
+	load_views(t, VIEWS_OF_END, &end);
+	free(others);
+	free(all);
+}
+
 void table_load_end(struct table *t)
 {
-	struct sorted *all = mem_alloc(t->count * sizeof(*all));
-
 	assert(t->loading);
 	t->loading = false;
-	load_views(t, BY_TIME, VIEWS_OF_TIME, all);
-	load_views(t, BY_ID, VIEWS_OF_ID, all);
-	load_views(t, BY_END, VIEWS_OF_END, all);
-	free(all);
+	load_orders(t);
 	load_postings(t);
 }
 
