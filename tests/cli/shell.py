@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 import unittest
 from datetime import datetime, timedelta, timezone
@@ -105,24 +106,30 @@ def run_bytes(*arguments: str, stdin: bytes = b"", env: Optional[dict[str, str]]
                           timeout=PATIENCE, check=True).stdout
 
 
+END = b"\0end of what was printed\0"
+
+
 def on_terminal(columns: int, *arguments: str, env: Optional[dict[str, str]] = None) -> Done:
     """On a terminal of that width, stdout and stderr alike: what a person sees is `out`."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = subprocess.Popen([PERSISTCTL, *arguments], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
                                env=environment(**(env or {})))
-    os.close(theirs)
+
+    def tell_the_end() -> None:
+        process.wait()
+        os.write(theirs, END)
+
+    # Once nobody has a terminal open any more, what is still in it may be lost: so it ends by a mark.
+    teller = threading.Thread(target=tell_the_end)
+    teller.start()
     seen = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError: # how a terminal tells that nobody has it open any more
-            break
-        if not piece:
-            break
-        seen += piece
+    while not seen.endswith(END):
+        seen += os.read(ours, 65536)
+    teller.join()
+    os.close(theirs)
     os.close(ours)
-    return Done(process.wait(PATIENCE), text(seen).replace("\r\n", "\n"), "")
+    return Done(process.wait(PATIENCE), text(seen[:-len(END)]).replace("\r\n", "\n"), "")
 
 
 class Store(unittest.TestCase):
