@@ -5,6 +5,7 @@ enum { LINES = 16 };
 struct glimpse {
 	const struct table *table;
 	uint32_t hash;
+	enum table_fetch last;
 };
 
 static bool skip(struct span *rest, struct span text)
@@ -44,6 +45,10 @@ static bool glimpse_line(const struct store *s, struct span line, struct glimpse
 		return false;
 	g->table = store_table(s, t);
 	g->hash = table_hash(g->table, (struct span){rest.at, (size_t)(quote - rest.at)});
+	rest = (struct span){quote + 1, (size_t)(line.at + line.len - quote) - 1};
+	skip(&rest, SPAN(","));
+	skip(&rest, SPAN(" "));
+	g->last = t == TABLE_JOBS && skip(&rest, SPAN("\"progress\"")) ? FETCH_PROGRESS : FETCH_RECORD;
 	return true;
 }
 
@@ -60,6 +65,6 @@ size_t ahead_look(const struct store *s, struct span unread)
 	}
 	for (enum table_fetch what = FETCH_BUCKET; what <= FETCH_RECORD; what++)
 		for (unsigned i = 0; i < count; i++)
-			table_fetch(seen[i].table, seen[i].hash, what);
+			table_fetch(seen[i].table, seen[i].hash, what == FETCH_RECORD ? seen[i].last : what);
 	return (size_t)(at - unread.at);
 }

@@ -292,7 +292,7 @@ uint32_t table_find(const struct table *t, struct span id)
 
 uint32_t table_hash(const struct table *t, struct span id) { return hash_of(&t->by_id, id); }
 
-enum { LINE = 64, LINES_FETCHED = 10 }; /* of the processor's cache; most records are not longer */
+enum { LINE = 64, LINES_FETCHED = 10, LIVE_LINES_FETCHED = 3 }; /* of the processor's cache; most are not longer */
 
 static void fetch_record(const struct entry *n)
 {
@@ -302,6 +302,16 @@ static void fetch_record(const struct entry *n)
 		__builtin_prefetch(at + (size_t)i * LINE);
 	if (n->record && n->live)
 		__builtin_prefetch(n->live);
+}
+
+/* Of the record only the id is looked at. */
+static void fetch_progress(const struct entry *n)
+{
+	const char *at = (const char *)n->live;
+
+	__builtin_prefetch(n->record);
+	for (int i = 0; at && i < LIVE_LINES_FETCHED; i++)
+		__builtin_prefetch(at + (size_t)i * LINE, 1);
 }
 
 void table_fetch(const struct table *t, uint32_t hash, enum table_fetch what)
@@ -319,6 +329,11 @@ void table_fetch(const struct table *t, uint32_t hash, enum table_fetch what)
 		e = hash_first(&t->by_id, hash);
 		if (e)
 			fetch_record(table_entry(t, e));
+		break;
+	case FETCH_PROGRESS:
+		e = hash_first(&t->by_id, hash);
+		if (e)
+			fetch_progress(table_entry(t, e));
 		break;
 	}
 }
