@@ -1,6 +1,5 @@
 #include "daemon/ahead.h"
-
-enum { LINES = 16 };
+#include <assert.h>
 
 struct glimpse {
 	const struct table *table;
@@ -52,19 +51,37 @@ static bool glimpse_line(const struct store *s, struct span line, struct glimpse
 	return true;
 }
 
+static void fetch(const struct glimpse *seen, unsigned count)
+{
+	for (enum table_fetch what = FETCH_BUCKET; what <= FETCH_RECORD; what++)
+		for (unsigned i = 0; i < count; i++)
+			table_fetch(seen[i].table, seen[i].hash, what == FETCH_RECORD ? seen[i].last : what);
+}
+
 size_t ahead_look(const struct store *s, struct span unread)
 {
-	struct glimpse seen[LINES];
+	struct glimpse seen[AHEAD_LINES];
 	unsigned count = 0;
 	const char *at = unread.at, *end = unread.at + unread.len, *newline = NULL;
-	for (int i = 0; i < LINES && at < end && (newline = memchr(at, '\n', (size_t)(end - at))); i++) {
+	for (int i = 0; i < AHEAD_LINES && at < end && (newline = memchr(at, '\n', (size_t)(end - at))); i++) {
 		if (i == 0 && newline + 1 == end) /* alone: its turn is now */
 			return 0;
 		count += glimpse_line(s, (struct span){at, (size_t)(newline - at)}, &seen[count]);
 		at = newline + 1;
 	}
-	for (enum table_fetch what = FETCH_BUCKET; what <= FETCH_RECORD; what++)
-		for (unsigned i = 0; i < count; i++)
-			table_fetch(seen[i].table, seen[i].hash, what == FETCH_RECORD ? seen[i].last : what);
+	fetch(seen, count);
 	return (size_t)(at - unread.at);
+}
+
+void ahead_look_at_each(const struct store *s, const struct span *unread, unsigned count)
+{
+	struct glimpse seen[AHEAD_LINES];
+	unsigned known = 0;
+	assert(count <= AHEAD_LINES);
+	for (unsigned i = 0; i < count && count > 1; i++) {
+		const char *newline = unread[i].len ? memchr(unread[i].at, '\n', unread[i].len) : NULL;
+		if (newline && newline + 1 == unread[i].at + unread[i].len)
+			known += glimpse_line(s, (struct span){unread[i].at, unread[i].len - 1}, &seen[known]);
+	}
+	fetch(seen, known);
 }

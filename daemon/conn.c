@@ -1,5 +1,4 @@
 #include "daemon/conn.h"
-#include "daemon/ahead.h"
 #include "daemon/dispatch.h"
 #include "daemon/log.h"
 #include "proto/frame.h"
@@ -33,7 +32,7 @@ struct conn {
 	size_t written;               /* of `writing` */
 	uint64_t unfinished;          /* counted in counters.unfinished_bytes */
 	uint64_t queued;              /* counted in counters.queued_bytes */
-	bool reading, ended, write_pending, closing, is_runnable, is_dirty;
+	bool reading, ended, write_pending, closing, is_runnable, is_dirty, has_arrived;
 	struct conn *next, *previous, *next_runnable, *next_dirty;
 };
 
@@ -211,9 +210,11 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *to)
 	struct conn *c = handle->data;
 	(void)suggested;
 	size_t got;
+	if (c->has_arrived)
+		frame_keep(&c->frame); /* more came before its turn: so many are ready that libuv polls again */
 	if (frame_pending(&c->frame) == 0) { /* mostly: whole lines come, and nothing need be kept */
-		to->base = c->all->input;
-		to->len = sizeof(c->all->input);
+		to->base = c->all->input + c->all->input_used;
+		to->len = CONNS_INPUT;
 		return;
 	}
 	to->base = frame_room(&c->frame, READ_SIZE, &got);
@@ -223,30 +224,95 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *to)
 static void conn_run(struct conn *c);
 static void conn_write_now(struct conn *c);
 
+static void conn_have_turn(struct conn *c)
+{
+	conn_run(c);
+	frame_keep(&c->frame);
+	conn_write_now(c);
+}
+
+static void run_arrived(struct conns *all)
+{
+	struct span unread[AHEAD_LINES];
+	unsigned count = 0;
+	for (unsigned i = 0; i < all->arrived_count; i++)
+		if (all->arrived[i])
+			unread[count++] = frame_unread(&all->arrived[i]->frame);
+	ahead_look_at_each(all->service->store, unread, count);
+	for (unsigned i = 0; i < all->arrived_count; i++) {
+		struct conn *c = all->arrived[i];
+		if (!c)
+			continue;
+		c->has_arrived = false;
+		conn_have_turn(c);
+	}
+	all->arrived_count = 0;
+	all->input_used = 0;
+}
+
+static void on_check(uv_check_t *check)
+{
+	run_arrived(check->data);
+}
+
+/* It waits for others, so that what they ask for is looked for together. */
+static void conn_arrives(struct conn *c, size_t bytes)
+{
+	struct conns *all = c->all;
+	c->has_arrived = true;
+	all->arrived[all->arrived_count++] = c;
+	all->input_used += bytes;
+	if (all->arrived_count == AHEAD_LINES || all->input_used > CONNS_INPUT)
+		run_arrived(all);
+}
+
+static void forget_arrived(struct conn *c)
+{
+	for (unsigned i = 0; i < c->all->arrived_count; i++)
+		if (c->all->arrived[i] == c)
+			c->all->arrived[i] = NULL;
+	frame_keep(&c->frame);
+}
+
+static void on_end(struct conn *c, ssize_t why)
+{
+	if (c->has_arrived)
+		run_arrived(c->all);
+	if (c->closing)
+		return;
+	uv_read_stop((uv_stream_t *)&c->pipe);
+	c->reading = false;
+	if (why != UV_EOF) {
+		conn_close(c);
+		return;
+	}
+	c->ended = true;
+	frame_end(&c->frame);
+	conn_have_turn(c);
+}
+
+/* libuv reads again at once where a read filled its buffer, so that one does not wait. */
 static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
 {
 	struct conn *c = stream->data;
 	if (bytes == 0)
 		return;
 	if (bytes < 0) {
-		uv_read_stop(stream);
-		c->reading = false;
-		if (bytes != UV_EOF) {
-			conn_close(c);
-			return;
-		}
-		c->ended = true;
-		frame_end(&c->frame);
-	} else {
-		counters(c)->bytes_in += (uint64_t)bytes;
-		if (buf->base == c->all->input)
-			frame_lend(&c->frame, buf->base, (size_t)bytes);
-		else
-			frame_filled(&c->frame, (size_t)bytes);
+		on_end(c, bytes);
+		return;
 	}
-	conn_run(c);
-	frame_keep(&c->frame);
-	conn_write_now(c);
+	counters(c)->bytes_in += (uint64_t)bytes;
+	if (buf->base != c->all->input + c->all->input_used) {
+		frame_filled(&c->frame, (size_t)bytes);
+		if (!c->has_arrived)
+			conn_have_turn(c);
+		return;
+	}
+	frame_lend(&c->frame, buf->base, (size_t)bytes);
+	if (bytes < CONNS_INPUT)
+		conn_arrives(c, (size_t)bytes);
+	else
+		conn_have_turn(c);
 }
 
 static void read_on(struct conn *c, bool on)
@@ -479,6 +545,8 @@ static void conn_close(struct conn *c)
 		c->session.user->connections--;
 	users_unref(&c->all->service->users, c->session.user);
 	c->session.user = NULL;
+	if (c->has_arrived)
+		forget_arrived(c);
 	if (c->is_runnable)
 		remove_runnable(c);
 	if (c->is_dirty)
@@ -594,6 +662,9 @@ void conns_init(struct conns *all, struct service *s, uv_loop_t *loop)
 	all->runnable_end = &all->runnable;
 	uv_idle_init(loop, &all->idle);
 	all->idle.data = all;
+	uv_check_init(loop, &all->check);
+	all->check.data = all;
+	uv_check_start(&all->check, on_check);
 }
 
 void conns_roles_changed(struct conns *all)
@@ -626,4 +697,5 @@ void conns_close(struct conns *all)
 	while (all->spare_count > 0)
 		buf_free(&all->spares[--all->spare_count]);
 	uv_close((uv_handle_t *)&all->idle, NULL);
+	uv_close((uv_handle_t *)&all->check, NULL);
 }

@@ -4,6 +4,7 @@
  * slow reader, or a bulk call of it is under way. What a slice of its calls produces goes out in one write.
  * After a half-close everything outstanding is answered, then it closes. */
 #pragma once
+#include "daemon/ahead.h"
 #include "daemon/call.h"
 #include <uv.h>
 
@@ -20,7 +21,13 @@ struct conns {
 	struct conn **runnable_end;
 	struct conn *dirty;    /* have replies to write */
 	uv_idle_t idle;        /* runs while there are runnable ones */
-	char input[CONNS_INPUT]; /* read into by whichever connection is being read from */
+	/* have been read from in this turn, and have their turn once there are some, or nobody else has sent anything;
+	 * NULL: closed meanwhile */
+	struct conn *arrived[AHEAD_LINES];
+	unsigned arrived_count;
+	uv_check_t check;      /* after all reads of a turn */
+	char input[2 * CONNS_INPUT]; /* what they have sent; a read needs CONNS_INPUT of it */
+	size_t input_used;
 	struct buf spares[CONNS_SPARE]; /* for replies; those of connections that have said all */
 	unsigned spare_count;
 	uint64_t turn;         /* of the loop; counted for users' time */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define PING(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"server.ping\"}"
 
@@ -118,6 +119,42 @@ START_TEST(one_request_in_a_hundred_writes_is_one_request)
 		sleep_ms(1);
 	}
 	expect_at(client_reply(c), "result.payload", JSON({"k":[1,2,3]}));
+}
+END_TEST
+
+/* A poll tells of 1,024 at most, and those that come last of them have not had their turn when the next one tells of
+ * them again. */
+START_TEST(calls_are_lost_or_repeated_while_more_connections_are_ready_than_one_poll_tells_of)
+{
+	enum { MANY = 1028, LONG = 9, LAST = 1024, SOME = 8, ROUNDS = 8, MORE = 6000 };
+	static struct client *all[MANY];
+	static int said[MANY], heard[MANY];
+	struct rlimit files = {4096, 4096};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	for (int i = 0; i < MANY; i++)
+		all[i] = client_open(d);
+	for (int i = 0; i < LONG; i++)
+		client_write(all[i], "{\"jsonrpc\":", 11); /* of which more will come in a moment */
+	json_decref(daemon_call(d, "server.ping", NULL));
+	for (int round = 0; round < ROUNDS; round++) {
+		daemon_send_signal(d, SIGSTOP);
+		for (int i = 0; i < LONG; i++)
+			client_write(all[i], " ", 1);
+		for (int i = LONG; i < MANY; i++)
+			client_say(all[i], JSON({"jsonrpc":"2.0","id":%d,"method":"server.ping"}), said[i]++);
+		daemon_send_signal(d, SIGCONT);
+		for (int k = 0; k < MORE; k++) {
+			int i = LAST - k % SOME;
+			client_say(all[i], JSON({"jsonrpc":"2.0","id":%d,"method":"server.ping"}), said[i]++);
+		}
+		for (int i = LONG; i < MANY; i++)
+			for (; heard[i] < said[i]; heard[i]++)
+				ck_assert_int_eq(whole_at(client_reply(all[i]), "id"), heard[i]);
+	}
+	for (int i = 0; i < LONG; i++) {
+		client_say(all[i], "\"2.0\",\"id\":\"long\",\"method\":\"server.ping\"}");
+		ck_assert_str_eq(text_at(client_reply(all[i]), "id"), "long");
+	}
 }
 END_TEST
 
@@ -692,6 +729,7 @@ int main(void)
 	tcase_add_test(lines, windows_line_ends_and_blank_lines_do_no_harm);
 	tcase_add_test(lines, several_requests_in_one_write_are_all_answered);
 	tcase_add_test(lines, one_request_in_a_hundred_writes_is_one_request);
+	tcase_add_test(lines, calls_are_lost_or_repeated_while_more_connections_are_ready_than_one_poll_tells_of);
 	tcase_add_test(lines, a_character_split_between_two_reads_stays_whole);
 	tcase_add_test(lines, a_reply_is_one_compact_line);
 	tcase_add_loop_test(lines, a_line_that_is_no_JSON_costs_only_itself, 0, COUNT(no_json));
