@@ -2,9 +2,9 @@
  * cache when they do.
  *
  * Finding a record in a large store costs three misses, each of about a tenth of a microsecond, one after the
- * other; those of several requests can be waited for together, pipelined on one connection or come on several. What is read here is
- * only a guess: lines of the usual form name their record early, and one that does not is dealt with as if nobody
- * had looked. Loop's thread. */
+ * other; those of several requests can be waited for together, pipelined on one connection or come on several.
+ * What is read here is only a guess: lines of the usual form name their record early, and one that does not is
+ * dealt with as if nobody had looked. Loop's thread. */
 #pragma once
 #include "daemon/store.h"
 

@@ -9,7 +9,8 @@ void budget_part(uint64_t bytes, const uint64_t weight[TABLE_COUNT], uint64_t sh
 		last = weight[t] ? t : last;
 	}
 	for (int t = 0; t < TABLE_COUNT; t++) {
-		/* taken for undefined for being of 128 bits. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+		/* taken for undefined for being of 128 bits.
+		 * NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 		share[t] = whole ? (uint64_t)((unsigned __int128)bytes * weight[t] / whole) : 0;
 		left -= share[t];
 	}

@@ -48,8 +48,8 @@ static void refuse_here(struct reading *r, const char *problem)
 	refuse(r, "%s", problem);
 }
 
-/* The next line as it stands in the file, without its end and the blanks at its start: inih would take one that begins
- * with blanks as more of the one before. NULL: there is none, or it is refused. */
+/* The next line as it stands in the file, without its end and the blanks at its start: inih would take one that
+ * begins with blanks as more of the one before. NULL: there is none, or it is refused. */
 static char *file_line(struct reading *r, size_t *len)
 {
 	ssize_t got = getline(&r->text, &r->room, r->file);

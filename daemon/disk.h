@@ -83,8 +83,8 @@ bool disk_begin(struct disk *d, struct disk_file *f, const struct disk_dir *dir,
  * size, with no other name. It is written over from its start. False: it is none (EINVAL); it is removed. */
 bool disk_reuse(struct disk *d, struct disk_file *f, const struct disk_dir *dir, const char *name,
                 const char *tmp, uint64_t size, mode_t mode, struct disk_error *e);
-/* Makes a file of `size` spaces under this tmp name and lets the disk begin to write it, so that disk_reuse finds blocks:
- * not durable. A failure leaves none. */
+/* Makes a file of `size` spaces under this tmp name and lets the disk begin to write it, so that disk_reuse finds
+ * blocks: not durable. A failure leaves none. */
 bool disk_lay(struct disk *d, const struct disk_dir *dir, const char *tmp, uint64_t size, mode_t mode,
               struct disk_error *e);
 /* all of it; short writes and EINTR are gone on with */

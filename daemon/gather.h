@@ -1,12 +1,12 @@
 /* gather: whether a commit that could begin should wait a moment for more.
  *
- * Clients that save one record after the other are all told at the end of a commit, and their next changes come within
- * the time that it takes to read and judge them. A commit that begins at once finds the few that came meanwhile, so that
- * the clients fall into two halves that wait for each other, and the disk works twice for what it could do once. So a
- * commit waits for as long as changes come faster than commits carry them away: n changes, and a commit of duration D
- * after a wait of t, make n / (t + D) a microsecond, and waiting pays while more than that come. Where they do not (clients
- * that think, a processor that is the bound, not the disk) it is tried more and more seldom. PostgreSQL's commit_delay is
- * the fixed form of it.
+ * Clients that save one record after the other are all told at the end of a commit, and their next changes come
+ * within the time that it takes to read and judge them. A commit that begins at once finds the few that came
+ * meanwhile, so that the clients fall into two halves that wait for each other, and the disk works twice for what
+ * it could do once. So a commit waits for as long as changes come faster than commits carry them away: n changes,
+ * and a commit of duration D after a wait of t, make n / (t + D) a microsecond, and waiting pays while more than
+ * that come. Where they do not (clients that think, a processor that is the bound, not the disk) it is tried more
+ * and more seldom. PostgreSQL's commit_delay is the fixed form of it.
  *
  * Pure. Times are microseconds of a monotonic clock, numbers are of changes. */
 #pragma once
@@ -30,7 +30,8 @@ struct gather {
 	unsigned pause, skip;  /* so many commits are not waited for after a wait in vain; and from here on */
 };
 
-/* A commit of `done` changes that took `takes` has ended; `pending` have come since it began. Should the next one wait? */
+/* A commit of `done` changes that took `takes` has ended; `pending` have come since it began. Should the next one
+ * wait? */
 bool gather_begin(struct gather *g, size_t done, size_t pending, uint64_t takes, uint64_t now);
 /* Asked first when everybody has been told, then again and again. False: it begins now. */
 bool gather_waits(struct gather *g, size_t pending, uint64_t now);

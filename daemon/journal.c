@@ -31,7 +31,8 @@ enum {
  * background (a fold, a merge, a sweep of segments that may go, a probe of a disk that refused a commit, files made in
  * advance). Both report on the loop, and go_on() then looks for the next thing to do. */
 enum background {
-	BACKGROUND_NONE, BACKGROUND_FOLD, BACKGROUND_MERGE, BACKGROUND_SWEEP, BACKGROUND_PROBE, BACKGROUND_LAY, BACKGROUND_FAREWELL
+	BACKGROUND_NONE, BACKGROUND_FOLD, BACKGROUND_MERGE, BACKGROUND_SWEEP, BACKGROUND_PROBE,
+	BACKGROUND_LAY, BACKGROUND_FAREWELL
 };
 
 struct commit {
@@ -222,7 +223,8 @@ enum journal_health journal_health(const struct journal *j, char *reason, size_t
 	uint64_t waits = waiting ? j->o.ticks() - (j->writing ? j->commit.began_at : j->sweep.began_at) : 0;
 	if (waits >= WAITING_MS) {
 		snprintf(reason, size, "the disk has not answered for %llu s: commit %llu waits for it",
-		         (unsigned long long)(waits / 1000), (unsigned long long)(j->writing ? j->commit.head.seq : j->seq + 1));
+		         (unsigned long long)(waits / 1000),
+		         (unsigned long long)(j->writing ? j->commit.head.seq : j->seq + 1));
 		return JOURNAL_WAITING;
 	}
 	if (!j->degraded && j->refused == 0)
@@ -526,7 +528,8 @@ void journal_commit(struct journal *j, struct journal_batch *b)
 {
 	struct commit *c = &j->commit;
 	assert(journal_ready(j) && b->last > j->revision);
-	*c = (struct commit){.journal = j, .batch = b, .now = j->o.now(), .began_at = j->o.ticks(), .begun = micros(), .late = give_late(j),
+	*c = (struct commit){.journal = j, .batch = b, .now = j->o.now(), .began_at = j->o.ticks(),
+	                     .begun = micros(), .late = give_late(j),
 	                     .head = {.seq = j->seq + 1, .prev = j->seq, .first = j->revision + 1,
 	                              .last = b->last}};
 	memcpy(c->head.store, j->store, sizeof c->head.store);
@@ -646,8 +649,8 @@ static void tell_found(const struct fold *f)
 	if (f->found == MARK_REMOVED)
 		log_warning("%s was removed by somebody else; it is written anew, with the records as they are", name);
 	if (f->found == MARK_CHANGED)
-		log_warning("%s was changed by somebody else while the daemon ran; what they wrote is kept as %s, and is not in force",
-		            name, f->kept);
+		log_warning("%s was changed by somebody else while the daemon ran; what they wrote is kept as %s, and is "
+		            "not in force", name, f->kept);
 }
 
 static void fold_done(struct fold *f)
@@ -740,15 +743,16 @@ static void merge_replace(struct journal *j)
 		buf_add(&j->strays, &m->sources[i].seq, sizeof m->sources[i].seq);
 }
 
-/* Memory has what the segment had. With it in the snapshots no start needs the file, and a sweep takes its number out. */
+/* Memory has what the segment had. With it in the snapshots no start needs the file, and a sweep takes its number
+ * out. */
 static void rescue(struct journal *j, const struct merge_job *m)
 {
 	char name[SEGMENT_NAME_LEN + 1];
 	segment_name(m->merge.unreadable, name);
 	j->rescue = j->revision;
 	if (m->kept[0])
-		log_warning("journal/%s is not as it was written: somebody changed it, or the disk did; what is there is kept as journal/%s; "
-		            "nothing is lost, the snapshots are written anew", name, m->kept);
+		log_warning("journal/%s is not as it was written: somebody changed it, or the disk did; what is there is "
+		            "kept as journal/%s; nothing is lost, the snapshots are written anew", name, m->kept);
 	else
 		log_warning("journal/%s cannot be read any more: %s; nothing is lost, the snapshots are written anew", name,
 		            strerror(m->error.number));
@@ -802,8 +806,9 @@ static void merge_begin(struct journal *j, struct chain_run run)
 	submit(j, &m->job, merge_work, merge_done);
 }
 
-/* Its file may go on from before the lowest one already, which must be there until the file is known to be on the disk:
- * no other merge may come first that begins lower. Where a sweep has taken the lowest ones there is nothing lower. */
+/* Its file may go on from before the lowest one already, which must be there until the file is known to be on the
+ * disk: no other merge may come first that begins lower. Where a sweep has taken the lowest ones there is nothing
+ * lower. */
 static bool is_to_be_repeated(struct journal *j, struct chain_run *run)
 {
 	if (j->doubtful_high == 0)
@@ -893,7 +898,8 @@ static void sweep_begin(struct journal *j)
 	struct sweep *s = &j->sweep;
 	bool apart = j->late.len > 0 && !j->stop.done;
 	size_t strays = apart ? 0 : j->strays.len / sizeof(uint64_t), gone = apart ? 0 : covered(j);
-	*s = (struct sweep){.journal = j, .began_at = j->o.ticks(), .count = strays + gone, .stray_count = strays, .late = give_late(j),
+	*s = (struct sweep){.journal = j, .began_at = j->o.ticks(), .count = strays + gone,
+	                    .stray_count = strays, .late = give_late(j),
 	                    .sync = j->stop.done, .release = j->stop.done || (j->release && !apart)};
 	j->release = j->release && apart;
 	j->unlinking = apart;

@@ -11,9 +11,9 @@
 
 struct journal;
 
-/* Where a fold gets its records: the store. freeze() fixes the state of one table as of the last committed
- * batch; slice() hands out the next texts, which stay valid until the next slice() or thaw(); none may be among what it has
- * looked at, and false is the end. Calls come on the loop's thread and take less than a millisecond. */
+/* Where a fold gets its records: the store. freeze() fixes the state of one table as of the last committed batch;
+ * slice() hands out the next texts, which stay valid until the next slice() or thaw(); none may be among what it
+ * has looked at, and false is the end. Calls come on the loop's thread and take less than a millisecond. */
 struct journal_source {
 	void *context;
 	void (*freeze)(void *context, enum table_id t, uint64_t *count, uint64_t *bytes);
@@ -71,8 +71,8 @@ enum journal_health {
 	JOURNAL_REFUSED,  /* commits are tried, and the last one of at least this size could not be written */
 	JOURNAL_DEGRADED, /* journal_degraded: none is tried */
 };
-/* `reason`: one line for people, if it is not sound. It becomes sound by itself: where no commit comes to show that the
- * disk works again, one of the same size is tried out now and then, in a file that is removed again. */
+/* `reason`: one line for people, if it is not sound. It becomes sound by itself: where no commit comes to show
+ * that the disk works again, one of the same size is tried out now and then, in a file that is removed again. */
 enum journal_health journal_health(const struct journal *j, char *reason, size_t size);
 void journal_commit(struct journal *j, struct journal_batch *b); /* only when ready */
 uint64_t journal_commit_takes(const struct journal *j); /* microseconds that the last one had the disk for; 0: none yet */
@@ -93,7 +93,8 @@ const char *journal_store(const struct journal *j); /* the store's uuid */
 
 struct journal_stats {
 	uint64_t commits, commit_failures, unknown_outcomes, folds, fold_failures, merges, repairs;
-	/* segments as first written, without padding; all of segments, merges, folds and files in advance, with padding */
+	/* segments as first written, without padding; all of segments, merges, folds and files in advance, with
+	 * padding */
 	uint64_t bytes_committed, bytes_written;
 	uint64_t segments, segment_bytes;        /* on disk now */
 	uint64_t spares, spare_bytes;            /* files to be written over, likewise */

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Clients that have connected and wait to be accepted: those of a burst, of a turn of the loop that takes long, and with
- * socket activation those of a whole restart. Whoever comes when the line is full gets EAGAIN or hangs in connect(). The
- * kernel cuts it to net.core.somaxconn, which is 4096 unless somebody has changed it. */
+/* Clients that have connected and wait to be accepted: those of a burst, of a turn of the loop that takes long,
+ * and with socket activation those of a whole restart. Whoever comes when the line is full gets EAGAIN or hangs in
+ * connect(). The kernel cuts it to net.core.somaxconn, which is 4096 unless somebody has changed it. */
 enum { LISTENER_BACKLOG = 4096 };
 
 struct listener {
@@ -33,5 +33,6 @@ bool listener_open(struct listener *l, const struct listener_options *o, char *w
 bool listener_inherit(struct listener *l, int fd);
 /* The group that the socket belongs to, whose members may write; false: errno. */
 bool listener_group(const struct listener *l, gid_t *group);
-/* removes the socket unless it was inherited; the lock file stays. The descriptor is closed unless it was taken (-1) */
+/* removes the socket unless it was inherited; the lock file stays. The descriptor is closed unless it was taken
+ * (-1) */
 void listener_close(struct listener *l);

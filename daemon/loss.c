@@ -89,7 +89,8 @@ static bool print_record(const struct newest *newest, const struct loss *l, FILE
 	if (!l->id) {
 		fprintf(out, "; which record it was cannot be told\n");
 	} else if (!v) {
-		fprintf(out, "; nothing else holds %s %s: it is lost\n", t < TABLE_COUNT ? spec_record_name(t) : "the record", l->id);
+		fprintf(out, "; nothing else holds %s %s: it is lost\n",
+		        t < TABLE_COUNT ? spec_record_name(t) : "the record", l->id);
 	} else if (is_superseded(l, v)) {
 		fprintf(out, "; what is saved of %s %s came later\n", spec_record_name(t), l->id);
 	} else if (!v->text.at) {

@@ -11,8 +11,8 @@ int main(int argc, char **argv)
 	struct settings settings;
 	int status;
 	server_hold_hangup(true);
-	/* With an arena for each thread the workers keep what folds and merges once needed, each its own megabytes: a store
-	 * of 25 MB of texts went from 42 to 65 MB in minutes, and with one arena to 43. */
+	/* With an arena for each thread the workers keep what folds and merges once needed, each its own megabytes: a
+	 * store of 25 MB of texts went from 42 to 65 MB in minutes, and with one arena to 43. */
 	mallopt(M_ARENA_MAX, 1);
 	log_open();
 	enum settings_command command = settings_read(&settings, argc, argv, &status);

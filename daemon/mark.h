@@ -19,7 +19,7 @@ bool mark_second_name(struct disk *d, const struct disk_dir *dir, const char *na
                       struct disk_error *e);
 
 enum mark_found { MARK_SAME, MARK_REMOVED, MARK_CHANGED };
-/* What has become of it; what is no file now was removed. Where it was changed what is there now gets a second name, `kept`;
- * false: that did not work, and the file should not be replaced. */
+/* What has become of it; what is no file now was removed. Where it was changed what is there now gets a second
+ * name, `kept`; false: that did not work, and the file should not be replaced. */
 bool mark_keep(const struct mark *m, struct disk *d, const struct disk_dir *dir, const char *name, int64_t now,
                enum mark_found *found, char kept[256], struct disk_error *e);

@@ -8,8 +8,8 @@
 
 enum { TAIL = sizeof(",\"xxh3\":\"0123456789abcdef\"}") - 1, STATE_WORK = 1024 };
 
-/* A segment is padded with white space, and what happens to that costs nothing: the last text that looks like a file's
- * end is it. */
+/* A segment is padded with white space, and what happens to that costs nothing: the last text that looks like a
+ * file's end is it. */
 bool mend_is_whole(struct span text, size_t *end)
 {
 	uint64_t sum;

@@ -1,8 +1,8 @@
 /* mend: finds the one byte that was changed in a file whose checksum is known.
  *
- * What damages a file most often is a single bit. XXH3 has 64 bits, so that of all files which differ from this one in one
- * byte only the right one has the checksum that it states: the file is as it was then. Trying costs the square of the
- * length, so it is bounded by work. Any thread. */
+ * What damages a file most often is a single bit. XXH3 has 64 bits, so that of all files which differ from this
+ * one in one byte only the right one has the checksum that it states: the file is as it was then. Trying costs the
+ * square of the length, so it is bounded by work. Any thread. */
 #pragma once
 #include "proto/span.h"
 #include <stdint.h>

@@ -145,8 +145,8 @@ static void payload_quote(struct payload_read *r, struct buf *content)
 	buf_free(&scratch);
 }
 
-/* A payload that the Python classes wrote may hold anything; only JSON can stand in a reply as JSON, and only UTF-8 at
- * all. */
+/* A payload that the Python classes wrote may hold anything; only JSON can stand in a reply as JSON, and only
+ * UTF-8 at all. */
 static void payload_convert(struct payload_read *r, struct buf *content)
 {
 	if (r->raw) {
@@ -283,8 +283,8 @@ static struct user *reader(const struct flush_job *job)
 	return o ? o->session->user : NULL;
 }
 
-/* Of those that wait, the user's whose last one was begun longest ago: many of one user do not keep others from theirs.
- * What nobody waits for goes first. */
+/* Of those that wait, the user's whose last one was begun longest ago: many of one user do not keep others from
+ * theirs. What nobody waits for goes first. */
 static struct flush_job *take_read(struct service *s)
 {
 	struct flush_job *before = NULL, *best_before = NULL, *best = s->reads_first;

@@ -32,6 +32,6 @@ size_t pack_place(const struct pack *p, const char *at);
 
 /* Writes the text, returns its end. */
 char *pack_text(const char *packed, size_t bytes, char *out);
-/* The same of a regular text (see members.h), of which all was packed from the end of some field's value on: ends[0] is that
- * end, the next are those of the fields behind it, but for the last one's. */
+/* The same of a regular text (see members.h), of which all was packed from the end of some field's value on:
+ * ends[0] is that end, the next are those of the fields behind it, but for the last one's. */
 char *pack_regular(const char *packed, size_t bytes, char *out, const char *ends[SPEC_FIELDS_MAX]);

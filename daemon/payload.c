@@ -15,8 +15,8 @@ bool payload_write(struct disk *d, const struct disk_dir *artifacts, const char 
 	return result == DISK_OK;
 }
 
-/* A directory is no payload, and what somebody protects (chattr +i) is theirs from then on: to try again for ever would
- * keep the segment that tells of the deletion, and with it all that come after. */
+/* A directory is no payload, and what somebody protects (chattr +i) is theirs from then on: to try again for ever
+ * would keep the segment that tells of the deletion, and with it all that come after. */
 static bool is_given_up(const char *name, int number)
 {
 	if (number == EPERM)

@@ -64,8 +64,8 @@ static bool finds_start(struct span rest, size_t most, struct span *start)
 	return false;
 }
 
-/* A line that holds the brackets between records begins a file or begins with ]. A record follows in it only where the
- * newline was damaged. */
+/* A line that holds the brackets between records begins a file or begins with ]. A record follows in it only where
+ * the newline was damaged. */
 static void take_brackets(struct span line, struct span *start)
 {
 	for (const char *at = line.at; (at = memchr(at, '[', line.len - (size_t)(at - line.at))); at++)

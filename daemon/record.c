@@ -222,7 +222,8 @@ void record_text(struct buf *out, const struct record *r)
 	set_end(out, put_behind_head(at, r));
 }
 
-/* Of a regular text whose head is there: its strings are found by their quotes, a job's payload by what stands behind it. */
+/* Of a regular text whose head is there: its strings are found by their quotes, a job's payload by what stands
+ * behind it. */
 static void head_ends(enum table_id t, const struct record *r, const char *text, struct layout *l)
 {
 	const struct spec_field *fields = spec_fields(t);

@@ -33,8 +33,8 @@ struct record {
 
 enum { PERCENTAGE_READ = UINT16_MAX };
 
-/* The highest revision that a text of another's making may state. Numbers go on from there, for which there has to be room,
- * and every reader of JSON holds integers up to here. */
+/* The highest revision that a text of another's making may state. Numbers go on from there, for which there has to
+ * be room, and every reader of JSON holds integers up to here. */
 #define REVISION_STATED_MAX ((int64_t)1 << 53)
 
 /* What a record takes; never less than the struct, which is written as a whole. */

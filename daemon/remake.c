@@ -45,7 +45,8 @@ static bool is_free(struct remake *r, const char *path, char *why, size_t why_si
 	r->made = false;
 	if (!disk_dir_open(r->to, &dir, AT_FDCWD, path, path, false, 0700)) {
 		r->made = errno == ENOENT;
-		snprintf(why, why_size, errno == ENOTDIR || errno == ELOOP ? "%s: is no directory" : "%s: cannot be opened: %s", path,
+		snprintf(why, why_size,
+		         errno == ENOTDIR || errno == ELOOP ? "%s: is no directory" : "%s: cannot be opened: %s", path,
 		         strerror(errno));
 		return r->made;
 	}
@@ -74,7 +75,8 @@ bool remake_open(struct remake *r, const char *path, const char *source, char *w
 {
 	r->dirs = (struct state_dir){.state.fd = -1, .journal.fd = -1, .artifacts.fd = -1, .lock = -1};
 	if (is_below(path, source)) {
-		snprintf(why, why_size, "%s: is in the state directory that is read, and nothing is written there: name another one", path);
+		snprintf(why, why_size,
+		         "%s: is in the state directory that is read, and nothing is written there: name another one", path);
 		return false;
 	}
 	if (!is_free(r, path, why, why_size))

@@ -1,8 +1,8 @@
 /* remake: a state directory made anew from records and payload files.
  *
- * Payloads first, then the snapshots from the last table to the first, each durable before the next: a directory that
- * was not finished has no jobs.json beside the others, so no start takes it for a store. Where something fails all that
- * was made is removed again. Blocking; one thread. */
+ * Payloads first, then the snapshots from the last table to the first, each durable before the next: a directory
+ * that was not finished has no jobs.json beside the others, so no start takes it for a store. Where something
+ * fails all that was made is removed again. Blocking; one thread. */
 #pragma once
 #include "daemon/newest.h"
 #include "daemon/snapshot.h"
@@ -26,8 +26,8 @@ struct remake {
 	uint64_t records[TABLE_COUNT], payload_count; /* written */
 };
 
-/* `path` must not be there yet, or be an empty directory, and is not below `source` (a real path). Makes it (0700), and
- * locks it. False: `why`. */
+/* `path` must not be there yet, or be an empty directory, and is not below `source` (a real path). Makes it
+ * (0700), and locks it. False: `why`. */
 bool remake_open(struct remake *r, const char *path, const char *source, char *why, size_t why_size);
 /* False: `why`, and remake_close removes what was made. */
 bool remake_write(struct remake *r, char *why, size_t why_size);

@@ -457,8 +457,8 @@ static int table_of(struct salvage *s, struct span text)
 	return -1;
 }
 
-/* The highest revision that the damaged file can hold. Its own header may be damaged; sound files know better, the next
- * segment above all. Too low a revision does no harm: then another version wins. */
+/* The highest revision that the damaged file can hold. Its own header may be damaged; sound files know better, the
+ * next segment above all. Too low a revision does no harm: then another version wins. */
 static uint64_t highest_in(const struct salvage *s, size_t i)
 {
 	const struct source *f = source_at(s, i);
@@ -577,8 +577,8 @@ static bool read_segment_header(struct segment_head *h, struct span head)
 	       h->first >= 1 && h->last + 1 >= h->first;
 }
 
-/* What the header of a damaged file says, as far as it is JSON: it may be damaged itself, unless the checksum is right. A
- * segment may stand under a snapshot's name, and the other way round. */
+/* What the header of a damaged file says, as far as it is JSON: it may be damaged itself, unless the checksum is
+ * right. A segment may stand under a snapshot's name, and the other way round. */
 static void read_header(struct salvage *s)
 {
 	__attribute__((cleanup(buf_free))) struct buf text = {0};
@@ -697,8 +697,8 @@ static bool is_proven(struct salvage *s, struct buf *text)
 	return true;
 }
 
-/* What a start says of the file is about the first damaged place, and what to do for a start: where the places are told
- * that is not needed. */
+/* What a start says of the file is about the first damaged place, and what to do for a start: where the places are
+ * told that is not needed. */
 static void tell_taken(struct salvage *s)
 {
 	const struct source *f = source_at(s, s->at);
@@ -723,7 +723,8 @@ static void tell_shortage(struct salvage *s)
 	l->count = f->count - f->rows;
 }
 
-/* A store's id may be damaged, too: what no id has in its place tells nothing, and a place or two may be other digits. */
+/* A store's id may be damaged, too: what no id has in its place tells nothing, and a place or two may be other
+ * digits. */
 static bool is_damaged_strangers(struct salvage *s, uint32_t i)
 {
 	enum { DAMAGED = 2 };
@@ -823,7 +824,8 @@ static void find_gaps(struct salvage *s)
 	size_t count = buf.len / sizeof *ranges;
 	gap_sort(ranges, count);
 	for (int t = 0; t < TABLE_COUNT; t++)
-		gap_find(ranges, count, (enum table_id)t, source_at(s, (size_t)t)->revision, last_change(s, (enum table_id)t), tell_gap, s);
+		gap_find(ranges, count, (enum table_id)t, source_at(s, (size_t)t)->revision,
+		         last_change(s, (enum table_id)t), tell_gap, s);
 	buf_free(&buf);
 }
 
@@ -900,11 +902,13 @@ static void judge_payload(struct salvage *s, struct newest_version *v)
 		return;
 	struct loss *l;
 	if (there)
-		l = loss_add(&s->losses, LOSS_RECORDS, file, "has %llu bytes, but its record says %lld: the record is left out, and the file copied "
-		         "as it is", (unsigned long long)size, (long long)stated);
+		l = loss_add(&s->losses, LOSS_RECORDS, file,
+		             "has %llu bytes, but its record says %lld: the record is left out, and the file copied "
+		             "as it is", (unsigned long long)size, (long long)stated);
 	else
-		l = loss_add(&s->losses, LOSS_RECORDS, file, number == ENOENT ? "is missing: the record of the artifact is left out"
-		                                                 : "cannot be opened, so the record of the artifact is left out: %s",
+		l = loss_add(&s->losses, LOSS_RECORDS, file,
+		             number == ENOENT ? "is missing: the record of the artifact is left out"
+		                              : "cannot be opened, so the record of the artifact is left out: %s",
 		         number == ELOOP || number == EINVAL ? "it is no regular file" : strerror(number));
 	l->count = 1;
 	newest_drop(v);

@@ -80,14 +80,14 @@ static void report_finding(void *context, const struct load_finding *f)
 	}
 }
 
-/* Without its lock another daemon may write the same files: then nothing may be written any more, and what is in memory
- * may be old. Everything acknowledged is in the files, which the next start reads. */
+/* Without its lock another daemon may write the same files: then nothing may be written any more, and what is in
+ * memory may be old. Everything acknowledged is in the files, which the next start reads. */
 static void leave_without_lock(struct server *s)
 {
 	if (state_dir_is_locked(&s->dirs, &s->disk))
 		return;
-	log_error("somebody removed %s/persistd.lock while the daemon ran: another persistd could have been started on the same files, so "
-	          "this one ends; nothing acknowledged is lost, start it again", s->settings->state_dir);
+	log_error("somebody removed %s/persistd.lock while the daemon ran: another persistd could have been started on "
+	          "the same files, so this one ends; nothing acknowledged is lost, start it again", s->settings->state_dir);
 	_exit(EX_TEMPFAIL);
 }
 
@@ -110,7 +110,8 @@ static void tell_state(const struct server *s, bool ready)
 	char reason[256], state[512];
 	enum journal_health health = journal_health(s->service.journal, reason, sizeof reason);
 	if (health != JOURNAL_SOUND)
-		snprintf(state, sizeof state, "degraded, changes %s: %s", health == JOURNAL_WAITING ? "wait" : "are refused", reason);
+		snprintf(state, sizeof state, "degraded, changes %s: %s",
+		         health == JOURNAL_WAITING ? "wait" : "are refused", reason);
 	else
 		snprintf(state, sizeof state, "%" PRIu64 " jobs, %" PRIu64 " runs, %" PRIu64 " artifacts when started; loaded in "
 		         "%.3f s", s->at_start[TABLE_JOBS], s->at_start[TABLE_RUNS], s->at_start[TABLE_ARTIFACTS],
@@ -200,8 +201,8 @@ static bool load(struct server *s)
 	struct load_result loaded = {0};
 	s->service.store = store_new(wall_clock);
 	struct loading loading = {.to = store_sink(s->service.store)};
-	struct load_sink sink = {.context = &loading, .record = load_text, .take = load_take, .put = load_put, .remove = load_remove,
-	                         .expect = load_expect, .coming = load_coming};
+	struct load_sink sink = {.context = &loading, .record = load_text, .take = load_take, .put = load_put,
+	                         .remove = load_remove, .expect = load_expect, .coming = load_coming};
 	if (!load_read(&s->disk, &s->dirs.state, &s->dirs.journal, false, &sink, report_finding, &refusal,
 	               &loaded)) {
 		const struct load_finding *f = &refusal.first;
@@ -245,7 +246,8 @@ static void on_tick(uv_timer_t *timer)
  * slow readers are waited for. */
 static void tick_if_wanted(struct server *s)
 {
-	bool wanted = s->phase == FINISHING || s->phase == FOLDING || (s->phase != CLOSING && journal_wants_tick(s->service.journal));
+	bool wanted = s->phase == FINISHING || s->phase == FOLDING ||
+	              (s->phase != CLOSING && journal_wants_tick(s->service.journal));
 	if (wanted && !uv_is_active((uv_handle_t *)&s->tick))
 		uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	else if (!wanted)
@@ -455,7 +457,8 @@ static void watch_signal(struct server *s, int place, int signal)
 	uv_signal_start(&s->signals[place], on_signal, signal);
 }
 
-/* It stays blocked in all threads: libuv's handlers come late and go early, and without one a hangup ends the process. */
+/* It stays blocked in all threads: libuv's handlers come late and go early, and without one a hangup ends the
+ * process. */
 static void watch_hangup(struct server *s)
 {
 	sigset_t hangup;

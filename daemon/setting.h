@@ -1,6 +1,6 @@
 /* setting: one thing that can be set: a row of the table that flags, variables, keys of the file, the help and
- * --print-config all come from, and how its value is read from text and written as text. What says it, and who wins, is
- * settings.c's.
+ * --print-config all come from, and how its value is read from text and written as text. What says it, and who
+ * wins, is settings.c's.
  *
  * Rows are constants. Main thread only. */
 #pragma once
@@ -41,8 +41,8 @@ bool setting_section(const char *section, const char **near); /* false: there is
 void setting_flag(const struct setting *row, char out[SETTING_NAME]);     /* "--max-line" */
 void setting_variable(const struct setting *row, char out[SETTING_NAME]); /* "PERSISTD_MAX_LINE" */
 
-/* False: `why` says what was expected, and the value is not to be used. `unknown` (NULL: not asked for) gets names that
- * this machine does not have and that are passed over. */
+/* False: `why` says what was expected, and the value is not to be used. `unknown` (NULL: not asked for) gets names
+ * that this machine does not have and that are passed over. */
 bool setting_apply(struct settings *s, const struct setting *row, const char *text, struct buf *unknown, char *why,
                    size_t why_size);
 void setting_show(struct buf *out, const struct settings *s, const struct setting *row); /* as text that means the same */

@@ -149,8 +149,9 @@ static char *default_state_dir(const char **from)
 static const char machine_file[] = MACHINE_FILE;
 enum { SYSTEM_USERS = 1000 }; /* below it: root and the accounts of services (Debian's SYS_UID_MAX) */
 
-/* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it says
- * of roles would lock people out of their own. The file in force has to be there: gone, it has not been emptied. */
+/* The file that was named, else the user's own, else the machine's: that is for the machine's daemon, and what it
+ * says of roles would lock people out of their own. The file in force has to be there: gone, it has not been
+ * emptied. */
 static bool find_file(const struct layer *flags, const char *in_force, struct layer *into, char **file, char *why,
                       size_t why_size)
 {
@@ -246,7 +247,8 @@ static bool apply_said(struct settings *s, const struct setting *row, const stru
 	bool file = strchr(said->from, ':') != NULL; /* a flag and a variable name the key themselves */
 	bool comment = file && has_comment(said->text);
 	struct buf unknown = {0};
-	bool good = !(row->kind == SETTING_PATH && comment) && setting_apply(s, row, said->text, &unknown, expected, sizeof expected);
+	bool good = !(row->kind == SETTING_PATH && comment) &&
+	            setting_apply(s, row, said->text, &unknown, expected, sizeof expected);
 	if (good && unknown.len)
 		log_warning("%s: %s: this machine has no %.*s; what is said of it is passed over", said->from, row->key,
 		            (int)unknown.len, unknown.at);
@@ -414,7 +416,8 @@ static void print_help(void)
 		section = settings_table[i].section;
 		printf(" %c%s %-*s %s", settings_table[i].live ? '*' : ' ', name, 36 - (int)strlen(name), settings_table[i].argument,
 		       settings_table[i].prose);
-		printf(settings_table[i].fallback && settings_table[i].fallback[0] ? " (default %s)\n" : "\n", settings_table[i].fallback);
+		const char *fallback = settings_table[i].fallback;
+		printf(fallback && fallback[0] ? " (default %s)\n" : "\n", fallback);
 	}
 	printf("\n"
 	       "Unless it is said, the socket is the one that the service manager passes, else\n"

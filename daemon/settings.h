@@ -46,7 +46,8 @@ enum settings_command settings_read(struct settings *settings, int argc, char **
 bool settings_reload(struct settings *settings, char *why, size_t why_size, struct buf *changed,
                      struct buf *restart);
 
-/* "--max-line", "PERSISTD_MAX_LINE" or "FILE:12": who has said this key; NULL: nobody, it is the default. Borrowed. */
+/* "--max-line", "PERSISTD_MAX_LINE" or "FILE:12": who has said this key; NULL: nobody, it is the default.
+ * Borrowed. */
 const char *settings_from(const struct settings *settings, const char *key);
 void settings_print(const struct settings *settings, FILE *to); /* --print-config */
 void settings_free(struct settings *settings);

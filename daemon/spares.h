@@ -4,7 +4,8 @@
  *
  * docs/storage.md, "Spare files". A spare is handed out only after a fsync of the directory that began after its
  * rename has succeeded: until then a power cut could show the segment that it was, with other bytes. Worker
- * threads: one gives and lays (the background), one takes (the commit), either may clear; spares_show on any thread. */
+ * threads: one gives and lays (the background), one takes (the commit), either may clear; spares_show on any
+ * thread. */
 #pragma once
 #include "daemon/disk.h"
 #include <pthread.h>

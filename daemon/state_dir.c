@@ -208,7 +208,8 @@ static bool take_lock(struct opening *o)
 		       refuse(o, "%s/%s: cannot be opened: %s", o->path, LOCK_NAME, what);
 	}
 	if (o->disk->ops->fstat(o->disk->context, s->lock, &st) < 0 || !S_ISREG(st.st_mode))
-		return go_on_without(o, LOCK_NAME, "it is no regular file") || refuse(o, "%s/%s: is no regular file", o->path, LOCK_NAME);
+		return go_on_without(o, LOCK_NAME, "it is no regular file") ||
+		       refuse(o, "%s/%s: is no regular file", o->path, LOCK_NAME);
 	int got;
 	do
 		got = flock(s->lock, (o->make ? LOCK_EX : LOCK_SH) | LOCK_NB);
@@ -235,7 +236,8 @@ static bool open_below(struct opening *o, struct disk_dir *dir, const char *name
 	}
 	if (errno == ENOENT && !o->make)
 		return true; /* no daemon has opened it yet */
-	const char *what = errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)" : strerror(errno);
+	const char *what = errno == ENOTDIR || errno == ELOOP ? "is no directory (persistd follows no links)"
+	                                                      : strerror(errno);
 	return go_on_without(o, name, what) || refuse(o, "%s: %s", path, what);
 }
 

@@ -27,9 +27,10 @@ struct state_dir_change {
 	uint64_t left; /* files whose mode could not be changed: somebody else's, for one */
 };
 
-/* Gives it and the directories in it another mode, and the store's files in those that change the one that goes with it:
- * whoever may enter may read. Where nobody asks for a mode the directories keep theirs, new files beside the journal and
- * the artifacts are the owner's alone, and those in them go by their directory. False: errno; the next try begins where this one ended. */
+/* Gives it and the directories in it another mode, and the store's files in those that change the one that goes
+ * with it: whoever may enter may read. Where nobody asks for a mode the directories keep theirs, new files beside
+ * the journal and the artifacts are the owner's alone, and those in them go by their directory. False: errno; the
+ * next try begins where this one ended. */
 bool state_dir_set_mode(struct state_dir *s, struct disk *d, mode_t mode, struct state_dir_change *change);
 /* Whether the lock's file still has its name. One system call that does not wait for the disk. */
 bool state_dir_is_locked(const struct state_dir *s, struct disk *d);

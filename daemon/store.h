@@ -67,7 +67,8 @@ int64_t store_now(struct store *s);               /* strictly increasing */
 uint64_t store_next_revision(const struct store *s);
 
 /* Before the first change of a judgement: what it changes becomes durable after all that is pending, not together
- * with it. For a payload whose id a pending change may delete: a batch unlinks what it deletes when all else is done. */
+ * with it. For a payload whose id a pending change may delete: a batch unlinks what it deletes when all else is
+ * done. */
 void store_apart(struct store *s);
 /* canonical, of revision store_next_revision; copied */
 void store_put(struct store *s, enum table_id t, struct span text);

@@ -109,7 +109,8 @@ static bool step_by_age(struct sweeper *w, enum table_id t)
 {
 	const struct table *table = store_table(w->service->store, t);
 	int64_t now = store_now(w->service->store);
-	uint32_t count = table_ended_count(table, cutoff_of(now, shortest(w->retention, t))), from = w->place, at = w->place;
+	uint32_t count = table_ended_count(table, cutoff_of(now, shortest(w->retention, t)));
+	uint32_t from = w->place, at = w->place;
 	for (; at < count && at - from < STEP_SEEN && removed(&w->step) < STEP_REMOVED; at++) {
 		const struct entry *e = table_entry(table, table_ended_at(table, at));
 		if (e->pending || !is_due(w, t, e, now))

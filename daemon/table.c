@@ -839,7 +839,8 @@ static void *sort_apart(void *sorting)
 	return NULL;
 }
 
-/* Of all but tiny tables in a thread of its own, if there is one to be had: it only reads the table. Signals are for others. */
+/* Of all but tiny tables in a thread of its own, if there is one to be had: it only reads the table. Signals are
+ * for others. */
 static void sort_start(struct sorting *s, struct table *t, enum order order, struct sorted *all)
 {
 	sigset_t every, before;

@@ -52,9 +52,9 @@ uint32_t table_find(const struct table *t, struct span id);  /* an entry, commit
 /* The committed record, borrowed; NULL: none. */
 struct record *table_get(const struct table *t, struct span id);
 
-/* Brings what table_find and its caller will touch into the cache: the bucket, then the entry, then the record with
- * its live progress, or the progress alone, which is going to be written. Each step needs what the one before has brought; between them others' can be brought, so that
- * many misses take the time of one. */
+/* Brings what table_find and its caller will touch into the cache: the bucket, then the entry, then the record
+ * with its live progress, or the progress alone, which is going to be written. Each step needs what the one before
+ * has brought; between them others' can be brought, so that many misses take the time of one. */
 enum table_fetch { FETCH_BUCKET, FETCH_ENTRY, FETCH_RECORD, FETCH_PROGRESS };
 uint32_t table_hash(const struct table *t, struct span id);
 void table_fetch(const struct table *t, uint32_t hash, enum table_fetch what);

@@ -135,7 +135,8 @@ static bool take_offset(struct cursor *c, int64_t *micros)
 	return true;
 }
 
-/* The form that we write ourselves, and so most times have: eight bytes at once are digits and marks in their places. */
+/* The form that we write ourselves, and so most times have: eight bytes at once are digits and marks in their
+ * places. */
 static bool parse_own_form(const char *at, int64_t *micros)
 {
 	static const char form[] = "0000-00-00T00:00:00.000000+00:00";
@@ -158,7 +159,8 @@ static bool parse_own_form(const char *at, int64_t *micros)
 	    second > 59)
 		return false;
 	int fraction = n[20] * 100000 + n[21] * 10000 + n[22] * 1000 + n[23] * 100 + n[24] * 10 + n[25];
-	*micros = days_of(year, month, day) * MICROS_PER_DAY + (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
+	*micros = days_of(year, month, day) * MICROS_PER_DAY +
+	          (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
 	return true;
 }
 
