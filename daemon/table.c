@@ -69,7 +69,7 @@ struct table {
 	struct hash by_meaning;
 	struct tree_kind posting_kind;
 	struct tree all[ORDERS], ended;
-	uint64_t count, text_bytes, record_bytes, tree_bytes;
+	uint64_t count, text_bytes, record_bytes, tree_bytes[KINDS], posting_bytes;
 	struct buf key_text, value_text, other_text;
 };
 
@@ -162,11 +162,11 @@ static void put_behind(struct tree_key *key, unsigned at, struct span id)
 
 static void kinds_init(struct table *t)
 {
-	t->kinds[BY_TIME] = (struct tree_kind){word_by_time, &t->entries, TIME_WORDS, &t->tree_bytes};
-	t->kinds[BY_ID] = (struct tree_kind){word_by_id, &t->entries, ID_WORDS, &t->tree_bytes};
-	t->kinds[BY_END] = (struct tree_kind){word_by_end, &t->entries, TIME_WORDS, &t->tree_bytes};
+	t->kinds[BY_TIME] = (struct tree_kind){word_by_time, &t->entries, TIME_WORDS, &t->tree_bytes[BY_TIME]};
+	t->kinds[BY_ID] = (struct tree_kind){word_by_id, &t->entries, ID_WORDS, &t->tree_bytes[BY_ID]};
+	t->kinds[BY_END] = (struct tree_kind){word_by_end, &t->entries, TIME_WORDS, &t->tree_bytes[BY_END]};
 	/* an id's last word is always 0: the posting's number is in its place */
-	t->posting_kind = (struct tree_kind){word_of_posting, t, TIME_WORDS, &t->tree_bytes};
+	t->posting_kind = (struct tree_kind){word_of_posting, t, TIME_WORDS, &t->posting_bytes};
 }
 
 struct table *table_new(enum table_id kind)
@@ -351,8 +351,10 @@ uint64_t table_kept(const struct table *t) { return t->record_bytes; }
 
 uint64_t table_overhead(const struct table *t)
 {
-	uint64_t bytes = sizeof(*t) + t->tree_bytes;
+	uint64_t bytes = sizeof(*t) + t->posting_bytes;
 
+	for (int order = 0; order < KINDS; order++)
+		bytes += t->tree_bytes[order];
 	bytes += slab_bytes(&t->entries) + hash_bytes(&t->by_id);
 	for (int d = 0; d < DIMENSIONS; d++)
 		bytes += slab_bytes(&t->values[d].slab) + hash_bytes(&t->values[d].by_text) + t->values[d].text_bytes;
@@ -475,23 +477,65 @@ static void place_give(struct table *t, uint32_t pair)
 	value_give(&t->values[DIMENSION_B], b);
 }
 
-static struct tree *view_tree(struct table *t, int view, uint32_t place)
+/* The trees of a view are those of all records, of each value of a dimension or of each pair. */
+enum grouping { OF_ALL, OF_A, OF_B, OF_PAIR };
+
+static enum grouping grouping_of(int view)
+{
+	return view == VIEW_END ? OF_ALL : (enum grouping)(view % VIEWS_PER_ORDER);
+}
+
+/* Which of the view's trees the records with this pair are in. */
+static uint32_t group_of(const struct table *t, int view, uint32_t pair)
+{
+	switch (grouping_of(view)) {
+	case OF_A:
+		return pair_at(t, pair)->at[DIMENSION_A];
+	case OF_B:
+		return pair_at(t, pair)->at[DIMENSION_B];
+	case OF_PAIR:
+		return pair;
+	case OF_ALL:
+		break;
+	}
+	return 1;
+}
+
+static uint32_t last_group(const struct table *t, int view)
+{
+	switch (grouping_of(view)) {
+	case OF_A:
+		return t->values[DIMENSION_A].slab.used;
+	case OF_B:
+		return t->values[DIMENSION_B].slab.used;
+	case OF_PAIR:
+		return t->pairs.used;
+	case OF_ALL:
+		break;
+	}
+	return 1;
+}
+
+static struct tree *group_tree(struct table *t, int view, uint32_t group)
 {
 	int order = view / VIEWS_PER_ORDER;
-	struct pair *pair = pair_at(t, place);
 
-	if (view == VIEW_END)
-		return &t->ended;
-	switch (view % VIEWS_PER_ORDER) {
-	case VIEW_TIME_ALL:
-		return &t->all[order];
-	case VIEW_TIME_A:
-		return &value_at(&t->values[DIMENSION_A], pair->at[DIMENSION_A])->tree[order];
-	case VIEW_TIME_B:
-		return &value_at(&t->values[DIMENSION_B], pair->at[DIMENSION_B])->tree[order];
-	default:
-		return &pair->tree[order];
+	switch (grouping_of(view)) {
+	case OF_A:
+		return &value_at(&t->values[DIMENSION_A], group)->tree[order];
+	case OF_B:
+		return &value_at(&t->values[DIMENSION_B], group)->tree[order];
+	case OF_PAIR:
+		return &pair_at(t, group)->tree[order];
+	case OF_ALL:
+		break;
 	}
+	return view == VIEW_END ? &t->ended : &t->all[order];
+}
+
+static struct tree *view_tree(struct table *t, int view, uint32_t pair)
+{
+	return group_tree(t, view, group_of(t, view, pair));
 }
 
 static const struct tree_kind *view_kind(const struct table *t, int view)
@@ -776,31 +820,27 @@ void table_drop(struct table *t, uint32_t e)
 
 /* ---- load */
 
-/* The first words of a record's key, next to each other for sorting. */
-enum { SORTED_WORDS = 3, LOAD_AHEAD = 8, SORTED_APART = 100 };
-struct sorted {
-	uint64_t words[SORTED_WORDS];
-	uint32_t entry;
-};
+enum { LOADED_APART = 100 };
 
-/* The records in one order. */
-struct sorting {
+/* One order that is being loaded. */
+struct ordering {
 	struct table *table;
 	enum order order;
-	struct sorted *all;
+	struct tree_item *all;
+	const struct tree_item **dealt; /* room for as many */
 	size_t count;
 	pthread_t thread;
-	bool apart;            /* in that thread */
+	bool apart;                     /* in that thread */
 };
 
 static int sort_in_order(const void *x, const void *y, void *kind)
 {
-	const struct sorted *p = x, *q = y;
+	const struct tree_item *p = x, *q = y;
 
-	for (int i = 0; i < SORTED_WORDS; i++)
+	for (int i = 0; i < TREE_ITEM_WORDS; i++)
 		if (p->words[i] != q->words[i])
 			return p->words[i] < q->words[i] ? -1 : 1;
-	return tree_compare(kind, p->entry, q->entry);
+	return tree_compare(kind, p->element, q->element);
 }
 
 void table_load_begin(struct table *t)
@@ -815,68 +855,85 @@ void table_load_expect(struct table *t, uint64_t records)
 		hash_reserve(&t->by_id, records < UINT32_MAX ? (uint32_t)records : UINT32_MAX);
 }
 
-static void sort_records(struct sorting *s)
+static void sort_records(struct ordering *o)
 {
-	struct table *t = s->table;
-	struct tree_kind *kind = &t->kinds[s->order];
+	struct table *t = o->table;
+	struct tree_kind *kind = &t->kinds[o->order];
 
 	for (uint32_t e = 1; e <= table_last(t); e++) {
 		const struct entry *n = table_entry(t, e);
 
-		if (!n->record || (s->order == BY_END && n->end == STAMP_NONE))
+		if (!n->record || (o->order == BY_END && n->end == STAMP_NONE))
 			continue;
-		s->all[s->count].entry = e;
-		for (unsigned i = 0; i < SORTED_WORDS; i++)
-			s->all[s->count].words[i] = kind->word(kind, e, i);
-		s->count++;
+		o->all[o->count].element = e;
+		o->all[o->count].group = n->pair;
+		for (unsigned i = 0; i < TREE_ITEM_WORDS; i++)
+			o->all[o->count].words[i] = kind->word(kind, e, i);
+		o->count++;
 	}
-	qsort_r(s->all, s->count, sizeof(*s->all), sort_in_order, kind);
+	qsort_r(o->all, o->count, sizeof(*o->all), sort_in_order, kind);
 }
 
-static void *sort_apart(void *sorting)
+/* The records are dealt out to the view's trees, and stay in order in each. */
+static void fill_view(struct ordering *o, int view)
 {
-	sort_records(sorting);
+	struct table *t = o->table;
+	uint32_t last = last_group(t, view), from = 0;
+	uint32_t *end = mem_zero((last + (size_t)1) * sizeof(*end));
+
+	for (size_t i = 0; i < o->count; i++)
+		end[group_of(t, view, o->all[i].group)]++;
+	for (uint32_t g = 0; g <= last; g++) {
+		uint32_t count = end[g];
+		end[g] = from;
+		from += count;
+	}
+	for (size_t i = 0; i < o->count; i++)
+		o->dealt[end[group_of(t, view, o->all[i].group)]++] = &o->all[i];
+	for (uint32_t g = 1; g <= last; g++)
+		if (end[g] > end[g - 1])
+			tree_fill(view_kind(t, view), group_tree(t, view, g), o->dealt + end[g - 1], end[g] - end[g - 1]);
+	free(end);
+}
+
+static void *load_order(void *ordering)
+{
+	static const unsigned views_of[KINDS] = {VIEWS_OF_TIME, VIEWS_OF_ID, VIEWS_OF_END};
+	struct ordering *o = ordering;
+
+	o->all = mem_alloc(o->table->count * sizeof(*o->all));
+	o->dealt = mem_alloc(o->table->count * sizeof(*o->dealt));
+	sort_records(o);
+	for (int v = 0; v < VIEW_COUNT; v++)
+		if (views_of[o->order] & 1u << v)
+			fill_view(o, v);
+	free(o->dealt);
+	free(o->all);
 	return NULL;
 }
 
-/* Of all but tiny tables in a thread of its own, if there is one to be had: it only reads the table. Signals are
- * for others. */
-static void sort_start(struct sorting *s, struct table *t, enum order order, struct sorted *all)
+/* The orders share no tree: those of all but tiny tables are loaded side by side, as far as there are threads to be
+ * had. Signals are for others. */
+static void load_orders(struct table *t)
 {
+	struct ordering orders[KINDS];
 	sigset_t every, before;
 
-	*s = (struct sorting){.table = t, .order = order, .all = all};
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
-	s->apart = t->count >= SORTED_APART && pthread_create(&s->thread, NULL, sort_apart, s) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
+	for (int i = 0; i < KINDS; i++) {
+		struct ordering *o = &orders[i];
 
-static void sort_end(struct sorting *s)
-{
-	if (s->apart)
-		pthread_join(s->thread, NULL);
-	else
-		sort_records(s);
-}
-
-/* In the views' own order, each behind those before. */
-static void trees_append(struct table *t, uint32_t e, unsigned views)
-{
-	const struct entry *n = table_entry(t, e);
-
-	for (int v = 0; v < VIEW_COUNT; v++)
-		if (views & 1u << v)
-			tree_append(view_kind(t, v), view_tree(t, v, n->pair), e);
-}
-
-static void load_views(struct table *t, unsigned views, const struct sorting *s)
-{
-	for (size_t i = 0; i < s->count; i++) {
-		if (i + LOAD_AHEAD < s->count)
-			__builtin_prefetch(table_entry(t, s->all[i + LOAD_AHEAD].entry));
-		trees_append(t, s->all[i].entry, views);
+		*o = (struct ordering){.table = t, .order = (enum order)i};
+		o->apart = i > 0 && t->count >= LOADED_APART && pthread_create(&o->thread, NULL, load_order, o) == 0;
 	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	for (int i = 0; i < KINDS; i++)
+		if (!orders[i].apart)
+			load_order(&orders[i]);
+	for (int i = 0; i < KINDS; i++)
+		if (orders[i].apart)
+			pthread_join(orders[i].thread, NULL);
 }
 
 static void load_postings(struct table *t)
@@ -890,24 +947,6 @@ static void load_postings(struct table *t)
 		record_keys(t->kind, n->record, &keys);
 		postings_add(t, e, keys.meta);
 	}
-}
-
-/* One order is sorted while the one before goes into its trees. */
-static void load_orders(struct table *t)
-{
-	struct sorted *all = mem_alloc(t->count * sizeof(*all)), *others = mem_alloc(t->count * sizeof(*all));
-	struct sorting time = {.table = t, .order = BY_TIME, .all = all}, id, end;
-
-	sort_start(&id, t, BY_ID, others);
-	sort_records(&time);
-	load_views(t, VIEWS_OF_TIME, &time);
-	sort_end(&id);
-	sort_start(&end, t, BY_END, all);
-	load_views(t, VIEWS_OF_ID, &id);
-	sort_end(&end);
-	load_views(t, VIEWS_OF_END, &end);
-	free(others);
-	free(all);
 }
 
 void table_load_end(struct table *t)

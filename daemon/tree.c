@@ -99,7 +99,6 @@ int tree_compare(const struct tree_kind *k, uint32_t a, uint32_t b)
 struct sought {
 	const struct tree_kind *kind;
 	uint32_t element;
-	bool last; /* it is behind all that are there */
 	unsigned known;
 	struct tree_key key;
 };
@@ -117,7 +116,6 @@ static void sought_init(struct sought *s, const struct tree_kind *k, uint32_t el
 {
 	s->kind = k;
 	s->element = element;
-	s->last = false;
 	s->known = 0;
 }
 
@@ -191,7 +189,7 @@ static unsigned place_in(const struct tree_node *n, struct sought *s, bool with_
 {
 	unsigned first = 0, end = 0;
 
-	if (n->count == 0 || s->last)
+	if (n->count == 0)
 		return n->count;
 	int beside = sought_to_base(s, n, elements(n)[0]);
 	if (beside != 0)
@@ -223,11 +221,16 @@ static unsigned common_bits(const struct tree_kind *k, uint32_t a, uint32_t b)
 	return 0;
 }
 
+static uint16_t skip_behind(unsigned common)
+{
+	return (uint16_t)(common > SLACK ? common - SLACK : 0);
+}
+
 static void set_skip(const struct tree_kind *k, struct tree_node *n, unsigned common)
 {
 	unsigned word;
 
-	n->skip = (uint16_t)(common > SLACK ? common - SLACK : 0);
+	n->skip = skip_behind(common);
 	word = n->skip / WORD;
 	n->base[0] = word > 0 ? k->word(k, elements(n)[0], word - 1) : 0;
 	n->base[1] = k->word(k, elements(n)[0], word);
@@ -424,7 +427,7 @@ static struct tree_node **leaf_for(const struct tree_kind *k, struct tree *t, st
 	return slot;
 }
 
-static void insert(const struct tree_kind *k, struct tree *t, uint32_t element, bool last)
+void tree_insert(const struct tree_kind *k, struct tree *t, uint32_t element)
 {
 	struct sought s;
 
@@ -438,7 +441,6 @@ static void insert(const struct tree_kind *k, struct tree *t, uint32_t element, 
 		t->root = leaf;
 	}
 	sought_init(&s, k, element);
-	s.last = last;
 	struct tree_node **slot = leaf_for(k, t, &s), *leaf = *slot;
 	unsigned at = place_in(leaf, &s, false);
 	assert(at == leaf->count || elements(leaf)[at] != element);
@@ -448,14 +450,96 @@ static void insert(const struct tree_kind *k, struct tree *t, uint32_t element, 
 		sharpen(k, leaf);
 }
 
-void tree_insert(const struct tree_kind *k, struct tree *t, uint32_t element)
+/* ---- fill */
+
+/* A node, and what its parent says of it. */
+struct child {
+	struct tree_node *node;
+	uint32_t first, total;
+};
+
+static uint64_t item_word(const struct tree_kind *k, const struct tree_item *item, unsigned n)
 {
-	insert(k, t, element, false);
+	return n < TREE_ITEM_WORDS ? item->words[n] : k->word(k, item->element, n);
 }
 
-void tree_append(const struct tree_kind *k, struct tree *t, uint32_t element)
+static unsigned items_in_common(const struct tree_kind *k, const struct tree_item *a, const struct tree_item *b)
 {
-	insert(k, t, element, true);
+	for (unsigned n = 0; n < TREE_ITEM_WORDS; n++)
+		if (a->words[n] != b->words[n])
+			return n * WORD + (unsigned)__builtin_clzll(a->words[n] ^ b->words[n]);
+	return common_bits(k, a->element, b->element);
+}
+
+static uint32_t item_hint(const struct tree_kind *k, const struct tree_item *item, unsigned skip)
+{
+	unsigned word = skip / WORD, at = skip % WORD;
+	uint64_t next = needs_next(at, word, k->words) ? item_word(k, item, word + 1) : 0;
+
+	return bits_at(item_word(k, item, word), next, at);
+}
+
+/* What set_skip does, from the items' own words. */
+static struct child leaf_of(const struct tree_kind *k, const struct tree_item *const *sorted, unsigned count)
+{
+	const struct tree_item *first = sorted[0];
+	struct tree_node *n = node_new(k, 0, room_for(count));
+
+	n->count = (uint16_t)count;
+	n->skip = skip_behind(count > 1 ? items_in_common(k, first, sorted[count - 1]) : 0);
+	n->base[0] = n->skip >= WORD ? item_word(k, first, n->skip / WORD - 1u) : 0;
+	n->base[1] = item_word(k, first, n->skip / WORD);
+	for (unsigned i = 0; i < count; i++) {
+		elements(n)[i] = sorted[i]->element;
+		hints(n)[i] = item_hint(k, sorted[i], n->skip);
+	}
+	return (struct child){n, first->element, count};
+}
+
+static struct child parent_of(const struct tree_kind *k, const struct child *below, unsigned count)
+{
+	struct tree_node *n = node_new(k, below->node->level + 1u, room_for(count - 1));
+	struct child made = {n, below->first, 0};
+
+	for (unsigned i = 0; i < count; i++) {
+		if (i > 0)
+			elements(n)[i - 1] = below[i].first;
+		children(n)[i] = below[i].node;
+		sizes(n)[i] = below[i].total;
+		made.total += below[i].total;
+	}
+	n->count = (uint16_t)(count - 1);
+	if (count > 1)
+		set_skip(k, n, count > 2 ? common_bits(k, elements(n)[0], elements(n)[count - 2]) : 0);
+	return made;
+}
+
+static unsigned at_most(size_t left, unsigned most)
+{
+	return left < most ? (unsigned)left : most;
+}
+
+/* Level by level, each in the place of the one below. */
+void tree_fill(const struct tree_kind *k, struct tree *t, const struct tree_item *const *sorted, uint32_t count)
+{
+	enum { CHILDREN_MAX = KEYS_MAX + 1 };
+
+	assert(t->count == 0 && count > 0);
+	t->count = count;
+	t->only = sorted[0]->element;
+	if (count == 1)
+		return;
+	size_t nodes = 0, above;
+	struct child *level = mem_alloc((count / KEYS_MAX + 1) * sizeof(*level));
+	for (size_t from = 0; from < count; from += KEYS_MAX)
+		level[nodes++] = leaf_of(k, sorted + from, at_most(count - from, KEYS_MAX));
+	for (; nodes > 1; nodes = above) {
+		above = 0;
+		for (size_t from = 0; from < nodes; from += CHILDREN_MAX)
+			level[above++] = parent_of(k, level + from, at_most(nodes - from, CHILDREN_MAX));
+	}
+	t->root = level[0].node;
+	free(level);
 }
 
 /* ---- remove */

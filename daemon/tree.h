@@ -8,7 +8,7 @@
  * a few cache lines of nodes, and of the elements nearly none. 8 bytes an element in full nodes, which is what
  * adding at either end leaves behind; nodes are freed when empty, which costs less than merging them earlier
  * (Johnson and Shasha, "B-trees with inserts and deletes: why free-at-empty is better than merge-at-half", 1993).
- * Insert, remove, rank and select are O(log n). Loop's thread only. */
+ * Insert, remove, rank and select are O(log n). Trees of one kind are for one thread at a time. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,12 +41,19 @@ struct tree_key {
 	uint64_t words[TREE_KEY_WORDS];
 };
 
+/* An element beside the first words of its key: many at once are ordered without a look at each element. */
+enum { TREE_ITEM_WORDS = 3 };
+struct tree_item {
+	uint64_t words[TREE_ITEM_WORDS];
+	uint32_t element, group; /* `group` is the caller's */
+};
+
 /* <0: a before b; 0 only of the same element. */
 int tree_compare(const struct tree_kind *k, uint32_t a, uint32_t b);
 
 void tree_insert(const struct tree_kind *k, struct tree *t, uint32_t element);
-/* The element comes behind all that are in the tree: compares nothing. */
-void tree_append(const struct tree_kind *k, struct tree *t, uint32_t element);
+/* At once, into an empty tree: `count` elements (at least 1) in their order, which is not looked at. O(count). */
+void tree_fill(const struct tree_kind *k, struct tree *t, const struct tree_item *const *sorted, uint32_t count);
 /* It must be in the tree. */
 void tree_remove(const struct tree_kind *k, struct tree *t, uint32_t element);
 /* Frees the nodes; the elements need not be there any more. */

@@ -1,6 +1,8 @@
 #include "daemon/tree.h"
 #include "daemon/slab.h"
+#include "proto/mem.h"
 #include "tests/unit/unit.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* An assertion that costs nothing while it holds: Check's own tell the parent process each time. */
@@ -92,6 +94,22 @@ static void check_is(const struct tree *t, const uint32_t *sorted, unsigned coun
 	ck_assert_uint_eq(tree_walk_next(&w), 0);
 }
 
+static void fill(struct tree *t, const uint32_t *sorted, unsigned count)
+{
+	struct tree_item *items = mem_zero(count * sizeof(*items));
+	const struct tree_item **all = mem_alloc(count * sizeof(*all));
+
+	for (unsigned i = 0; i < count; i++) {
+		all[i] = &items[i];
+		items[i].element = sorted[i];
+		for (unsigned n = 0; n < TREE_ITEM_WORDS && n < kind.words; n++)
+			items[i].words[n] = word_of(&kind, sorted[i], n);
+	}
+	tree_fill(&kind, t, all, count);
+	free(all);
+	free(items);
+}
+
 static unsigned sorted_place(const uint32_t *sorted, unsigned count, uint32_t element)
 {
 	unsigned first = 0, end = count;
@@ -141,6 +159,10 @@ START_TEST(order_places_and_ranks_survive_random_changes)
 	for (int i = 0; i < MANY; i++)
 		all[i] = make(0);
 	for (int round = 0; round < ROUNDS; round++) {
+		if (round % (ROUNDS / 10) == 0 && count > 0) {
+			tree_done(&kind, &t);
+			fill(&t, sorted, count);
+		}
 		/* it fills, and empties again, and fills */
 		unsigned one = pick(MANY), phase = (unsigned)round / (ROUNDS / 5) % 2;
 		if (inside[one] && (phase == 1 || pick(3) == 0)) {
@@ -215,7 +237,7 @@ static void check_fill(struct tree *t, const uint32_t *sorted, double bytes_each
 START_TEST(what_comes_in_order_fills_the_nodes)
 {
 	static uint32_t sorted[GROWN];
-	struct tree up = {0}, down = {0}, appended = {0};
+	struct tree up = {0}, down = {0}, filled = {0};
 
 	for (unsigned i = 0; i < GROWN; i++)
 		sorted[i] = make(i * UINT64_C(1000003));
@@ -225,9 +247,29 @@ START_TEST(what_comes_in_order_fills_the_nodes)
 	for (unsigned i = GROWN; i > 0; i--)
 		tree_insert(&kind, &down, sorted[i - 1]);
 	check_fill(&down, sorted, 9.2);
-	for (unsigned i = 0; i < GROWN; i++)
-		tree_append(&kind, &appended, sorted[i]);
-	check_fill(&appended, sorted, 9.2);
+	fill(&filled, sorted, GROWN);
+	check_fill(&filled, sorted, 9.2);
+}
+END_TEST
+
+/* Around where a node is full, and a level. */
+START_TEST(a_tree_of_any_size_is_filled_at_once)
+{
+	static const unsigned sizes[] = {1, 2, 3, 63, 64, 65, 66, 127, 128, 129, 4159, 4160, 4161, 4224, 4225, 8320, 8321};
+	static uint32_t sorted[GROWN];
+	unsigned count = sizes[_i];
+	struct tree t = {0};
+
+	for (unsigned i = 0; i < count; i++)
+		sorted[i] = make(i / 2 * 3);
+	fill(&t, sorted, count);
+	check_is(&t, sorted, count);
+	for (unsigned i = 0; i < count; i += 2)
+		tree_remove(&kind, &t, sorted[i]);
+	for (unsigned i = 0; i < count; i += 2)
+		tree_insert(&kind, &t, sorted[i]);
+	check_is(&t, sorted, count);
+	tree_done(&kind, &t);
 }
 END_TEST
 
@@ -250,7 +292,8 @@ START_TEST(what_was_removed_gives_its_memory_back)
 	struct tree t = {0};
 
 	for (unsigned i = 0; i < GROWN; i++)
-		tree_append(&kind, &t, sorted[i] = make(i));
+		sorted[i] = make(i);
+	fill(&t, sorted, GROWN);
 	uint64_t full = bytes;
 	for (unsigned i = 0; i < GROWN; i++)
 		if (i % 16 != 0)
@@ -291,6 +334,7 @@ int main(void)
 	tcase_add_loop_test(t, order_places_and_ranks_survive_random_changes, 0, SPREADS);
 	tcase_add_test(t, a_walk_starts_at_any_place);
 	tcase_add_test(t, what_comes_in_order_fills_the_nodes);
+	tcase_add_loop_test(t, a_tree_of_any_size_is_filled_at_once, 0, 17);
 	tcase_add_test(t, what_comes_in_any_order_takes_little_more);
 	tcase_add_test(t, what_was_removed_gives_its_memory_back);
 	tcase_add_test(t, a_tree_of_one_needs_no_memory);
