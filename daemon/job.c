@@ -2,6 +2,7 @@
 
 #include "daemon/members.h"
 #include "proto/params.h"
+#include "proto/quick.h"
 #include <assert.h>
 
 enum { PATH_ROOM = 64 };
@@ -37,6 +38,17 @@ static bool keeps(const struct merge *m, enum job_field i)
 	return !sent.at || (is_null(sent) && (field->type == SPEC_TIME || !field->nullable));
 }
 
+static struct span put_sent(struct merge *m, enum job_field i)
+{
+	members_put_name(m->out, &spec_job_fields[i]);
+	size_t start = m->out->len;
+	if (m->sent.canonical >> i & 1)
+		buf_span(m->out, m->sent.value[i]);
+	else
+		scan_canonical(m->out, m->sent.value[i]);
+	return (struct span){m->out->at + start, m->out->len - start};
+}
+
 static bool merge_value(struct merge *m, enum job_field i)
 {
 	const struct spec_field *field = &spec_job_fields[i];
@@ -45,13 +57,7 @@ static bool merge_value(struct merge *m, enum job_field i)
 		members_put(m->out, field, m->stored.value[i]);
 		return true;
 	}
-	members_put_name(m->out, field);
-	size_t start = m->out->len;
-	if (m->sent.canonical >> i & 1)
-		buf_span(m->out, m->sent.value[i]);
-	else
-		scan_canonical(m->out, m->sent.value[i]);
-	struct span value = {m->out->at + start, m->out->len - start};
+	struct span value = put_sent(m, i);
 	/* what is stored may be odd, if it comes from a file: sent back it stays, so that get,
 	 * edit, save works */
 	return span_is(value, m->stored.value[i]) || check(m, field, value);
@@ -139,6 +145,21 @@ static void object_normal(struct buf *out, enum job_field i, struct span object)
 		result_normal(out, spec_job_fields[i].fields, object);
 }
 
+/* Mostly a progress is sent as it will be stored, but for white space, and so was the one before: nothing is left to
+ * check. */
+static bool merge_plain_progress(struct merge *m)
+{
+	struct span stored = m->stored.value[JOB_PROGRESS];
+	double current, total;
+	size_t start = m->out->len;
+	if (stored.at && !is_null(stored) && !quick_progress(stored, &current, &total))
+		return false;
+	if (quick_progress(put_sent(m, JOB_PROGRESS), &current, &total))
+		return true;
+	m->out->len = start;
+	return false;
+}
+
 /* progress and result */
 static bool merge_object(struct merge *m, enum job_field i)
 {
@@ -146,6 +167,8 @@ static bool merge_object(struct merge *m, enum job_field i)
 	struct span sent = m->sent.value[i], stored = m->stored.value[i];
 	if (!sent.at || span_is(sent, stored) || scan_kind(sent) != SCAN_OBJECT)
 		return merge_value(m, i);
+	if (i == JOB_PROGRESS && merge_plain_progress(m))
+		return true;
 	__attribute__((cleanup(sent_object_free))) struct sent_object o = {0};
 	members_put_name(m->out, field);
 	size_t start = m->out->len;

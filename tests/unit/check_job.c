@@ -221,6 +221,30 @@ START_TEST(what_a_file_has_inside_progress_and_result_may_go_on_but_is_not_made)
 }
 END_TEST
 
+/* What is read quickly, in the order and form of most, comes to the same as what needs a closer look. */
+START_TEST(a_progress_is_taken_alike_however_it_is_written)
+{
+	static const char *const stored[] = {
+		"null", "{\"current\":1,\"total\":4,\"message\":\"m\"}", "{\"current\":9,\"total\":9,\"message\":\"\"}", "{}", "[]",
+		"{\"current\":1,\"total\":4,\"message\":\"m\",\"percentage\":25}", "{\"current\":\"1\",\"eta\":5}", NULL,
+	};
+	CLEAN quick = {0};
+	CLEAN slow = {0};
+	for (int i = 0; stored[i]; i++) {
+		char file[200];
+		snprintf(file, sizeof file, "{\"id\":\"j\",\"progress\":%s}", stored[i]);
+		RECORD *old = records_make(TABLE_JOBS, file);
+		saved(&slow, old, "{\"progress\":{\"current\":1,\"total\":4,\"percentage\":25.0,\"message\":\"m\"}}");
+		saved(&quick, old, "{\"progress\":{\"current\":1,\"total\":4,\"message\":\"m\"}}");
+		ck_assert(span_is(buf_as_span(&quick), buf_as_span(&slow)));
+		saved(&quick, old, "{\"progress\": { \"current\": 1, \"total\": 4, \"message\": \"\\u006d\" } }");
+		ck_assert(span_is(buf_as_span(&quick), buf_as_span(&slow)));
+		field_is(&quick, "progress", strstr(stored[i], "percentage") ? stored[i] : stored[1]);
+	}
+	refused(NULL, "{\"progress\":{\"current\":1,\"total\":4,\"message\":\"m\",\"eta\":1}}", "job.progress.eta", NULL);
+}
+END_TEST
+
 START_TEST(a_result_has_all_its_fields)
 {
 	CLEAN out = {0};
@@ -317,6 +341,7 @@ int main(void)
 	tcase_add_test(tests, a_wrong_value_is_refused_by_the_fields_name);
 	tcase_add_test(tests, get_edit_save_works_whatever_a_file_brought_in);
 	tcase_add_test(tests, what_a_file_has_inside_progress_and_result_may_go_on_but_is_not_made);
+	tcase_add_test(tests, a_progress_is_taken_alike_however_it_is_written);
 	tcase_add_test(tests, a_result_has_all_its_fields);
 	tcase_add_test(tests, a_job_of_a_file_with_an_odd_value_may_change_its_other_fields);
 	tcase_add_test(tests, unknown_fields_of_a_file_are_kept_and_may_be_changed_but_not_made);
