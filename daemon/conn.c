@@ -107,7 +107,7 @@ static void conn_replied(struct origin *o, bool notification)
 static bool must_wait(struct conn *c)
 {
 	const struct limits *l = &c->all->service->limits;
-	if (c->session.busy || c->session.reads >= READS_PER_CONNECTION)
+	if (c->session.busy || c->session.reads >= READS_PER_CONNECTION || c->all->leaving)
 		return true;
 	if (queued(c) > l->queued) {
 		counters(c)->paused_queued += c->reading;
@@ -435,9 +435,14 @@ static void on_written(uv_write_t *request, int status)
 	mark_dirty(c);
 }
 
+static bool has_more_to_say(const struct conn *c)
+{
+	return c->session.calls || queued(c) || c->write_pending;
+}
+
 static bool nothing_outstanding(const struct conn *c)
 {
-	return !c->session.calls && !c->session.bundles && queued(c) == 0 && !c->write_pending && !c->is_runnable;
+	return !has_more_to_say(c) && !c->session.bundles && !c->is_runnable;
 }
 
 static void conn_write(struct conn *c)
@@ -685,7 +690,22 @@ void conns_roles_changed(struct conns *all)
 bool conns_quiet(const struct conns *all)
 {
 	for (const struct conn *c = all->all; c; c = c->next)
-		if (c->session.calls || c->session.bundles || queued(c) || c->write_pending)
+		if (has_more_to_say(c) || c->session.bundles)
+			return false;
+	return true;
+}
+
+void conns_leave(struct conns *all)
+{
+	all->leaving = true;
+	for (struct conn *c = all->all; c; c = c->next)
+		read_on(c, false);
+}
+
+bool conns_silent(const struct conns *all)
+{
+	for (const struct conn *c = all->all; c; c = c->next)
+		if (has_more_to_say(c))
 			return false;
 	return true;
 }

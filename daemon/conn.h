@@ -30,6 +30,7 @@ struct conns {
 	size_t input_used;
 	struct buf spares[CONNS_SPARE]; /* for replies; those of connections that have said all */
 	unsigned spare_count;
+	bool leaving;
 	uint64_t turn;         /* of the loop; counted for users' time */
 };
 
@@ -38,4 +39,6 @@ void conns_accept(struct conns *all, uv_stream_t *listener);
 void conns_write(struct conns *all);        /* at the end of a turn */
 void conns_roles_changed(struct conns *all); /* settles anew what each may do */
 bool conns_quiet(const struct conns *all);  /* nothing is under way or queued on any connection */
+void conns_leave(struct conns *all);        /* no more is read: what has been asked is answered, for conns_silent */
+bool conns_silent(const struct conns *all); /* nothing is left to say on any connection */
 void conns_close(struct conns *all);        /* closes every connection now, and the idle handle */

@@ -19,13 +19,13 @@
 #include <unistd.h>
 
 /*
- *     loading ──► serving ──► finishing ──► folding ──► closing
+ *     loading ──► serving ──► finishing ──► folding ──► leaving ──► closing
  *
  * finishing: no new connections, mutations are refused, what is in flight is answered. folding:
- * the clean stop's fold. */
-enum phase { SERVING, FINISHING, FOLDING, CLOSING };
+ * the clean stop's fold, while reads go on. leaving: nothing more is read, and what was asked is answered. */
+enum phase { SERVING, FINISHING, FOLDING, LEAVING, CLOSING };
 
-enum { TICK_MS = 250, FINISH_MS = 5000, STOPPING_SECONDS = 30, ACCEPTS_A_TURN = 64 };
+enum { TICK_MS = 250, FINISH_MS = 5000, LEAVE_MS = 1000, STOPPING_SECONDS = 30, ACCEPTS_A_TURN = 64 };
 
 struct server {
 	struct service service;
@@ -236,6 +236,8 @@ static void on_tick(uv_timer_t *timer)
 	struct server *s = timer->data;
 	if (s->phase == FOLDING)
 		notify_extend(STOPPING_SECONDS);
+	if (s->phase == LEAVING)
+		return; /* the turn's end does what there is to do */
 	leave_without_lock(s); /* before a fold */
 	journal_tick(s->service.journal);
 	store_flush(s->service.store); /* a repair may have made it ready again */
@@ -246,8 +248,8 @@ static void on_tick(uv_timer_t *timer)
  * slow readers are waited for. */
 static void tick_if_wanted(struct server *s)
 {
-	bool wanted = s->phase == FINISHING || s->phase == FOLDING ||
-	              (s->phase != CLOSING && journal_wants_tick(s->service.journal));
+	bool wanted = (s->phase > SERVING && s->phase < CLOSING) ||
+	              (s->phase == SERVING && journal_wants_tick(s->service.journal));
 	if (wanted && !uv_is_active((uv_handle_t *)&s->tick))
 		uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	else if (!wanted)
@@ -297,7 +299,16 @@ static void on_folded(void *context, bool folded)
 	if (!folded)
 		log_warning("the last fold failed; nothing is lost: the journal holds everything and the next start "
 		            "reads it");
-	close_everything(s);
+	s->phase = LEAVING;
+	s->finish_until = service_micros() + LEAVE_MS * UINT64_C(1000);
+	conns_leave(&s->conns);
+}
+
+/* Reads have gone on while the last snapshots were written: no answer is cut off. */
+static void leave_step(struct server *s)
+{
+	if (s->phase == LEAVING && (conns_silent(&s->conns) || service_micros() >= s->finish_until))
+		close_everything(s);
 }
 
 static void stop_step(struct server *s)
@@ -438,6 +449,7 @@ static void on_turn(uv_prepare_t *prepare)
 	stay_awake(s, store_gathers(s->service.store));
 	tick_if_wanted(s);
 	stop_step(s);
+	leave_step(s);
 }
 
 /* ---- the whole life */

@@ -2,6 +2,7 @@
 #include "tests/integration/client.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,12 @@ static const char *number(long long n)
 	char *text;
 	ck_assert_int_gt(asprintf(&text, "%lld", n), 0);
 	return text;
+}
+
+/* False: the daemon has gone. */
+static bool try_say(struct client *who, const char *line)
+{
+	return send(client_fd(who), line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line);
 }
 
 /* ---- one at a time */
@@ -357,6 +364,33 @@ START_TEST(a_stop_finishes_what_is_in_flight_and_exits_0)
 		else if (answered[i])
 			client_refused(c, NOT_FOUND, "job.get", JSON({"id":"%s"}), id);
 	}
+}
+END_TEST
+
+/* Whoever goes on asking while the last snapshot is written gets whole answers, as long as there are any. */
+START_TEST(a_stop_cuts_no_answer_off)
+{
+	enum { JOBS = 100, PAYLOAD = 100 << 10, OUTSTANDING = 4 };
+	static char x[PAYLOAD + 1], answers[1 << 20];
+	ssize_t got;
+	char last = '\n';
+	size_t lines = 0;
+	memset(x, 'x', PAYLOAD);
+	for (int i = 0; i < JOBS; i++)
+		json_decref(client_call(c, "job.save", JSON({"job":{"id":"s%d","payload":{"x":"%s"}},"fields":["id"]}), i, x));
+	for (int i = 0; i < OUTSTANDING; i++)
+		client_say(c, JSON({"jsonrpc":"2.0","id":1,"method":"job.list","params":{"limit":20}}));
+	daemon_send_signal(d, SIGTERM);
+	struct pollfd readable = {.fd = client_fd(c), .events = POLLIN};
+	while (poll(&readable, 1, DEADLINE_MS) == 1 && (got = read(client_fd(c), answers, sizeof answers)) > 0) {
+		last = answers[got - 1];
+		for (const char *at = answers; (at = memchr(at, '\n', (size_t)(answers + got - at))); at++, lines++)
+			if (!try_say(c, JSON({"jsonrpc":"2.0","id":1,"method":"job.list","params":{"limit":20}}) "\n"))
+				break;
+	}
+	ck_assert_int_eq(daemon_wait(d), 0);
+	ck_assert_uint_ge(lines, OUTSTANDING);
+	ck_assert_int_eq(last, '\n');
 }
 END_TEST
 
@@ -708,6 +742,7 @@ int main(void)
 	tcase_add_test(running, at_rest_the_snapshots_alone_are_the_whole_truth);
 	tcase_add_test(running, an_idle_store_is_folded_so_that_jobs_json_can_be_read);
 	tcase_add_loop_test(running, a_stop_finishes_what_is_in_flight_and_exits_0, 0, COUNT(stop_signals));
+	tcase_add_test(running, a_stop_cuts_no_answer_off);
 	tcase_add_test(running, live_progress_survives_a_clean_stop);
 	tcase_add_test(running, a_hangup_does_not_stop_it);
 	tcase_add_test(running, a_hangup_while_it_stops_changes_nothing);
