@@ -58,11 +58,15 @@ class Entry:
             raise Failure(f'{self.name} is {seen}, and should be one of {sorted(self.may_be)}')
 
 
+KILLS = multiprocessing.Value('i', 0)  # so far, for all processes
+
+
 class Wire:
     """One connection: a window of calls in flight."""
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.kills = 0  # when it was connected
         self.file: Any = None
         self.sent: Dict[int, Sent] = {}
         self.number = 0
@@ -73,6 +77,7 @@ class Wire:
                 s = socket.socket(socket.AF_UNIX)
                 s.connect(self.path)
                 self.file = s.makefile('rwb')
+                self.kills = KILLS.value
                 return
             except OSError:
                 time.sleep(0.02)
@@ -97,7 +102,9 @@ class Wire:
         self.file.flush()
         while self.sent:
             line = self.file.readline()
-            if not line:
+            if line and not line.endswith(b'\n') and KILLS.value == self.kills:
+                raise Failure(f'a clean stop cut an answer off: {line[:80]!r}')
+            if not line.endswith(b'\n'):
                 raise ConnectionResetError
             self._answer(json.loads(line))
         return answered
@@ -285,6 +292,9 @@ def clean(path: str, until: float, results: Any) -> None:
             time.sleep(1)
         except OSError:
             wire.lost()
+        except Failure as failure:
+            results.put((0, 0, str(failure)))
+            return
     results.put((removed, 0, None))
 
 
@@ -328,6 +338,8 @@ class Daemon:
         raise Failure('persistd does not answer')
 
     def end(self, how: int) -> None:
+        if how == signal.SIGKILL:
+            KILLS.value += 1
         self.process.send_signal(how)
         status = self.process.wait(120)
         if how == signal.SIGTERM and status != 0:
